@@ -1,0 +1,208 @@
+"""Where a utility's state lives: one directory a *home*, with its own stores, landing zone, parts and models.
+
+What belongs here: the paths of a home, its calendar (`energy.toml`), and which home is the current one.
+What does not: settings that come from the environment (settings.py), and anything that starts a process.
+
+`$ENERGY_HOME` (default `.energy`) is either a home itself (it holds `energy.toml`) or the root of several,
+whose `current` file names the one that commands act on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import tomlkit
+
+CALENDAR_FILE = "energy.toml"
+CURRENT_FILE = "current"
+DEFAULT_ROOT = Path(".energy")
+DEFAULT_TIMEZONE = "Africa/Douala"
+
+
+class HomeError(Exception):
+    """A home that is missing, or that holds something else than what was asked; the message names the remedy."""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The utility's days: local days of `timezone`, from `first_day`, up to `last_day` where the home is historical."""
+
+    timezone: str
+    first_day: date
+    last_day: date | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise HomeError(
+                f"{self.timezone!r} is no IANA time zone: use a name such as Africa/Douala or Europe/London"
+            ) from error
+        if self.last_day is not None and self.last_day < self.first_day:
+            raise HomeError(f"last_day {self.last_day} is before first_day {self.first_day}")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def is_historical(self) -> bool:
+        return self.last_day is not None
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths of one home. Nothing is created by naming it."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def calendar_file(self) -> Path:
+        return self.path / CALENDAR_FILE
+
+    @property
+    def credentials_file(self) -> Path:
+        """Generated passwords, mode 0600."""
+        return self.path / "credentials.toml"
+
+    @property
+    def ports_file(self) -> Path:
+        return self.path / "ports.toml"
+
+    @property
+    def landing(self) -> Path:
+        return self.path / "landing"
+
+    @property
+    def mappings(self) -> Path:
+        """The user's own dialect mappings, beside the ones that are shipped."""
+        return self.path / "mappings"
+
+    @property
+    def parts(self) -> Path:
+        return self.path / "parts"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def clickhouse(self) -> Path:
+        return self.path / "clickhouse"
+
+    @property
+    def dagster(self) -> Path:
+        return self.path / "dagster"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def dbt_target(self) -> Path:
+        return self.path / "dbt"
+
+    def exists(self) -> bool:
+        return self.calendar_file.is_file()
+
+    def calendar(self) -> Calendar:
+        """The calendar as stored.
+
+        Raises HomeError where the home has none or its file cannot be read.
+        """
+        if not self.exists():
+            raise HomeError(f"no home at {self.path}: run `energy-assets demo` or `energy-assets ingest DIR` first")
+        stored = tomlkit.parse(self.calendar_file.read_text()).unwrap()
+        try:
+            return Calendar(stored["timezone"], stored["first_day"], stored.get("last_day"))
+        except KeyError as missing:
+            raise HomeError(f"{self.calendar_file} lacks {missing}: add it, or remove the home and ingest again") from missing
+
+    def write_calendar(self, calendar: Calendar) -> None:
+        """Store `calendar`, atomically. The first day may move earlier; the zone never changes.
+
+        Raises HomeError where the home already holds another zone.
+        """
+        if self.exists() and (held := self.calendar().timezone) != calendar.timezone:
+            raise HomeError(
+                f"home {self.name} keeps its days in {held}, not {calendar.timezone}: "
+                f"use another home, e.g. `energy-assets --home {self.name}-{_slug(calendar.timezone)} …`"
+            )
+        document = tomlkit.document()
+        document.add(tomlkit.comment("The utility's calendar. Written by `energy-assets`; the zone never changes."))
+        document["timezone"] = calendar.timezone
+        document["first_day"] = calendar.first_day
+        if calendar.last_day is not None:
+            document["last_day"] = calendar.last_day
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.calendar_file, tomlkit.dumps(document))
+
+
+def root() -> Path:
+    """The root of all homes: `$ENERGY_HOME`, or `.energy` below the working directory; absolute."""
+    return Path(os.environ.get("ENERGY_HOME") or DEFAULT_ROOT).absolute()
+
+
+def named(name: str) -> Home:
+    """The home called `name` below the root (or at the path `name`, where it is one)."""
+    if os.sep in name:
+        return Home(Path(name).absolute())
+    return Home(_homes_root() / _slug(name))
+
+
+def current() -> Home:
+    """The home that commands act on.
+
+    Raises HomeError where none was made yet.
+    """
+    base = root()
+    if Home(base).exists():
+        return Home(base)
+    pointer = base / CURRENT_FILE
+    if not pointer.is_file():
+        raise HomeError(f"no home below {base}: run `energy-assets demo` or `energy-assets ingest DIR` first")
+    return Home(base / pointer.read_text().strip())
+
+
+def activate(home: Home) -> None:
+    """Make `home` the current one of its root."""
+    write_atomically(home.path.parent / CURRENT_FILE, home.name + "\n")
+
+
+def all_homes() -> list[Home]:
+    base = _homes_root()
+    return [Home(path.parent) for path in sorted(base.glob(f"*/{CALENDAR_FILE}"))]
+
+
+def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Replace `path` by `text`: a reader sees the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.replace(path)
+
+
+def _homes_root() -> Path:
+    base = root()
+    return base.parent if Home(base).exists() else base
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "home"
