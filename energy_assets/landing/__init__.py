@@ -1,0 +1,1 @@
+"""Files into canonical Arrow tables: dialects, quarantine and parts by day. Knows neither Dagster nor a database."""

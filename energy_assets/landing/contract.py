@@ -1,0 +1,119 @@
+"""The landing contract: what each source's rows mean once read, whatever dialect they came in.
+
+What belongs here: the canonical columns of a source and the raw table they fill; docs and Postgres DDL derive from it.
+What does not: how a dialect is recognised and read (mapping.py, reader.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+INSTANT = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A canonical column. `required` rows without a readable value are rejected; other values may be null."""
+
+    name: str
+    type: pa.DataType
+    description: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of the landing zone and the day-partitioned raw table that its rows fill."""
+
+    name: str
+    table: str
+    description: str
+    columns: tuple[Column, ...]
+    instant: str
+    """The column of UTC instants whose local day is the row's partition."""
+    date_column: str
+    """The raw table's column that holds this day."""
+    key: tuple[str, ...]
+    """What one row is about: of several deliveries of a key, staging accepts one."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.required)
+
+    @property
+    def part_schema(self) -> pa.Schema:
+        """Schema of a part: one source, one local day, one file. `row_number` counts the file's rows, the header being 1."""
+        return pa.schema([(self.date_column, pa.date32()), *((c.name, c.type) for c in self.columns), ("row_number", pa.int32())])
+
+
+METER_READINGS = Source(
+    name="meter_readings",
+    table="meter_readings",
+    description="Energy that a meter delivered in an interval, as delivered",
+    columns=(
+        Column("meter_id", pa.string(), "Identifier of the meter, as delivered", required=True),
+        Column("reading_at", INSTANT, "Start of the interval", required=True),
+        Column("consumption_kwh", pa.float64(), "Energy of the interval in kWh, as delivered", required=True),
+        Column("interval_minutes", pa.int16(), "Length of the interval where delivered: 15, 30, 60 or 1440"),
+        Column("status", pa.string(), "The head-end's own status of the reading, as delivered"),
+        Column("version", pa.int64(), "Of several deliveries of a reading, the highest version wins"),
+        Column("instant_code", pa.string(), "`fold_assumed` where a doubled local time came only once and was taken as the first"),
+    ),
+    instant="reading_at",
+    date_column="reading_date",
+    key=("meter_id", "reading_at"),
+)
+
+WEATHER_OBSERVATIONS = Source(
+    name="weather",
+    table="weather_observations",
+    description="Weather at a station",
+    columns=(
+        Column("station_id", pa.string(), "Identifier of the station", required=True),
+        Column("observed_at", INSTANT, "Instant of the observation", required=True),
+        Column("temperature_c", pa.float64(), "Air temperature in degrees Celsius"),
+        Column("humidity_pct", pa.float64(), "Relative humidity in per cent"),
+        Column("wind_speed_kmh", pa.float64(), "Wind speed in km/h"),
+        Column("instant_code", pa.string(), "`fold_assumed` where a doubled local time came only once and was taken as the first"),
+    ),
+    instant="observed_at",
+    date_column="observation_date",
+    key=("station_id", "observed_at"),
+)
+
+READING_ANNOTATIONS = Source(
+    name="reading_annotations",
+    table="reading_annotations",
+    description="What a delivery says about a reading beyond its energy: labels, past averages",
+    columns=(
+        Column("meter_id", pa.string(), "Identifier of the meter, as delivered", required=True),
+        Column("reading_at", INSTANT, "Start of the annotated interval", required=True),
+        Column("delivered_label", pa.string(), "Label as delivered, e.g. Normal or Abnormal"),
+        Column("past_average_kwh", pa.float64(), "Average of past consumption in kWh, as delivered"),
+        Column("instant_code", pa.string(), "`fold_assumed` where a doubled local time came only once and was taken as the first"),
+    ),
+    instant="reading_at",
+    date_column="reading_date",
+    key=("meter_id", "reading_at"),
+)
+
+SOURCES: tuple[Source, ...] = (METER_READINGS, WEATHER_OBSERVATIONS, READING_ANNOTATIONS)
+
+REJECTED_ROWS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("reading_date", pa.date32()),
+        ("row_number", pa.int64()),
+        ("column_name", pa.string()),
+        ("value", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""Rows that could not be read; `reading_date` where it could be, `row_number` as in a part; a whole file is row 0."""
+
+
+def source(name: str) -> Source:
+    """The source of a landing folder. Raises KeyError for a folder that the contract does not name."""
+    return {s.name: s for s in SOURCES}[name]
