@@ -1,0 +1,5 @@
+"""Reading-level anomalies: features of a reading, an Isolation Forest over them, and the type of what it flags.
+
+What belongs here: one reading against its meter's own recent past.
+What does not: theft. An anomaly is a hint; cases need the energy balance and evidence over weeks.
+"""
