@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -61,6 +62,10 @@ class Home:
 
     path: Path
 
+    @classmethod
+    def at(cls, path: str | Path) -> Home:
+        return cls(Path(path).absolute())
+
     @property
     def name(self) -> str:
         return self.path.name
@@ -77,6 +82,11 @@ class Home:
     @property
     def ports_file(self) -> Path:
         return self.path / "ports.toml"
+
+    @property
+    def stores_lock(self) -> Path:
+        """Held while the stores are started or stopped."""
+        return self.path / ".stores.lock"
 
     @property
     def landing(self) -> Path:
@@ -129,7 +139,9 @@ class Home:
         try:
             return Calendar(stored["timezone"], stored["first_day"], stored.get("last_day"))
         except KeyError as missing:
-            raise HomeError(f"{self.calendar_file} lacks {missing}: add it, or remove the home and ingest again") from missing
+            raise HomeError(
+                f"{self.calendar_file} lacks {missing}: add it, or remove the home and ingest again"
+            ) from missing
 
     def write_calendar(self, calendar: Calendar) -> None:
         """Store `calendar`, atomically. The first day may move earlier; the zone never changes.
@@ -190,13 +202,18 @@ def all_homes() -> list[Home]:
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Replace `path` by `text`: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    draft.replace(path)
+    # A name of its own, made anew: neither another thread's draft nor one that a killed process left (with its mode) is used.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _homes_root() -> Path:

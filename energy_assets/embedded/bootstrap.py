@@ -1,0 +1,177 @@
+"""Databases, schemas, roles and rights of a platform's Postgres, each statement idempotent.
+
+What belongs here: who may do what in which schema. What does not: tables (who fills a table makes it) and server settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import asdict
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import encrypt_password
+
+from energy_assets.embedded.connections import DAGSTER_DATABASE, DAGSTER_SCHEMA, DATABASE, postgres_url
+from energy_assets.embedded.credentials import PostgresPasswords
+from energy_assets.embedded.errors import StoreError
+
+OWNERS = {
+    "raw_data": "loader",
+    "staging": "transformer",
+    "intermediate": "transformer",
+    "ml": "transformer",
+    "marts": "transformer",
+    "quality": "transformer",
+}
+"""Schemas of the platform and the role that owns each."""
+
+READERS = {
+    "raw_data": ("transformer",),
+    "staging": ("loader",),
+    "intermediate": ("loader", "bi"),
+    "ml": ("loader", "bi"),
+    "marts": ("loader", "bi"),
+    "quality": ("loader", "bi"),
+}
+"""Who else reads a schema; the two that write read everything."""
+
+WRITERS = {"quality": ("loader",)}
+"""Who else inserts and updates: a raw write bumps its day's version in `quality`."""
+
+LOGIN_ROLES = ("loader", "transformer", "bi", "dagster")
+TEMPORARY_TABLES = ("loader", "transformer")
+
+Statement = sql.Composable
+
+
+def bootstrap_embedded(port: int, passwords: PostgresPasswords) -> None:
+    """Make databases, roles, schemas and rights, as the superuser; where they are there already, nothing changes."""
+    with closing(_connect(postgres_url("postgres", passwords.superuser, port, "postgres"))) as server:
+        _make_roles(server, port, passwords)
+        for database, owner in ((DATABASE, None), (DAGSTER_DATABASE, "dagster")):
+            _make_database(server, database, owner)
+    with closing(_connect(postgres_url("postgres", passwords.superuser, port, DATABASE))) as database:
+        _make_schemas(database, OWNERS)
+        _run(database, _rights())
+
+
+def bootstrap_real(url: str) -> None:
+    """Make the schemas that a real Postgres lacks; its roles and rights are its operator's business.
+
+    Raises StoreError where the URL's user may not create them.
+    """
+    try:
+        with closing(_connect(url)) as database:
+            _make_schemas(database, dict.fromkeys([*OWNERS, DAGSTER_SCHEMA]))
+    except psycopg2.errors.InsufficientPrivilege as error:
+        names = ", ".join([*OWNERS, DAGSTER_SCHEMA])
+        raise StoreError(
+            f"POSTGRES_URL's user may not create schemas: grant CREATE on its database, or create {names} for it"
+        ) from error
+
+
+def _rights() -> list[Statement]:
+    return [
+        *_database_rights(),
+        *(statement for schema in OWNERS for statement in _schema_rights(schema)),
+        _read_only("bi"),
+    ]
+
+
+def _database_rights() -> Iterable[Statement]:
+    for database in (DATABASE, DAGSTER_DATABASE):
+        yield _compose("revoke all on database {} from public", database)
+    for role in ("loader", "transformer", "bi"):
+        yield _compose("grant connect on database {} to {}", DATABASE, role)
+    for role in TEMPORARY_TABLES:
+        yield _compose("grant temporary on database {} to {}", DATABASE, role)
+
+
+def _schema_rights(schema: str) -> Iterable[Statement]:
+    owner = OWNERS[schema]
+    for role in READERS[schema]:
+        yield _compose("grant usage on schema {} to {}", schema, role)
+        yield from _table_rights("select", schema, owner, role)
+    for role in WRITERS.get(schema, ()):
+        yield from _table_rights("insert, update", schema, owner, role)
+        yield _compose("grant usage on all sequences in schema {} to {}", schema, role)
+        yield _compose(
+            "alter default privileges for role {} in schema {} grant usage on sequences to {}", owner, schema, role
+        )
+
+
+def _table_rights(rights: str, schema: str, owner: str, role: str) -> Iterable[Statement]:
+    """For the tables that are there, and for those that `owner` will make."""
+    yield _compose(f"grant {rights} on all tables in schema {{}} to {{}}", schema, role)
+    yield _compose(
+        f"alter default privileges for role {{}} in schema {{}} grant {rights} on tables to {{}}", owner, schema, role
+    )
+
+
+def _read_only(role: str) -> Statement:
+    # The rights already forbid writing; this makes the error say so, and spares temporary objects too.
+    return _compose("alter role {} set default_transaction_read_only = on", role)
+
+
+def _make_roles(server: Connection, port: int, passwords: PostgresPasswords) -> None:
+    existing = _names(server, "select rolname from pg_roles")
+    for role in LOGIN_ROLES:
+        password = asdict(passwords)[role]
+        if role not in existing:
+            _run(server, [_compose("create role {} login", role)])
+        if role not in existing or not _accepts(postgres_url(role, password, port, "postgres")):
+            # Hashed on this side, so that no log and no statistics view ever holds the password.
+            verifier = encrypt_password(password, role, scope=server, algorithm="scram-sha-256")
+            _run(server, [sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier))])
+
+
+def _make_database(server: Connection, name: str, owner: str | None) -> None:
+    if name not in _names(server, "select datname from pg_database"):
+        _run(server, [_compose("create database {}", name)])
+    if owner:
+        _run(server, [_compose("alter database {} owner to {}", name, owner)])
+
+
+def _make_schemas(database: Connection, owners: dict[str, str | None]) -> None:
+    # Asked first: `create schema if not exists` needs the right to create even where there is nothing to do.
+    existing = _names(database, "select nspname from pg_namespace")
+    for schema, owner in owners.items():
+        if schema not in existing:
+            _run(database, [_compose("create schema {}", schema)])
+        if owner:
+            _run(database, [_compose("alter schema {} owner to {}", schema, owner)])
+
+
+def _accepts(url: str) -> bool:
+    try:
+        psycopg2.connect(url, connect_timeout=10).close()
+    except psycopg2.OperationalError as error:
+        if "password authentication failed" in str(error):
+            return False
+        raise
+    return True
+
+
+def _connect(url: str) -> Connection:
+    server = psycopg2.connect(url, connect_timeout=10)
+    server.autocommit = True  # `create database` refuses a transaction, and each statement may be repeated alone
+    return server
+
+
+def _run(server: Connection, statements: Iterable[Statement]) -> None:
+    with server.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _names(server: Connection, query: str) -> set[str]:
+    with server.cursor() as cursor:
+        cursor.execute(query)
+        return {name for (name,) in cursor}
+
+
+def _compose(text: str, *identifiers: str) -> Statement:
+    return sql.SQL(text).format(*map(sql.Identifier, identifiers))

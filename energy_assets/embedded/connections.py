@@ -1,0 +1,93 @@
+"""How to reach a home's stores: one URL for each role, the same shape whether embedded or real.
+
+What belongs here: URLs, from the credentials and ports files or from the settings. What does not: anything that connects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from energy_assets.embedded import credentials, ports
+from energy_assets.embedded.errors import StoreError
+from energy_assets.home import Home
+from energy_assets.settings import Settings
+
+DATABASE = "energy"
+DAGSTER_DATABASE = "dagster"
+DAGSTER_SCHEMA = "dagster"
+"""Of a real Postgres, Dagster's tables live in this schema of the one database that the operator gave."""
+
+
+@dataclass(frozen=True)
+class Connections:
+    """URLs with passwords in them (hidden from `repr`), for psycopg2, ADBC, dbt and clickhouse-connect."""
+
+    loader_dsn: str = field(repr=False)
+    """Owns and writes raw_data."""
+    transformer_dsn: str = field(repr=False)
+    """Owns and writes staging, intermediate, ml, marts and quality."""
+    bi_dsn: str = field(repr=False)
+    """Reads intermediate, ml, marts and quality."""
+    dagster_dsn: str = field(repr=False)
+    """Runs, events and schedules of Dagster."""
+    clickhouse_url: str = field(repr=False)
+    clickhouse_bi_url: str = field(repr=False)
+
+
+def connections(home: Home, settings: Settings) -> Connections:
+    """The URLs of `home`'s stores; with POSTGRES_URL or CLICKHOUSE_URL set, that store's every role uses that URL.
+
+    Raises StoreError where an embedded store was never started.
+    """
+    return Connections(**_postgres(home, settings.postgres_url), **_clickhouse(home, settings.clickhouse_url))
+
+
+def postgres_url(user: str, password: str, port: int, database: str) -> str:
+    return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{port}/{database}"
+
+
+def clickhouse_url(user: str, password: str, port: int) -> str:
+    return f"http://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{port}/"
+
+
+def _postgres(home: Home, real: str | None) -> dict[str, str]:
+    if real:
+        return {
+            "loader_dsn": real,
+            "transformer_dsn": real,
+            "bi_dsn": real,
+            "dagster_dsn": _with_search_path(real, DAGSTER_SCHEMA),
+        }
+    port = _port(home, "postgres")
+    passwords = credentials.read(home).postgres
+    return {
+        "loader_dsn": postgres_url("loader", passwords.loader, port, DATABASE),
+        "transformer_dsn": postgres_url("transformer", passwords.transformer, port, DATABASE),
+        "bi_dsn": postgres_url("bi", passwords.bi, port, DATABASE),
+        "dagster_dsn": postgres_url("dagster", passwords.dagster, port, DAGSTER_DATABASE),
+    }
+
+
+def _clickhouse(home: Home, real: str | None) -> dict[str, str]:
+    if real:
+        return {"clickhouse_url": real, "clickhouse_bi_url": real}
+    port = _port(home, "clickhouse")
+    passwords = credentials.read(home).clickhouse
+    return {
+        "clickhouse_url": clickhouse_url("writer", passwords.writer, port),
+        "clickhouse_bi_url": clickhouse_url("bi", passwords.bi, port),
+    }
+
+
+def _port(home: Home, store: str) -> int:
+    try:
+        return ports.remembered(home)[store]
+    except KeyError:
+        raise StoreError(f"the {store} of home {home.path} was never started: run `energy-assets up`") from None
+
+
+def _with_search_path(url: str, schema: str) -> str:
+    parts = urlsplit(url)
+    option = urlencode({"options": f"-csearch_path={schema}"}, quote_via=quote)
+    return urlunsplit(parts._replace(query=f"{parts.query}&{option}" if parts.query else option))

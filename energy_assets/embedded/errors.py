@@ -1,0 +1,7 @@
+"""The one error of the embedded stores."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """A store that does not start, stop or answer; the message names which, where and the remedy."""
