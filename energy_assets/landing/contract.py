@@ -15,12 +15,24 @@ INSTANT = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Column:
-    """A canonical column. `required` rows without a readable value are rejected; other values may be null."""
+    """A canonical column. `required` rows without a readable value are rejected; other values may be null.
+
+    A `derived` column is filled by the reader: no delivery and no mapping names it.
+    """
 
     name: str
     type: pa.DataType
     description: str
     required: bool = False
+    derived: bool = False
+
+
+INSTANT_CODE = Column(
+    "instant_code",
+    pa.string(),
+    "`fold_assumed` where a doubled local time came only once and was taken as the first",
+    derived=True,
+)
 
 
 @dataclass(frozen=True)
@@ -43,9 +55,20 @@ class Source:
         return tuple(column.name for column in self.columns if column.required)
 
     @property
+    def delivered(self) -> tuple[Column, ...]:
+        """The columns that a delivery can fill."""
+        return tuple(column for column in self.columns if not column.derived)
+
+    def column(self, name: str) -> Column:
+        """The canonical column `name`. Raises KeyError for one that the source does not have."""
+        return {column.name: column for column in self.columns}[name]
+
+    @property
     def part_schema(self) -> pa.Schema:
         """Schema of a part: one source, one local day, one file. `row_number` counts the file's rows, the header being 1."""
-        return pa.schema([(self.date_column, pa.date32()), *((c.name, c.type) for c in self.columns), ("row_number", pa.int32())])
+        return pa.schema(
+            [(self.date_column, pa.date32()), *((c.name, c.type) for c in self.columns), ("row_number", pa.int32())]
+        )
 
 
 METER_READINGS = Source(
@@ -59,7 +82,13 @@ METER_READINGS = Source(
         Column("interval_minutes", pa.int16(), "Length of the interval where delivered: 15, 30, 60 or 1440"),
         Column("status", pa.string(), "The head-end's own status of the reading, as delivered"),
         Column("version", pa.int64(), "Of several deliveries of a reading, the highest version wins"),
-        Column("instant_code", pa.string(), "`fold_assumed` where a doubled local time came only once and was taken as the first"),
+        Column(
+            "status_rank",
+            pa.int16(),
+            "Rank of `status` where the mapping ranks statuses, 0 being the best",
+            derived=True,
+        ),
+        INSTANT_CODE,
     ),
     instant="reading_at",
     date_column="reading_date",
@@ -76,7 +105,7 @@ WEATHER_OBSERVATIONS = Source(
         Column("temperature_c", pa.float64(), "Air temperature in degrees Celsius"),
         Column("humidity_pct", pa.float64(), "Relative humidity in per cent"),
         Column("wind_speed_kmh", pa.float64(), "Wind speed in km/h"),
-        Column("instant_code", pa.string(), "`fold_assumed` where a doubled local time came only once and was taken as the first"),
+        INSTANT_CODE,
     ),
     instant="observed_at",
     date_column="observation_date",
@@ -92,7 +121,7 @@ READING_ANNOTATIONS = Source(
         Column("reading_at", INSTANT, "Start of the annotated interval", required=True),
         Column("delivered_label", pa.string(), "Label as delivered, e.g. Normal or Abnormal"),
         Column("past_average_kwh", pa.float64(), "Average of past consumption in kWh, as delivered"),
-        Column("instant_code", pa.string(), "`fold_assumed` where a doubled local time came only once and was taken as the first"),
+        INSTANT_CODE,
     ),
     instant="reading_at",
     date_column="reading_date",

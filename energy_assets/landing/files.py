@@ -1,0 +1,189 @@
+"""Which files of a landing zone hold data, and how files get into one.
+
+What belongs here: listing, settling, delivering and hashing files; nothing here opens a file to understand it.
+What does not: dialects and rows (mapping.py, blocks.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from energy_assets.landing.contract import METER_READINGS, SOURCES
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+FOLDERS = frozenset(source.name for source in SOURCES)
+DEFAULT_FOLDER = METER_READINGS.name
+
+
+class DeliveryError(Exception):
+    """A delivery that holds no data or would overwrite itself; the message names the remedy."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file of a landing root. `relative` is its path below the root, with forward slashes."""
+
+    path: Path
+    relative: str
+    folder: str
+    """The source folder that it lies in."""
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a landing root holds, sorted by path."""
+
+    settled: tuple[DataFile, ...] = ()
+    unsettled: tuple[DataFile, ...] = ()
+    """Still being written, by their age: to be listed again."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Path -> why it is not read, e.g. a symbolic link that leaves the root."""
+    left_alone: tuple[str, ...] = ()
+    """Data files in folders that the landing contract does not name."""
+
+
+def is_data_file(name: str) -> bool:
+    """Whether a file of this name is read: CSV, gzipped CSV or Parquet, neither hidden nor an editor's temporary."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith((".", "~$"))
+
+
+def data_file(path: Path, root: Path) -> DataFile:
+    """`path` as a file of the landing root `root` (which may be the file itself).
+
+    Raises OSError where it is gone.
+    """
+    relative = PurePosixPath(path.name if path == root else path.relative_to(root).as_posix())
+    status = path.stat()
+    folder = relative.parts[0] if len(relative.parts) > 1 else DEFAULT_FOLDER
+    return DataFile(path, str(relative), folder, status.st_size, status.st_mtime_ns)
+
+
+def list_files(root: Path, *, settle_seconds: float = 0.0, now: datetime | None = None) -> Listing:
+    """The data files below `root` (a landing zone, a DATA folder, or one file). Opens none of them.
+
+    A file whose last change is younger than `settle_seconds` is unsettled; one from the future (a wrong clock) is not.
+    """
+    moment = (now or datetime.now(UTC)).timestamp()
+    settled, unsettled, left_alone, refused = [], [], [], {}
+    for path in _candidates(root, refused):
+        name = path.name if path == root else path.relative_to(root).as_posix()
+        if reason := _why_refused(path, root, name):
+            refused[_printable(name)] = reason
+            continue
+        try:
+            file = data_file(path, root)
+        except OSError:
+            continue  # gone since the folder was listed
+        if file.folder not in FOLDERS:
+            left_alone.append(file.relative)
+        elif abs(moment - file.mtime_ns / 1e9) < settle_seconds:
+            unsettled.append(file)
+        else:
+            settled.append(file)
+    return Listing(_by_path(settled), _by_path(unsettled), refused, tuple(sorted(left_alone)))
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of the file as it lies there (compressed, where it is)."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def deliver(data: Path, landing: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
+    """Copy the data files of `data` (a folder or one file) into the landing zone `landing`; the paths now there, sorted.
+
+    Relative paths below a source folder and modification times are kept; files at the top of `data` go to
+    `meter_readings/`. A file appears whole or not at all; what is already there with the same content is left.
+    `progress(done, total)` is called after each file.
+    Raises DeliveryError where `data` holds no data file.
+    """
+    listing = list_files(data)
+    if not listing.settled:
+        raise DeliveryError(_nothing_to_deliver(data, listing))
+    if data.resolve() == landing.resolve():
+        raise DeliveryError(f"{data} is the landing zone itself: nothing to deliver, its files are read where they are")
+    delivered = []
+    for done, file in enumerate(listing.settled, start=1):
+        relative = file.relative if "/" in file.relative else f"{DEFAULT_FOLDER}/{file.relative}"
+        _copy_atomically(file.path, landing / relative)
+        delivered.append(relative)
+        if progress is not None:
+            progress(done, len(listing.settled))
+    return sorted(delivered)
+
+
+def _candidates(root: Path, refused: dict[str, str]) -> Iterator[Path]:
+    if not root.is_dir():
+        if root.exists():
+            yield root
+        return
+    for folder, subfolders, names in os.walk(root):
+        here = Path(folder)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in subfolders:
+            if (here / name).is_symlink():
+                refused[_printable((here / name).relative_to(root).as_posix())] = (
+                    "a symbolic link to a folder is not followed"
+                )
+        yield from (here / name for name in names if is_data_file(name))
+
+
+def _why_refused(path: Path, root: Path, name: str) -> str | None:
+    if _printable(name) != name:
+        return "its name is no printable UTF-8: rename it"
+    if path != root and not path.resolve().is_relative_to(root.resolve()):
+        return "a symbolic link that leaves the landing zone: copy the file instead"
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "no regular file"
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): repair the link or its permissions"
+    return None
+
+
+def _printable(name: str) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+
+
+def _by_path(files: list[DataFile]) -> tuple[DataFile, ...]:
+    return tuple(sorted(files, key=lambda file: file.relative))
+
+
+def _nothing_to_deliver(data: Path, listing: Listing) -> str:
+    if not data.exists():
+        return f"{data} does not exist"
+    if listing.left_alone:
+        return (
+            f"{data} holds data files only in folders that no source is named after, such as {listing.left_alone[0]}: "
+            f"move them into {', '.join(sorted(FOLDERS))}, or give the folder itself"
+        )
+    if listing.refused:
+        path, reason = next(iter(listing.refused.items()))
+        return f"{data} holds no readable data file; {path}: {reason}"
+    return f"{data} holds no data file ({', '.join(SUFFIXES)})"
+
+
+def _copy_atomically(origin: Path, target: Path) -> None:
+    if target.exists() and target.stat().st_size == origin.stat().st_size and sha256_of(target) == sha256_of(origin):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with origin.open("rb") as source, draft.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+            copy.flush()
+            status = os.fstat(source.fileno())
+            os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(copy.fileno())
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,219 @@
+"""Landing one file: read once, whole, into parts by day and rejected rows; or not at all, with the reason.
+
+What belongs here: the order of hashing, reading and publishing, and what a landed file is.
+What does not: remembering landed files (the ledger) and deciding which ones to land (files.py lists them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from energy_assets.home import Calendar
+from energy_assets.landing import quarantine
+from energy_assets.landing.blocks import UnreadableFile
+from energy_assets.landing.contract import REJECTED_ROWS, Source
+from energy_assets.landing.files import DataFile, data_file, sha256_of
+from energy_assets.landing.mapping import Mapping, Mappings
+from energy_assets.landing.parts import (
+    PartWriter,
+    draft_directory,
+    drop_draft,
+    move_durably,
+    rejects_path,
+    remove_parts,
+)
+from energy_assets.landing.reader import Reading, choose_mapping, read_file
+
+Status = Literal["landed", "unreadable", "changed_while_read"]
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """What became of one file.
+
+    `landed`: its parts are there. `unreadable`: rejected whole, `message` says why and what to do, there are no parts.
+    `changed_while_read`: it was being written or went away; nothing is kept, land it again later.
+    """
+
+    path: str
+    """Below the landing root, with forward slashes."""
+    folder: str
+    sha256: str | None
+    """Hexadecimal, of the file as it lies there; None where it changed or could not be opened."""
+    size: int
+    mtime_ns: int
+    status: Status
+    message: str = ""
+    mapping: str | None = None
+    mapping_hash: str | None = None
+    same_path: Literal["corrects", "adds"] = "corrects"
+    status_rank: tuple[str, ...] = ()
+    rows_read: int = 0
+    """Rows of the file, wholly empty ones left out."""
+    rows_rejected: int = 0
+    """Rows that at least one of the sources they feed could not take."""
+    sources: dict[str, dict[date, int]] = field(default_factory=dict)
+    """Source -> local day -> accepted rows."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Source -> rejected rows."""
+    unknown_columns: tuple[str, ...] = ()
+    values_left_out: dict[str, int] = field(default_factory=dict)
+    """Optional delivered column -> values that could not be read and are null."""
+    rejected_file: Path | None = None
+    """Parquet of the rejected rows, where there are any."""
+
+    @property
+    def rows_accepted(self) -> int:
+        return self.rows_read - self.rows_rejected
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Local days that the file brings rows of, over all its sources."""
+        return tuple(sorted({day for days in self.sources.values() for day in days}))
+
+    def reject_batches(self) -> Iterator[pa.RecordBatch]:
+        """The rejected rows (REJECTED_ROWS) as a stream; an unreadable file is one row, number 0."""
+        if self.status == "unreadable":
+            yield from quarantine.whole_file(self.folder, self.message).to_batches()
+        elif self.rejected_file is not None:
+            yield from quarantine.read_rejects(self.rejected_file)
+
+    def rejects(self) -> pa.Table:
+        """The rejected rows (REJECTED_ROWS), all in memory."""
+        return pa.Table.from_batches(self.reject_batches(), schema=REJECTED_ROWS)
+
+
+def land_file(
+    path: Path, root: Path, parts_dir: Path, mappings: Mappings, calendar: Calendar, now: datetime | None = None
+) -> LandedFile:
+    """Read the file at `path` below the landing root `root` into parts of `calendar`'s local days.
+
+    Landing the same content again leaves the same parts. `now` bounds what date-times can be true.
+    Never raises for what is wrong with the file.
+    """
+    try:
+        before = data_file(path, root)
+    except OSError as error:
+        return _changed(path, root, f"the file went away ({error.strerror})")
+    draft = draft_directory(parts_dir)
+    try:
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="landing-hash") as pool:
+            hashing = pool.submit(sha256_of, path)
+            outcome = _read(before, draft, mappings, calendar, now or datetime.now(UTC))
+            sha256 = hashing.result()
+        if not _is_unchanged(before, root):
+            return _changed(path, root, "the file changed while it was read")
+        return _publish(before, sha256, outcome, parts_dir)
+    except FileNotFoundError:
+        return _changed(path, root, "the file went away while it was read")
+    except OSError as error:
+        if error.filename is None or Path(error.filename) != path:
+            raise
+        return LandedFile(
+            before.relative, before.folder, None, before.size, before.mtime_ns, "unreadable", _not_opened(error)
+        )
+    finally:
+        drop_draft(draft)
+
+
+@dataclass
+class _Outcome:
+    """What reading left in the draft directory."""
+
+    mapping: Mapping | None = None
+    reading: Reading | None = None
+    parts: PartWriter | None = None
+    rejects: Path | None = None
+    failure: str = ""
+
+
+class _DraftSink:
+    """Takes the rows of one file into its drafts."""
+
+    def __init__(self, draft: Path) -> None:
+        self.parts = PartWriter(draft)
+        self.rejects = quarantine.RejectWriter(draft / "rejected.parquet")
+
+    def accept(self, source: Source, rows: pa.Table, *, is_resolved: bool = False) -> None:
+        self.parts.add(source, rows, is_late=is_resolved)
+
+    def reject(self, rows: pa.Table) -> None:
+        self.rejects.add(rows)
+
+
+def _read(file: DataFile, draft: Path, mappings: Mappings, calendar: Calendar, now: datetime) -> _Outcome:
+    outcome = _Outcome()
+    sink = _DraftSink(draft)
+    try:
+        outcome.mapping, header = choose_mapping(file, mappings)
+        outcome.reading = read_file(file, outcome.mapping, header, sink, home_zone=calendar.timezone, now=now)
+        outcome.parts = sink.parts
+    except UnreadableFile as error:
+        outcome.failure = str(error)
+    finally:
+        outcome.rejects = sink.rejects.close()
+    return outcome
+
+
+def _publish(file: DataFile, sha256: str, outcome: _Outcome, parts_dir: Path) -> LandedFile:
+    mapping, reading = outcome.mapping, outcome.reading
+    known = {
+        "path": file.relative,
+        "folder": file.folder,
+        "sha256": sha256,
+        "size": file.size,
+        "mtime_ns": file.mtime_ns,
+        "mapping": mapping.name if mapping else None,
+        "mapping_hash": mapping.hash if mapping else None,
+        "same_path": mapping.same_path if mapping else "corrects",
+        "status_rank": mapping.status_rank if mapping else (),
+    }
+    if reading is None or outcome.parts is None:
+        remove_parts(parts_dir, sha256)
+        return LandedFile(**known, status="unreadable", message=outcome.failure)
+    published = outcome.parts.publish(parts_dir, sha256)
+    rejected_file = None
+    if outcome.rejects is not None:
+        rejected_file = rejects_path(parts_dir, sha256)
+        move_durably(outcome.rejects, rejected_file)
+        published |= {rejected_file}
+    remove_parts(parts_dir, sha256, keep=published)
+    return LandedFile(
+        **known,
+        status="landed",
+        rows_read=reading.rows_read,
+        rows_rejected=reading.rows_rejected,
+        sources=_days_by_source(outcome.parts),
+        rejected=dict(reading.rejected),
+        unknown_columns=reading.unknown_columns,
+        values_left_out=dict(reading.values_left_out),
+        rejected_file=rejected_file,
+    )
+
+
+def _days_by_source(parts: PartWriter) -> dict[str, dict[date, int]]:
+    sources: dict[str, dict[date, int]] = {}
+    for (source, day), rows in sorted(parts.rows.items()):
+        sources.setdefault(source, {})[day] = rows
+    return sources
+
+
+def _is_unchanged(before: DataFile, root: Path) -> bool:
+    return data_file(before.path, root) == before
+
+
+def _changed(path: Path, root: Path, message: str) -> LandedFile:
+    relative = path.name if path == root else path.relative_to(root).as_posix()
+    folder = relative.split("/")[0]
+    return LandedFile(relative, folder, None, 0, 0, "changed_while_read", f"{message}: it is read again later")
+
+
+def _not_opened(error: OSError) -> str:
+    return f"the file cannot be opened ({error.strerror}): give the user who runs this the right to read it"

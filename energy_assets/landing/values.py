@@ -1,0 +1,130 @@
+"""Texts, numbers and versions as delivered into canonical values, column by column, with what is wrong with each.
+
+What belongs here: trimming, marks, units, finiteness, what makes an identifier absurd.
+What does not: date-times (instants.py), and whether a number is plausible (validation judges that, later).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from energy_assets.landing.contract import Column
+from energy_assets.landing.instants import InstantReader
+from energy_assets.landing.mapping import InstantFrom, NumberFrom, conversion
+
+LONGEST_TEXT = 200
+EMPTY, UNREADABLE, NOT_FINITE, TOO_LONG, CONTROL = range(1, 6)
+"""Why a value cannot be taken; 0 where it can."""
+
+REASONS = {
+    EMPTY: "is empty: a value is needed",
+    UNREADABLE: "is no number",
+    NOT_FINITE: "is no finite number",
+    TOO_LONG: f"is longer than {LONGEST_TEXT} characters",
+    CONTROL: "holds control characters",
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values of n rows, null where there is none, and per row the fault (uint8, 0 where the value is good)."""
+
+    values: pa.Array
+    fault: np.ndarray
+
+
+def read_text(delivered: pa.Array) -> Values:
+    """Trimmed text. Empty, overlong and control-ridden values are null, with their fault."""
+    encoded = pc.dictionary_encode(as_text(delivered), null_encoding="encode")
+    frame = pl.DataFrame({"text": pl.from_arrow(encoded.dictionary).fill_null("").str.strip_chars()}).with_columns(
+        fault=pl.when(pl.col("text") == "")
+        .then(EMPTY)
+        .when(pl.col("text").str.len_chars() > LONGEST_TEXT)
+        .then(TOO_LONG)
+        .when(pl.col("text").str.contains(r"\p{Cc}"))
+        .then(CONTROL)
+        .otherwise(0)
+        .cast(pl.UInt8)
+    )
+    good = frame.select(pl.when(pl.col("fault") == 0).then("text"))["text"].to_arrow().cast(pa.string())
+    return Values(good.take(encoded.indices), frame["fault"].to_numpy()[encoded.indices.to_numpy()])
+
+
+def read_number(delivered: pa.Array, column: Column, origin: NumberFrom) -> Values:
+    """Finite numbers in the column's unit and type."""
+    numbers = _parsed(delivered, origin)
+    multiplier, divisor, offset = conversion(column, origin)
+    if (multiplier, divisor, offset) != (1.0, 1.0, 0.0):
+        numbers = numbers * multiplier / divisor + offset
+    if pa.types.is_integer(column.type):
+        bits = column.type.bit_width - 1
+        is_whole = (numbers == numbers.round()) & numbers.is_between(-(2**bits), 2**bits - 1)
+        numbers = pl.select(pl.when(is_whole.fill_null(False)).then(numbers)).to_series()
+    finite = numbers.is_finite()
+    fault = np.zeros(len(numbers), np.uint8)
+    if not finite.fill_null(False).all():
+        fault[~finite.fill_null(True).to_numpy()] = NOT_FINITE
+        missing = numbers.is_null().to_numpy()
+        fault[missing] = UNREADABLE
+        fault[missing & _is_empty(delivered)] = EMPTY
+        numbers = pl.select(pl.when(finite).then(numbers)).to_series()
+    return Values(numbers.to_arrow().cast(column.type), fault)
+
+
+def read_version(delivered: pa.Array) -> Values:
+    """Integers as they are, ISO 8601 date-times as microseconds since 1970 (those without an offset taken as UTC)."""
+    if pa.types.is_timestamp(delivered.type) or pa.types.is_date(delivered.type):
+        versions = pl.Series([None] * len(delivered), dtype=pl.Int64)
+    else:
+        versions = pl.from_arrow(as_text(delivered)).str.strip_chars().cast(pl.Int64, strict=False)
+    if versions.null_count():
+        reader = InstantReader(InstantFrom(column="version"), local_zone="UTC", home_zone="UTC", now=datetime.now(UTC))
+        instants = reader.read(delivered)
+        stamps = pl.select(pl.when(pl.Series(instants.fault == 0)).then(pl.Series(instants.utc))).to_series()
+        versions = versions.fill_null(stamps)
+    fault = np.where(versions.is_null().to_numpy(), UNREADABLE, 0).astype(np.uint8)
+    fault[(fault != 0) & _is_empty(delivered)] = EMPTY
+    return Values(versions.to_arrow(), fault)
+
+
+def as_text(delivered: pa.Array) -> pa.Array:
+    """Any column as text, the way it would be written down."""
+    if pa.types.is_dictionary(delivered.type):
+        delivered = delivered.dictionary_decode()
+    return delivered if pa.types.is_string(delivered.type) else delivered.cast(pa.string())
+
+
+def _parsed(delivered: pa.Array, origin: NumberFrom) -> pl.Series:
+    if (
+        pa.types.is_integer(delivered.type)
+        or pa.types.is_floating(delivered.type)
+        or pa.types.is_decimal(delivered.type)
+    ):
+        return pl.from_arrow(delivered.cast(pa.float64()))
+    text = pl.from_arrow(as_text(delivered))
+    if origin.decimal != "." or origin.thousands is not None:
+        return _with_point(text.str.strip_chars(), origin).cast(pl.Float64, strict=False)
+    numbers = text.cast(pl.Float64, strict=False)
+    if numbers.null_count() > text.null_count():
+        numbers = numbers.fill_null(text.str.strip_chars().cast(pl.Float64, strict=False))
+    return numbers
+
+
+def _with_point(text: pl.Series, origin: NumberFrom) -> pl.Series:
+    """Numbers with other marks as ones with a decimal point; null where the marks do not stand where they must."""
+    decimal, thousands = f"[{origin.decimal}]", f"[{origin.thousands}]" if origin.thousands else None
+    whole = rf"(?:\d{{1,3}}(?:{thousands}\d{{3}})+|\d+)" if thousands else r"\d+"
+    fits = text.str.contains(rf"^[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?$")
+    plain = text.str.replace_all(origin.thousands, "", literal=True) if origin.thousands else text
+    plain = plain.str.replace_all(origin.decimal, ".", literal=True)
+    return pl.select(pl.when(fits).then(plain)).to_series()
+
+
+def _is_empty(delivered: pa.Array) -> np.ndarray:
+    return (pl.from_arrow(as_text(delivered)).fill_null("").str.strip_chars() == "").to_numpy()
