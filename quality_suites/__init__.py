@@ -1,0 +1,140 @@
+"""What must hold of each gated table, day by day: one Great Expectations suite per table.
+
+What belongs here: the register of suites and their limits; the suites themselves are one module a schema.
+What does not: running them (validator.py), Dagster, recording verdicts. Importing this package imports no Great
+Expectations: that happens when a suite's expectations are first asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from great_expectations.expectations.expectation import Expectation
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The thresholds that a utility may set; the defaults are the profile `generic`."""
+
+    rejected_share: float = 0.01
+    """Share of a day's delivered rows that may be rejected, 0–1."""
+    completeness: float = 0.9
+    """Share of a day's expected readings below which a warning is given, 0–1."""
+    max_interval_kwh: float = 1000.0
+    """Energy that no interval of a meter can physically exceed."""
+    anomaly_share: float = 0.01
+    """Share of readings that are expected to be anomalous, 0–1; five times as many is worth a warning."""
+
+    def __post_init__(self) -> None:
+        for name in ("rejected_share", "completeness", "anomaly_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share: give a number from 0 to 1, not {getattr(self, name)}")
+        if not self.max_interval_kwh > 0:
+            raise ValueError(f"max_interval_kwh must be above 0, not {self.max_interval_kwh}")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What must hold of one day of `schema.table`, the day being the rows whose `date_column` is it."""
+
+    schema: str
+    table: str
+    date_column: str
+    key: tuple[str, ...]
+    """What one row of a day is about; samples name it."""
+    description: str
+
+    def expectations(self, limits: Limits) -> list[Expectation]:
+        """The suite as Great Expectations' own objects. Imports Great Expectations (some seconds, once a process)."""
+        from quality_suites.expectations import Rules
+
+        build = getattr(import_module(f"quality_suites.{self.schema}"), self.table)
+        return build(Rules(self), limits)
+
+
+SUITES: dict[str, Suite] = {
+    suite.table: suite
+    for suite in (
+        Suite(
+            "raw_data",
+            "meter_readings",
+            "reading_date",
+            ("file_id", "row_number"),
+            "Delivered readings: readable, finite, of a known interval, and few rejected beside them",
+        ),
+        Suite(
+            "raw_data",
+            "weather_observations",
+            "observation_date",
+            ("file_id", "row_number"),
+            "Delivered weather: readable, and few rows rejected beside it",
+        ),
+        Suite(
+            "raw_data",
+            "reading_annotations",
+            "reading_date",
+            ("file_id", "row_number"),
+            "What deliveries say about readings: readable, and few rows rejected beside it",
+        ),
+        Suite(
+            "staging",
+            "stg_meter_readings",
+            "reading_date",
+            ("meter_id", "reading_at"),
+            "One row per meter and instant, accepted exactly where its energy is plausible",
+        ),
+        Suite(
+            "staging",
+            "stg_weather_observations",
+            "observation_date",
+            ("station_id", "observed_at"),
+            "One row per station and instant, within what weather can be",
+        ),
+        Suite(
+            "staging",
+            "stg_reading_annotations",
+            "reading_date",
+            ("meter_id", "reading_at"),
+            "One row of labels per meter and instant",
+        ),
+        Suite(
+            "intermediate",
+            "int_readings_daily",
+            "reading_date",
+            ("meter_id",),
+            "One row per meter, its counts and extremes in order, its energy that of the accepted readings",
+        ),
+        Suite(
+            "intermediate",
+            "int_consumption_features",
+            "reading_date",
+            ("meter_id",),
+            "One profile per meter, as long as a day, with the energy of the daily table",
+        ),
+        Suite(
+            "ml",
+            "anomaly_scores",
+            "reading_date",
+            ("meter_id", "reading_at"),
+            "One score per accepted reading, from 0 to 1, absent exactly where there was no model",
+        ),
+        Suite(
+            "marts",
+            "mart_consumption_metrics",
+            "metric_date",
+            ("meter_id",),
+            "One row per meter, within range, with the energy of the daily table",
+        ),
+        Suite(
+            "marts",
+            "mart_anomaly_flags",
+            "reading_date",
+            ("meter_id", "reading_at"),
+            "One row per flagged score, with its kind and model",
+        ),
+    )
+}
+"""By table name; table names are unique across schemas."""

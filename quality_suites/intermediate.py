@@ -1,0 +1,105 @@
+"""What must hold of a meter's day: counts and extremes in order, and no energy lost on the way.
+
+What belongs here: suites of `intermediate`. What does not: single readings (staging).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quality_suites.columns import BIGINT, BIGINTS, BOOLEAN, DATE, INSTANT, SMALLINT, TEXT
+
+if TYPE_CHECKING:
+    from quality_suites import Limits
+    from quality_suites.expectations import DayExpectation, Rules
+
+LONGEST_PROFILE = 100
+"""Slots of a day: 96 quarter hours, 100 on the day that clocks are set back."""
+
+
+def int_readings_daily(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            interval_minutes=SMALLINT,
+            reading_count=SMALLINT,
+            accepted_count=SMALLINT,
+            expected_count=SMALLINT,
+            total_wh=BIGINT,
+            peak_wh=BIGINT,
+            peak_at=INSTANT,
+            min_wh=BIGINT,
+            is_complete=BOOLEAN,
+        ),
+        *rules.not_null("meter_id", "reading_count", "accepted_count", "expected_count", "total_wh"),
+        rules.unique("meter_id"),
+        rules.no_rows_where(
+            "counts-in-order",
+            "not (0 <= accepted_count and accepted_count <= reading_count and reading_count <= expected_count)",
+            fault="that break accepted_count ≤ reading_count ≤ expected_count",
+            column="reading_count",
+        ),
+        rules.no_rows_where(
+            "energy-in-order",
+            "min_wh < 0 or min_wh > peak_wh or peak_wh > total_wh or total_wh < 0",
+            fault="that break 0 ≤ min_wh ≤ peak_wh ≤ total_wh",
+            column="total_wh",
+        ),
+        rules.sums_agree(
+            "total_wh-of-staging",
+            ours="sum(total_wh)",
+            theirs="(select sum(accepted_wh) from staging.stg_meter_readings where reading_date = {day})",
+            fault="Wh of the day against its accepted readings in stg_meter_readings",
+            column="total_wh",
+            sample="""
+                select 'meter_id=' || coalesce(daily.meter_id, read.meter_id)
+                    || ': ' || coalesce(daily.total_wh::text, 'no') || ' Wh here, ' || coalesce(read.total_wh::text, 'no') || ' there'
+                from {batch} as daily
+                full join (
+                    select meter_id, coalesce(sum(accepted_wh), 0) as total_wh
+                    from staging.stg_meter_readings where reading_date = {day} group by meter_id
+                ) as read on read.meter_id = daily.meter_id
+                where daily.total_wh is distinct from read.total_wh
+                order by coalesce(daily.meter_id, read.meter_id)
+            """,
+        ),
+    ]
+
+
+def int_consumption_features(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            interval_minutes=SMALLINT,
+            profile_wh=BIGINTS,
+            accepted_count=SMALLINT,
+            total_wh=BIGINT,
+        ),
+        *rules.not_null("meter_id", "accepted_count", "total_wh"),
+        rules.unique("meter_id"),
+        rules.no_rows_where(
+            "profile_wh-length",
+            "coalesce(cardinality(profile_wh), 0) not between 1 and {longest}",
+            fault=f"with a profile_wh of no slots or more than {LONGEST_PROFILE}",
+            column="profile_wh",
+            longest=LONGEST_PROFILE,
+        ),
+        rules.sums_agree(
+            "total_wh-of-daily",
+            ours="sum(total_wh)",
+            theirs="(select sum(total_wh) from intermediate.int_readings_daily where reading_date = {day})",
+            fault="Wh of the day against int_readings_daily",
+            column="total_wh",
+            sample="""
+                select 'meter_id=' || coalesce(features.meter_id, daily.meter_id)
+                    || ': ' || coalesce(features.total_wh::text, 'no') || ' Wh here, ' || coalesce(daily.total_wh::text, 'no') || ' there'
+                from {batch} as features
+                full join (select * from intermediate.int_readings_daily where reading_date = {day}) as daily
+                    on daily.meter_id = features.meter_id
+                where features.total_wh is distinct from daily.total_wh
+                order by coalesce(features.meter_id, daily.meter_id)
+            """,
+        ),
+    ]

@@ -1,0 +1,108 @@
+"""What must hold of a day as analysts read it.
+
+What belongs here: suites of `marts`. What does not: what ClickHouse serves (reconcile checks).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quality_suites.ml import ANOMALY_TYPES
+from quality_suites.columns import DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
+
+if TYPE_CHECKING:
+    from quality_suites import Limits
+    from quality_suites.expectations import DayExpectation, Rules
+
+
+def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            metric_date=DATE,
+            meter_id=TEXT,
+            total_kwh=NUMERIC,
+            mean_kwh=NUMERIC,
+            peak_kwh=NUMERIC,
+            peak_hour=SMALLINT,
+            min_kwh=NUMERIC,
+            variance_kwh2=NUMERIC,
+            reading_count=SMALLINT,
+            expected_count=SMALLINT,
+            completeness_pct=NUMERIC,
+            anomaly_count=INTEGER,
+            anomaly_rate_pct=NUMERIC,
+        ),
+        *rules.not_null("meter_id", "total_kwh", "completeness_pct"),
+        rules.unique("meter_id"),
+        rules.no_rows_where(
+            "energy-in-order",
+            "min_kwh < 0 or min_kwh > mean_kwh or mean_kwh > peak_kwh or peak_kwh > total_kwh or total_kwh < 0",
+            fault="that break 0 ≤ min_kwh ≤ mean_kwh ≤ peak_kwh ≤ total_kwh",
+            column="total_kwh",
+        ),
+        rules.between("variance_kwh2", 0),
+        rules.between("peak_hour", 0, 23),
+        rules.between("completeness_pct", 0, 100),
+        rules.between("anomaly_rate_pct", 0, 100),
+        rules.no_rows_where(
+            "counts-in-order",
+            "reading_count < 0 or reading_count > expected_count or anomaly_count < 0 or anomaly_count > reading_count",
+            fault="that break anomaly_count ≤ reading_count ≤ expected_count",
+            column="reading_count",
+        ),
+        rules.sums_agree(
+            "total_kwh-of-daily",
+            ours="sum(total_kwh) * 1000",
+            theirs="(select sum(total_wh) from intermediate.int_readings_daily where reading_date = {day})",
+            fault="Wh of the day against int_readings_daily",
+            column="total_kwh",
+            sample="""
+                select 'meter_id=' || coalesce(metrics.meter_id, daily.meter_id)
+                    || ': ' || coalesce(metrics.total_kwh::text, 'no') || ' kWh here, '
+                    || coalesce((daily.total_wh / 1000.0)::numeric(20, 3)::text, 'no') || ' there'
+                from {batch} as metrics
+                full join (select * from intermediate.int_readings_daily where reading_date = {day}) as daily
+                    on daily.meter_id = metrics.meter_id
+                where metrics.total_kwh * 1000 is distinct from daily.total_wh
+                order by coalesce(metrics.meter_id, daily.meter_id)
+            """,
+        ),
+    ]
+
+
+def mart_anomaly_flags(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            reading_at=INSTANT,
+            consumption_kwh=NUMERIC,
+            expected_kwh=NUMERIC,
+            deviation_ratio=NUMERIC,
+            anomaly_score=NUMERIC,
+            anomaly_type=TEXT,
+            model_version=TEXT,
+        ),
+        *rules.not_null("meter_id", "reading_at", "consumption_kwh", "anomaly_score", "anomaly_type", "model_version"),
+        rules.unique("meter_id", "reading_at"),
+        rules.one_of("anomaly_type", ANOMALY_TYPES),
+        rules.between("anomaly_score", 0, 1),
+        rules.no_rows_from(
+            "one-per-flagged-score",
+            """
+                select 'meter_id=' || meter_id || ', reading_at=' || reading_at
+                    || case when scored.score_status is null then ': a flag without a flagged score'
+                            else ': a flagged score without a flag' end
+                from (
+                    select meter_id, reading_at, score_status from ml.anomaly_scores
+                    where reading_date = {day} and is_anomaly
+                ) as scored
+                full join (select meter_id, reading_at, 1 as present from {batch} as day_rows) as flagged
+                    using (meter_id, reading_at)
+                where scored.score_status is null or flagged.present is null
+                order by meter_id, reading_at
+            """,
+            fault="without a flag, or flags without their score",
+            noun="flagged scores",
+        ),
+    ]

@@ -1,0 +1,85 @@
+"""What must hold of a day's scores: every accepted reading has one, and the model that gave it is named.
+
+What belongs here: suites of `ml`. What does not: how good the scores are (ml/ evaluates).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quality_suites.columns import BIGINT, BOOLEAN, DATE, FLOAT, INSTANT, TEXT
+
+if TYPE_CHECKING:
+    from quality_suites import Limits
+    from quality_suites.expectations import DayExpectation, Rules
+
+ANOMALY_TYPES = ("spike", "drop", "drift", "flat", "unusual_pattern")
+SCORE_STATUSES = ("scored", "no_model")
+ALARMING_MULTIPLE = 5
+"""So many times the expected share of anomalies says more of the model or the delivery than of the meters."""
+
+
+def anomaly_scores(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    alarming = min(1.0, ALARMING_MULTIPLE * limits.anomaly_share)
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            reading_at=INSTANT,
+            accepted_wh=BIGINT,
+            expected_wh=FLOAT,
+            anomaly_score=FLOAT,
+            is_anomaly=BOOLEAN,
+            anomaly_type=TEXT,
+            score_status=TEXT,
+            model_version=TEXT,
+        ),
+        *rules.not_null("meter_id", "reading_at", "score_status"),
+        rules.unique("meter_id", "reading_at"),
+        rules.between("anomaly_score", 0, 1),
+        rules.one_of("score_status", SCORE_STATUSES),
+        rules.one_of("anomaly_type", ANOMALY_TYPES),
+        rules.no_rows_where(
+            "anomaly_score-where-scored",
+            "(anomaly_score is null) <> (score_status = 'no_model')",
+            fault="scored without a score, or with one although there was no model",
+            column="anomaly_score",
+        ),
+        rules.no_rows_where(
+            "model_version-where-scored",
+            "score_status = 'scored' and model_version is null",
+            fault="scored without a model_version",
+            column="model_version",
+        ),
+        rules.no_rows_from(
+            "one-per-accepted-reading",
+            """
+                select 'meter_id=' || meter_id || ', reading_at=' || reading_at
+                    || case when read.accepted_wh is null then ': a score without an accepted reading'
+                            else ': an accepted reading without a score' end
+                from (
+                    select meter_id, reading_at, accepted_wh from staging.stg_meter_readings
+                    where reading_date = {day} and accepted_wh is not null
+                ) as read
+                full join (select meter_id, reading_at, score_status from {batch} as day_rows) as scored
+                    using (meter_id, reading_at)
+                where read.accepted_wh is null or scored.score_status is null
+                order by meter_id, reading_at
+            """,
+            fault="without a score, or scores without their reading",
+            noun="accepted readings",
+        ),
+        rules.share(
+            "anomaly-share",
+            part="count(*) filter (where is_anomaly)",
+            whole="count(anomaly_score)",
+            maximum=alarming,
+            fault="scored readings flagged",
+            sample="""
+                select 'meter_id=' || meter_id || ': ' || count(*) || ' flagged'
+                from {batch} as day_rows where is_anomaly group by meter_id order by count(*) desc, meter_id
+            """,
+            severity="warning",
+            column="is_anomaly",
+        ),
+    ]

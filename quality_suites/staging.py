@@ -1,0 +1,98 @@
+"""What must hold of a day once one delivery of each key was chosen and judged.
+
+What belongs here: suites of `staging`. What does not: shares of rejected rows (raw_data).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quality_suites.columns import BIGINT, DATE, FLOAT, INSTANT, INTERVAL_MINUTES, MEASURED, SMALLINT, TEXT
+
+if TYPE_CHECKING:
+    from quality_suites import Limits
+    from quality_suites.expectations import DayExpectation, Rules
+
+QUALITY_CODES = ("valid", "negative", "above_limit", "fold_assumed")
+REFUSED_CODES = ("negative", "above_limit")
+
+# Meters that delivered nothing at all are not seen here: that needs the meter register.
+EXPECTED_READINGS = "select meter_id, avg(1440.0 / interval_minutes) as expected, count(accepted_wh) as accepted from {batch} as day_rows group by meter_id"
+
+
+def stg_meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            reading_at=INSTANT,
+            interval_minutes=SMALLINT,
+            delivered_kwh=FLOAT,
+            accepted_wh=BIGINT,
+            quality_code=TEXT,
+        ),
+        *rules.not_null("meter_id", "reading_at", "interval_minutes", "quality_code"),
+        rules.unique("meter_id", "reading_at"),
+        rules.one_of("interval_minutes", INTERVAL_MINUTES),
+        rules.one_of("quality_code", QUALITY_CODES),
+        rules.between("accepted_wh", 0, round(limits.max_interval_kwh * 1000)),
+        rules.no_rows_where(
+            "accepted_wh-where-accepted",
+            "(accepted_wh is null) <> (quality_code in {refused})",
+            fault=f"accepted although {' or '.join(REFUSED_CODES)}, or without energy although not",
+            column="quality_code",
+            refused=REFUSED_CODES,
+        ),
+        # Daily readings start at local midnight. Every zone is whole quarter hours from UTC, so these are in UTC too.
+        rules.no_rows_where(
+            "reading_at-on-grid",
+            "interval_minutes < 1440 and mod(extract(epoch from reading_at), 900) <> 0",
+            fault="that start off the quarter hour",
+            severity="warning",
+        ),
+        rules.share(
+            "completeness",
+            part=f"(select sum(accepted) from ({EXPECTED_READINGS}) as meters)",
+            whole=f"(select round(sum(expected)) from ({EXPECTED_READINGS}) as meters)",
+            minimum=limits.completeness,
+            maximum=float("inf"),
+            fault="expected readings accepted",
+            sample=f"""
+                select 'meter_id=' || meter_id || ': ' || accepted || ' of ' || round(expected) from ({EXPECTED_READINGS}) as meters
+                where accepted < expected order by accepted / expected, meter_id
+            """,
+            severity="warning",
+            column="accepted_wh",
+        ),
+    ]
+
+
+def stg_weather_observations(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            observation_date=DATE,
+            station_id=TEXT,
+            observed_at=INSTANT,
+            temperature_c=MEASURED,
+            humidity_pct=MEASURED,
+            wind_speed_kmh=MEASURED,
+        ),
+        *rules.not_null("station_id", "observed_at"),
+        rules.unique("station_id", "observed_at"),
+        rules.between("humidity_pct", 0, 100, severity="warning"),
+        rules.between("temperature_c", -60, 60, severity="warning"),
+    ]
+
+
+def stg_reading_annotations(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            reading_at=INSTANT,
+            delivered_label=TEXT,
+            past_average_kwh=MEASURED,
+        ),
+        *rules.not_null("meter_id", "reading_at"),
+        rules.unique("meter_id", "reading_at"),
+    ]
