@@ -18,6 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 CALENDAR_FILE = "energy.toml"
 CURRENT_FILE = "current"
@@ -54,6 +55,14 @@ class Calendar:
     @property
     def is_historical(self) -> bool:
         return self.last_day is not None
+
+    def including(self, first: date, last: date) -> Calendar:
+        """The calendar that also holds `first` to `last`; a live one has no last day and needs none."""
+        return Calendar(
+            self.timezone,
+            min(self.first_day, first),
+            max(self.last_day, last) if self.last_day is not None else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -135,23 +144,30 @@ class Home:
         """
         if not self.exists():
             raise HomeError(f"no home at {self.path}: run `energy-assets demo` or `energy-assets ingest DIR` first")
-        stored = tomlkit.parse(self.calendar_file.read_text()).unwrap()
         try:
-            return Calendar(stored["timezone"], stored["first_day"], stored.get("last_day"))
+            stored = tomlkit.parse(self.calendar_file.read_text(encoding="utf-8")).unwrap()
+            return Calendar(stored["timezone"], _day(stored["first_day"]), _day(stored.get("last_day")))
         except KeyError as missing:
             raise HomeError(
                 f"{self.calendar_file} lacks {missing}: add it, or remove the home and ingest again"
             ) from missing
+        except (TOMLKitError, UnicodeDecodeError, TypeError) as error:
+            raise HomeError(f"{self.calendar_file} cannot be read ({error}): correct it by hand") from error
 
     def write_calendar(self, calendar: Calendar) -> None:
         """Store `calendar`, atomically. The first day may move earlier; the zone never changes.
 
-        Raises HomeError where the home already holds another zone.
+        Raises HomeError where the home already holds another zone, or days before the new first day.
         """
-        if self.exists() and (held := self.calendar().timezone) != calendar.timezone:
+        held = self.calendar() if self.exists() else calendar
+        if held.timezone != calendar.timezone:
             raise HomeError(
-                f"home {self.name} keeps its days in {held}, not {calendar.timezone}: "
+                f"home {self.name} keeps its days in {held.timezone}, not {calendar.timezone}: "
                 f"use another home, e.g. `energy-assets --home {self.name}-{_slug(calendar.timezone)} …`"
+            )
+        if held.first_day < calendar.first_day:
+            raise HomeError(
+                f"home {self.name} has days from {held.first_day} on, which {calendar.first_day} would hide: keep the earlier first day"
             )
         document = tomlkit.document()
         document.add(tomlkit.comment("The utility's calendar. Written by `energy-assets`; the zone never changes."))
@@ -165,7 +181,7 @@ class Home:
 
 def root() -> Path:
     """The root of all homes: `$ENERGY_HOME`, or `.energy` below the working directory; absolute."""
-    return Path(os.environ.get("ENERGY_HOME") or DEFAULT_ROOT).absolute()
+    return Path(os.environ.get("ENERGY_HOME") or DEFAULT_ROOT).expanduser().absolute()
 
 
 def named(name: str) -> Home:
@@ -178,7 +194,7 @@ def named(name: str) -> Home:
 def current() -> Home:
     """The home that commands act on.
 
-    Raises HomeError where none was made yet.
+    Raises HomeError where none was made yet, or where the current one was removed.
     """
     base = root()
     if Home(base).exists():
@@ -186,7 +202,10 @@ def current() -> Home:
     pointer = base / CURRENT_FILE
     if not pointer.is_file():
         raise HomeError(f"no home below {base}: run `energy-assets demo` or `energy-assets ingest DIR` first")
-    return Home(base / pointer.read_text().strip())
+    home = Home(base / pointer.read_text(encoding="utf-8").strip())
+    if not home.exists():
+        raise HomeError(f"{pointer} names {home.path}, which is no home (any more): {_choice(base)}")
+    return home
 
 
 def activate(home: Home) -> None:
@@ -214,6 +233,22 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _choice(base: Path) -> str:
+    names = [path.parent.name for path in sorted(base.glob(f"*/{CALENDAR_FILE}"))]
+    return (
+        f"pick one of {', '.join(names)} with --home"
+        if names
+        else "run `energy-assets demo` or `energy-assets ingest DIR`"
+    )
+
+
+def _day(value: object) -> date | None:
+    """A TOML date. Raises TypeError for any other value."""
+    if value is not None and type(value) is not date:
+        raise TypeError(f"{value!r} is no date such as 2024-03-07, without quotes")
+    return value
 
 
 def _homes_root() -> Path:

@@ -15,6 +15,8 @@ from energy_assets.embedded.connections import Connections
 from energy_assets.home import Home
 from energy_assets.settings import Settings
 
+EMBEDDED = Settings(POSTGRES_URL=None, CLICKHOUSE_URL=None)
+"""Whatever real servers the tester's environment names: tests leave them alone."""
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -33,11 +35,6 @@ def temporary_home() -> Iterator[Home]:
         shutil.rmtree(directory)
 
 
-def embedded_settings() -> Settings:
-    """Settings that leave a real POSTGRES_URL or CLICKHOUSE_URL of the tester's environment alone."""
-    return Settings(POSTGRES_URL=None, CLICKHOUSE_URL=None)
-
-
 @pytest.fixture(scope="session")
 def stores() -> Iterator[tuple[Home, Connections]]:
     """A home with both stores running, the same one for all tests of this process.
@@ -45,7 +42,7 @@ def stores() -> Iterator[tuple[Home, Connections]]:
     Tests share its databases: each uses schemas, tables or days of its own.
     """
     with temporary_home() as home:
-        yield home, supervisor.up(home, embedded_settings())
+        yield home, supervisor.up(home, EMBEDDED)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from energy_assets.embedded.machine import MIB
 
@@ -43,7 +44,7 @@ def start(
     environment: Mapping[str, str],
     user: int | None = None,
     group: int | None = None,
-) -> psutil.Popen:
+) -> subprocess.Popen:
     """Start `command` in a session of its own, writing to the end of `log`; as `user` and `group` where given (root only)."""
     identity = {} if user is None else {"user": user, "group": group, "extra_groups": []}
     with log.open("ab") as output:
@@ -68,24 +69,37 @@ def stop(
     what: str,
     say: Callable[[str], None],
 ) -> list[psutil.Process]:
-    """Signal `processes`, each step's signal being given its seconds, harsher steps being said; what is still alive."""
-    alive = processes
-    for number, (number_or_name, seconds) in enumerate(steps):
-        if number:
-            say(f"{what} did not stop within {steps[number - 1][1]:.0f} s: sending {number_or_name.name}")
-        for process in alive:
-            _signal(process, number_or_name)
-        alive = wait_gone(alive, seconds)
+    """Signal `processes`, giving each step's signal its seconds and saying the harsher ones; those that are still alive."""
+    alive, given = processes, 0.0
+    for number, seconds in steps:
         if not alive:
             break
+        if given:
+            say(f"{what} did not stop within {given:.0f} s: sending {number.name}")
+        for process in alive:
+            _signal(process, number)
+        alive, given = wait_gone(alive, seconds), seconds
     return alive
 
 
 def wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Those of `processes` that are still alive after `seconds`."""
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    waiting = Retrying(
+        retry=retry_if_result(bool),
+        stop=stop_after_delay(seconds),
+        wait=wait_exponential(multiplier=0.01, max=0.2),
+        retry_error_callback=lambda state: state.outcome.result(),
+    )
+    return waiting(lambda: [process for process in processes if is_alive(process)])
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether `process` runs; a zombie does not, though nobody may ever collect it (in a container without an init)."""
     _reap()
-    return [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def rotate(log: Path) -> None:

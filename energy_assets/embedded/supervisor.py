@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -161,13 +162,25 @@ def _start_embedded(home: Home, stores: list[Store], say: Say) -> None:
 
 def _ensure_ready(store: Store, held: Credentials, generated: set[str], say: Say) -> int:
     """The port of `store`, which is running and ready."""
+    port = _running(store, held) or _start(store, held, generated, say)
+    store.finish(port, held)
+    return port
+
+
+def _running(store: Store, held: Credentials) -> int | None:
+    """The port of a server that runs already, once it is ready; None where there is none, or where it ends instead."""
     server = store.server()
     if server is None:
-        port = _start(store, held, generated, say)
-    else:
-        port = _port_of(store, server)
-        _wait_ready(store, port, held, is_alive=server.is_running, since=_size(store.log))
-    store.finish(port, held)
+        return None
+    port = _port_of(store, server)
+    if port is None and processes.is_alive(server):
+        raise StoreError(
+            f"{store.title} (process {server.pid}) was started by hand: stop it, then run `energy-assets up`"
+        )
+    try:
+        _wait_ready(store, port or 0, held, is_alive=lambda: processes.is_alive(server), since=_size(store.log))
+    except _Exited:
+        return None
     return port
 
 
@@ -306,14 +319,12 @@ def _health(home: Home, store: Store, server: psutil.Process | None, port: int |
         )
 
 
-def _port_of(store: Store, server: psutil.Process) -> int:
-    arguments = server.cmdline()
+def _port_of(store: Store, server: psutil.Process) -> int | None:
+    """The port that `server` was started for; None where somebody started it by hand, or it has just ended."""
     try:
-        return int(arguments[arguments.index(store.port_option) + 1])
-    except ValueError:
-        raise StoreError(
-            f"{store.title} (process {server.pid}) was started by hand: stop it, then run `energy-assets up`"
-        ) from None
+        return next((int(value) for option, value in pairwise(server.cmdline()) if option == store.port_option), None)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _disk_usage(directory: Path) -> int | None:
