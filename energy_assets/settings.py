@@ -29,16 +29,22 @@ class Settings(BaseSettings):
         description="a real ClickHouse (>= 24), http://user:password@host:port/",
     )
 
-    settle_seconds: float = Field(5.0, ge=0, description="a landed file younger than this is taken for still being written")
+    settle_seconds: float = Field(
+        5.0, ge=0, description="a landed file younger than this is taken for still being written"
+    )
     backfill_chunk_days: int = Field(30, ge=1, le=90, description="days of one single-run range")
     restatement_days: int = Field(35, ge=0, description="automation re-requests scores no older than this")
 
     rejected_share_limit: float = Field(0.01, ge=0, le=1, description="share of a day's rows that may be rejected")
-    expected_completeness: float = Field(0.9, ge=0, le=1, description="share of expected readings below which a day is warned of")
+    expected_completeness: float = Field(
+        0.9, ge=0, le=1, description="share of expected readings below which a day is warned of"
+    )
     max_interval_kwh: float = Field(1000.0, gt=0, description="physical limit of one interval's energy")
 
     anomaly_share: float = Field(0.01, ge=0.005, le=0.02, description="expected share of anomalous readings")
-    anomaly_threshold: float | None = Field(None, ge=0, le=1, description="fixed score threshold; unset: from anomaly_share at fit")
+    anomaly_threshold: float | None = Field(
+        None, ge=0, le=1, description="fixed score threshold; unset: from anomaly_share at fit"
+    )
     anomaly_training_days: int = Field(28, ge=7, le=365)
     anomaly_min_training_days: int = Field(7, ge=1)
     anomaly_seed: int = 42

@@ -1,0 +1,82 @@
+{#
+  Materialization `rewrite_days`: the table's days in the run's window hold exactly what the model selects.
+
+  One transaction: lock the table, empty the window's days, insert, bump each day's version. A day that selects
+  nothing is emptied and its version bumped all the same. A killed run leaves the old days.
+  Config: `date_column`, `unique_key` (starts with the date), `by_day` (native day partitions, for reading-grain tables).
+  The table is made from the columns that the model's yml declares.
+#}
+{% materialization rewrite_days, adapter='postgres' %}
+  {%- set target = this.incorporate(type='table') -%}
+  {%- set date_column = config.require('date_column') -%}
+  {%- set by_day = config.get('by_day', false) -%}
+  {%- set columns = model.columns.values() | map(attribute='name') | map('tojson') | join(', ') -%}
+
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+  {% call statement('lock') -%}
+    select quality.lock_table('{{ this.schema }}.{{ this.identifier }}')
+  {%- endcall %}
+
+  {% call statement('create') -%}
+    {{ create_from_contract(target, date_column, by_day) }}
+  {%- endcall %}
+
+  {% for day in window_days() %}
+    {% if by_day %}
+      {%- set partition = api.Relation.create(schema=this.schema, identifier=this.identifier ~ '_' ~ day | replace('-', '')) -%}
+      {% call statement('empty') -%}
+        create table if not exists {{ partition.include(database=false) }}
+          partition of {{ target.include(database=false) }} for values in ('{{ day }}');
+        truncate {{ partition.include(database=false) }}
+      {%- endcall %}
+    {% endif %}
+  {% endfor %}
+  {% if not by_day %}
+    {% call statement('empty') -%}
+      delete from {{ target }} where {{ in_window(adapter.quote(date_column)) }}
+    {%- endcall %}
+  {% endif %}
+
+  {% call statement('main') -%}
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }} from (
+      {{ sql }}
+    ) as selected
+  {%- endcall %}
+
+  {% call statement('bump') -%}
+    select quality.bump_day('{{ this.identifier }}', days.day, count(written.{{ adapter.quote(date_column) }}), '{{ var("run_id") }}')
+    from unnest(array[{% for day in window_days() %}date '{{ day }}'{{ ', ' if not loop.last }}{% endfor %}]::date[]) as days (day)
+    left join {{ target }} as written
+      on written.{{ adapter.quote(date_column) }} = days.day and {{ in_window('written.' ~ adapter.quote(date_column)) }}
+    group by days.day
+  {%- endcall %}
+
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {{ adapter.commit() }}
+  {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{# The window's days as ISO dates. #}
+{% macro window_days() %}
+  {%- set start = modules.datetime.date.fromisoformat(var('window_start')) -%}
+  {%- set end = modules.datetime.date.fromisoformat(var('window_end')) -%}
+  {%- set days = [] -%}
+  {%- for offset in range((end - start).days) -%}
+    {%- do days.append((start + modules.datetime.timedelta(days=offset)).isoformat()) -%}
+  {%- endfor -%}
+  {{ return(days) }}
+{% endmacro %}
+
+{# Create statement from the model's declared columns; safe to repeat. #}
+{% macro create_from_contract(relation, date_column, by_day) %}
+  create table if not exists {{ relation.include(database=false) }} (
+    {% for column in model.columns.values() -%}
+      {{ adapter.quote(column.name) }} {{ column.data_type }}
+      {%- if column.constraints | selectattr('type.value', 'equalto', 'not_null') | list %} not null{% endif %},
+    {% endfor -%}
+    primary key ({% for key in config.require('unique_key') %}{{ adapter.quote(key) }}{{ ', ' if not loop.last }}{% endfor %})
+  )
+  {%- if by_day %} partition by list ({{ adapter.quote(date_column) }}){% endif %}
+{% endmacro %}

@@ -1,0 +1,42 @@
+{{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id']) }}
+
+-- One row per meter and day: its energy, its peak, and how much of the day was delivered.
+with readings as (
+    select reading_date, meter_id, reading_at, interval_minutes, accepted_wh
+    from {{ ref('stg_meter_readings') }}
+    where {{ in_window('reading_date') }}
+),
+
+daily as (
+    select
+        reading_date,
+        meter_id,
+        min(interval_minutes)                                                             as interval_minutes,
+        count(*)::smallint                                                                as reading_count,
+        count(accepted_wh)::smallint                                                      as accepted_count,
+        coalesce(sum(accepted_wh), 0)::bigint                                             as total_wh,
+        max(accepted_wh)                                                                  as peak_wh,
+        (array_agg(reading_at order by accepted_wh desc, reading_at) filter (where accepted_wh is not null))[1] as peak_at,
+        min(accepted_wh)                                                                  as min_wh
+    from readings
+    group by reading_date, meter_id
+),
+
+counted as (
+    select *, ceil({{ day_minutes('reading_date') }}::numeric / interval_minutes)::smallint as expected_count
+    from daily
+)
+
+select
+    reading_date,
+    meter_id,
+    interval_minutes,
+    reading_count,
+    accepted_count,
+    expected_count,
+    total_wh,
+    peak_wh,
+    peak_at,
+    min_wh,
+    accepted_count >= expected_count as is_complete
+from counted

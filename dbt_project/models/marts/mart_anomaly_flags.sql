@@ -1,0 +1,21 @@
+{{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id', 'reading_at']) }}
+
+-- The flagged readings alone, with what was expected and what kind of departure it is.
+with flagged as (
+    select reading_date, meter_id, reading_at, accepted_wh, expected_wh, anomaly_score, anomaly_type, model_version
+    from {{ source('ml', 'anomaly_scores') }}
+    where {{ in_window('reading_date') }}
+      and is_anomaly
+)
+
+select
+    reading_date,
+    meter_id,
+    reading_at,
+    round(accepted_wh / 1000.0, 3)                                       as consumption_kwh,
+    round((expected_wh / 1000.0)::numeric, 3)                            as expected_kwh,
+    round((accepted_wh / nullif(expected_wh, 0))::numeric, 3)            as deviation_ratio,
+    anomaly_score::numeric                                               as anomaly_score,
+    anomaly_type,
+    model_version
+from flagged

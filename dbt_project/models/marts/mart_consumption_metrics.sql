@@ -1,0 +1,46 @@
+{{ config(date_column='metric_date', unique_key=['metric_date', 'meter_id']) }}
+
+-- One row per meter and day, as an analyst reads it: kWh, peak, spread, completeness and anomalies.
+with daily as (
+    select reading_date, meter_id, reading_count, accepted_count, expected_count, total_wh, peak_wh, peak_at, min_wh
+    from {{ ref('int_readings_daily') }}
+    where {{ in_window('reading_date') }}
+),
+
+-- Exact: variance over integers does not depend on the order in which they are added.
+spread as (
+    select features.reading_date, features.meter_id, var_samp(slot.wh) as variance_wh2
+    from {{ ref('int_consumption_features') }} as features
+    cross join lateral unnest(features.profile_wh) as slot (wh)
+    where {{ in_window('features.reading_date') }}
+    group by features.reading_date, features.meter_id
+),
+
+anomalies as (
+    select
+        reading_date,
+        meter_id,
+        count(*) filter (where is_anomaly)  as anomaly_count,
+        count(anomaly_score)                as scored_count
+    from {{ source('ml', 'anomaly_scores') }}
+    where {{ in_window('reading_date') }}
+    group by reading_date, meter_id
+)
+
+select
+    daily.reading_date                                                        as metric_date,
+    daily.meter_id,
+    round(daily.total_wh / 1000.0, 3)                                         as total_kwh,
+    round(daily.total_wh / 1000.0 / nullif(daily.accepted_count, 0), 6)       as mean_kwh,
+    round(daily.peak_wh / 1000.0, 3)                                          as peak_kwh,
+    extract(hour from daily.peak_at at time zone '{{ var("timezone") }}')::smallint as peak_hour,
+    round(daily.min_wh / 1000.0, 3)                                           as min_kwh,
+    round(spread.variance_wh2 / 1000000.0, 6)                                 as variance_kwh2,
+    daily.reading_count,
+    daily.expected_count,
+    round(100.0 * daily.accepted_count / daily.expected_count, 2)             as completeness_pct,
+    case when anomalies.scored_count > 0 then anomalies.anomaly_count end::integer as anomaly_count,
+    round(100.0 * anomalies.anomaly_count / nullif(anomalies.scored_count, 0), 3) as anomaly_rate_pct
+from daily
+left join spread using (reading_date, meter_id)
+left join anomalies using (reading_date, meter_id)

@@ -1,0 +1,1 @@
+"""Assets: window → pure function or SQL → atomic write → metadata."""

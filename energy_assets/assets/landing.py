@@ -1,0 +1,117 @@
+"""Read what landed: each new file once, into parts by day and quarantined rows, and into the ledger.
+
+What belongs here: the landing asset. What does not: dialects (landing/), raw days (raw.py).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import dagster as dg
+
+from energy_assets.home import Home
+from energy_assets.keys import OWNERS, RAW
+from energy_assets.resources import ledger
+from energy_assets.resources.landing_zone import LandingZone
+from energy_assets.resources.warehouse import Warehouse
+
+LANDING_FILES = dg.AssetSpec(
+    [RAW, "landing_files"],
+    group_name=RAW,
+    owners=OWNERS,
+    kinds={"file", "postgres"},
+    description="The ledger of deliveries: one row per content that landed, by sha256, with what became of its rows.",
+    metadata={
+        "dagster/table_name": "raw_data.landing_files",
+        "dagster/column_schema": dg.TableSchema(
+            [
+                dg.TableColumn("file_id", "integer", description="Number of the file in this warehouse"),
+                dg.TableColumn("sha256", "text", description="Hash of its content"),
+                dg.TableColumn("byte_count", "bigint", description="Size in bytes"),
+                dg.TableColumn("status", "text", description="landed, or unreadable"),
+                dg.TableColumn("message", "text", description="Why it could not be read"),
+                dg.TableColumn("mapping", "text", description="Dialect that it was read in"),
+                dg.TableColumn("rows_read", "bigint", description="Rows of the file"),
+                dg.TableColumn("rows_rejected", "bigint", description="Rows in quarantine"),
+                dg.TableColumn("landed_at", "timestamptz", description="When it was read"),
+                dg.TableColumn("retracted_at", "timestamptz", description="When it was withdrawn"),
+            ]
+        ),
+    },
+)
+
+REJECTED_ROWS = dg.AssetSpec(
+    [RAW, "rejected_rows"],
+    group_name=RAW,
+    owners=OWNERS,
+    kinds={"file", "postgres"},
+    description="Quarantine: every row that could not be read, with file, row, column, value and reason.",
+    metadata={
+        "dagster/table_name": "raw_data.rejected_rows",
+        "dagster/column_schema": dg.TableSchema(
+            [
+                dg.TableColumn("file_id", "integer", description="File that it came in"),
+                dg.TableColumn("source", "text", description="Source that it should have fed"),
+                dg.TableColumn("reading_date", "date", description="Its local day, where that could be read"),
+                dg.TableColumn(
+                    "row_number", "bigint", description="Row of the file, the header being 1; 0 is the whole file"
+                ),
+                dg.TableColumn("column_name", "text", description="Column that could not be read"),
+                dg.TableColumn("value", "text", description="What stands there"),
+                dg.TableColumn("reason", "text", description="What is wrong with it"),
+            ]
+        ),
+    },
+)
+
+
+@dg.multi_asset(specs=[LANDING_FILES, REJECTED_ROWS], name="landing")
+def landing(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, landing_zone: LandingZone
+) -> Iterator[dg.MaterializeResult]:
+    """Land every file that is settled and not read yet; a file that cannot be read never stops the others."""
+    listing = landing_zone.listing()
+    for path, reason in listing.refused.items():
+        context.log.warning(f"{path} is refused: {reason}")
+    counts: Counter[str] = Counter()
+    for landed in landing_zone.land(ledger.unread(warehouse, listing.settled)):
+        counts[landed.status] += 1
+        if landed.status == "changed_while_read" or landed.sha256 is None:
+            context.log.warning(f"{landed.path}: {landed.message}")
+            continue
+        is_new = ledger.record(warehouse, landed, run_id=context.run_id)
+        counts["new"] += is_new
+        counts["rows"] += landed.rows_accepted * is_new
+        counts["rejected"] += landed.rows_rejected * is_new
+        if landed.status == "unreadable":
+            context.log.error(f"{landed.path} is quarantined: {landed.message}")
+    widen_calendar(landing_zone, warehouse)
+    yield dg.MaterializeResult(
+        asset_key=LANDING_FILES.key,
+        metadata={
+            "files read": counts["landed"],
+            "files unreadable": counts["unreadable"],
+            "files still being written": len(listing.unsettled) + counts["changed_while_read"],
+            "new contents": counts["new"],
+            "rows accepted": counts["rows"],
+            "dagster/row_count": warehouse.rows("select count(*) from raw_data.landing_files")[0][0],
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key=REJECTED_ROWS.key,
+        metadata={
+            "rows rejected": counts["rejected"],
+            "dagster/row_count": warehouse.rows("select count(*) from raw_data.rejected_rows")[0][0],
+        },
+    )
+
+
+def widen_calendar(landing_zone: LandingZone, warehouse: Warehouse) -> None:
+    """Let the home's calendar hold every delivered day: the first may move earlier, a historical home's last later."""
+    home = Home.at(landing_zone.home)
+    delivered = ledger.delivered_days(warehouse)
+    if delivered is None:
+        return
+    calendar = home.calendar()
+    wider = calendar.including(delivered.start, delivered.last)
+    if wider != calendar:
+        home.write_calendar(wider)

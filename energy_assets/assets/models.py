@@ -1,0 +1,117 @@
+"""dbt's layers as assets: each model rewrites the days of the run's window, and reads only what passed its gate.
+
+What belongs here: how a dbt model becomes an asset, and the arguments of a layer's run.
+What does not: SQL (dbt_project/), the days' states (resources/gates.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
+
+from energy_assets.keys import OWNERS, checkpoint_key, is_gated
+from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, DayWindow, day_window
+from energy_assets.resources.dbt import PROJECT_DIR, Dbt
+from energy_assets.resources.gates import require_readable
+from energy_assets.resources.warehouse import Warehouse
+from energy_assets.settings import Settings, settings
+
+LAYERS = ("staging", "intermediate", "marts")
+
+PROJECT = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR)
+
+
+class LayerTranslator(DagsterDbtTranslator):
+    """A model's asset key is where its table lives; it depends on the checkpoints of what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__(settings=DagsterDbtTranslatorSettings(enable_asset_checks=False))
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return dbt_resource_props["schema"]
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        config = manifest["nodes"].get(unique_id, {}).get("config", {})
+        return spec.replace_attributes(
+            deps=[dep for dep in map(behind_its_gate, spec.deps) if dep.asset_key != spec.key],
+            owners=OWNERS,
+            kinds={"dbt", "postgres"},
+            metadata={**spec.metadata, "partition_expr": config.get("date_column", "")},
+        )
+
+
+def behind_its_gate(dep: dg.AssetDep) -> dg.AssetDep:
+    """The dependency on a gated table's checkpoint, in place of the table."""
+    if not is_gated(dep.asset_key):
+        return dep
+    return dg.AssetDep(checkpoint_key(dep.asset_key.path[-1]), partition_mapping=dep.partition_mapping)
+
+
+def dbt_variables(window: DayWindow, timezone: str, known: Settings, run_id: str) -> dict[str, Any]:
+    """The variables that bind a dbt run to its window."""
+    return {
+        "window_start": window.start.isoformat(),
+        "window_end": window.end.isoformat(),
+        "timezone": timezone,
+        "max_interval_kwh": known.max_interval_kwh,
+        "run_id": run_id,
+    }
+
+
+def layer(name: str) -> dg.AssetsDefinition:
+    """The models of one layer as one subsettable step."""
+    translator = LayerTranslator()
+
+    @dbt_assets(
+        name=f"dbt_{name}",
+        manifest=PROJECT.manifest_path,
+        select=f"path:models/{name}",
+        project=PROJECT,
+        partitions_def=DAILY,
+        backfill_policy=BACKFILL,
+        dagster_dbt_translator=translator,
+    )
+    def models(context: dg.AssetExecutionContext, warehouse: Warehouse, dbt: Dbt) -> Iterator[Any]:
+        window = day_window(context)
+        selected = [key.path[-1] for key in context.selected_asset_keys]
+        require_readable(warehouse, inputs_of(context.assets_def, selected), window)
+        events = dbt.run(
+            context,
+            warehouse,
+            models=selected,
+            variables=dbt_variables(window, CALENDAR.timezone, settings(), context.run_id),
+            translator=translator,
+            project=PROJECT,
+        )
+        for key in context.selected_asset_keys:
+            report_row_counts(context, warehouse, key, window)
+        yield from events
+
+    return models
+
+
+def inputs_of(assets: dg.AssetsDefinition, models: list[str]) -> list[str]:
+    """The gated tables that `models` read, by the checkpoints they depend on."""
+    upstream = {dep.asset_key for spec in assets.specs if spec.key.path[-1] in models for dep in spec.deps}
+    return sorted(key.path[-1].removesuffix("_checkpoint") for key in upstream if key.path[0] == "quality")
+
+
+def report_row_counts(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    key: dg.AssetKey,
+    window: DayWindow,
+    *,
+    ledger_name: str | None = None,
+) -> None:
+    """Attach each day's rows to its materialization; call it before the asset's output is yielded."""
+    for day, rows in warehouse.row_counts(ledger_name or key.path[-1], window).items():
+        context.add_asset_metadata({"dagster/partition_row_count": rows}, asset_key=key, partition_key=day.isoformat())
+
+
+LAYER_ASSETS = [layer(name) for name in LAYERS]

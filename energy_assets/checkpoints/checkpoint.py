@@ -1,0 +1,188 @@
+"""A checkpoint asset and its blocking check for every gated table.
+
+What belongs here: judging the days of a run, recording each day's verdict, and failing with the red days' names.
+What does not: expectations (quality_suites/), who may read a day (resources/gates.py).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from energy_assets.checkpoints.day_evaluations import log_day_evaluation
+from energy_assets.keys import OWNERS, QUALITY, checkpoint_key, table_key
+from energy_assets.partitions import BACKFILL, DAILY, DayWindow, day_window
+from energy_assets.resources.gates import DayState, day_states, failures, record_verdict
+from energy_assets.resources.warehouse import Warehouse
+from energy_assets.settings import Settings, settings
+
+CHECK = "gate"
+
+
+def checkpoint(table: str) -> dg.AssetsDefinition:
+    """The asset that judges `table`, day by day, and fails naming the red days; whatever reads the table depends on it."""
+
+    @dg.asset(
+        key=checkpoint_key(table),
+        deps=[table_key(table)],
+        partitions_def=DAILY,
+        backfill_policy=BACKFILL,
+        group_name=QUALITY,
+        owners=OWNERS,
+        kinds={"greatexpectations", "postgres"},
+        description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them.",
+        metadata={
+            "dagster/table_name": "quality.validation_results",
+            "dagster/column_schema": VALIDATION_RESULTS,
+            "partition_expr": "reading_date",
+        },
+    )
+    def judged(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        window = day_window(context)
+        judge_days(context, warehouse, table, window)
+        states = {day: state for (_, day), state in day_states(warehouse, [table], window).items()}
+        green = [day for day in window if states[day].is_readable]
+        if len(green) < len(window):
+            red = [day for day in window if day not in green]
+            for day in green:
+                context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat()))
+            for day in window:
+                evaluate_day(context, warehouse, states[day])
+            raise red_days(warehouse, table, red, green)
+        for day in window:
+            context.add_asset_metadata(state_metadata(states[day]), partition_key=day.isoformat())
+        return dg.MaterializeResult()
+
+    return judged
+
+
+def gate(table: str) -> dg.AssetChecksDefinition:
+    """The blocking check of a checkpoint. Run alone, it reads the recorded verdicts; a day without one does not pass."""
+
+    @dg.asset_check(
+        asset=checkpoint_key(table),
+        name=CHECK,
+        blocking=True,
+        partitions_def=DAILY,
+        description=f"Every critical expectation on {table} holds, or a person accepted the day.",
+    )
+    def passed(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+        window = day_window(context)
+        states = {day: state for (_, day), state in day_states(warehouse, [table], window).items()}
+        closed = [day for day in window if day not in states or not states[day].is_readable]
+        for day, state in states.items():
+            evaluate_day(context, warehouse, state)
+        return dg.AssetCheckResult(
+            passed=not closed,
+            description=f"{len(window) - len(closed)} of {len(window)} days may be read"
+            + (f"; closed: {', '.join(map(str, closed))}" if closed else ""),
+        )
+
+    return passed
+
+
+def judge_days(context: dg.AssetExecutionContext, warehouse: Warehouse, table: str, window: DayWindow) -> None:
+    """Judge every written day of `window` and record the verdict on the version that was judged.
+
+    Raises dg.Failure where a day was never written: a gate that did not run is no pass.
+    """
+    from quality_suites.validator import Validator
+
+    versions = {day: state.version for (_, day), state in day_states(warehouse, [table], window).items()}
+    if unwritten := [day.isoformat() for day in window if day not in versions]:
+        raise dg.Failure(
+            f"{table} was never written for {', '.join(unwritten)}: materialize it first, "
+            f"e.g. `energy-assets materialize --day {unwritten[0]}`",
+            allow_retries=False,
+        )
+    validator = Validator(warehouse.connections.transformer_dsn, limits(settings()))
+    try:
+        for day in window:
+            outcomes = validator.judge(table, day)
+            record_verdict(warehouse, table, day, outcomes, run_id=context.run_id, version=versions[day])
+    finally:
+        validator.close()
+
+
+def limits(known: Settings) -> Any:
+    from quality_suites.validator import Limits
+
+    return Limits(
+        rejected_share=known.rejected_share_limit,
+        completeness=known.expected_completeness,
+        max_interval_kwh=known.max_interval_kwh,
+        anomaly_share=known.anomaly_share,
+    )
+
+
+def evaluate_day(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, warehouse: Warehouse, state: DayState
+) -> None:
+    log_day_evaluation(
+        context,
+        asset_key=checkpoint_key(state.table),
+        check_name=CHECK,
+        day=state.day,
+        passed=state.is_readable,
+        description=f"{state.table} of {state.day} is {state.state}",
+        metadata={**state_metadata(state), **failure_metadata(warehouse, state)},
+    )
+
+
+def state_metadata(state: DayState) -> dict[str, Any]:
+    return {
+        "state": state.state,
+        "failed_critical": state.failed_critical,
+        "failed_warning": state.failed_warning,
+        "dagster/partition_row_count": state.row_count,
+    }
+
+
+def failure_metadata(warehouse: Warehouse, state: DayState) -> dict[str, Any]:
+    """The failing expectations as a table, with sample rows; nothing where all hold."""
+    failed = failures(warehouse, state.table, state.day)
+    if not failed:
+        return {}
+    records = [
+        dg.TableRecord(
+            {"severity": f.severity, "what": f.message, "count": f.unexpected_count or 0, "sample": "; ".join(f.sample)}
+        )
+        for f in failed
+    ]
+    return {"failing expectations": dg.MetadataValue.table(records)}
+
+
+def red_days(warehouse: Warehouse, table: str, red: Sequence[date], green: Sequence[date]) -> dg.Failure:
+    """The failure that an engineer reads: what is red, why, and the next command."""
+    lines = [
+        f"{day} {table} is red: "
+        + "; ".join(f.message for f in failures(warehouse, table, day) if f.severity == "critical")
+        for day in red
+    ]
+    return dg.Failure(
+        description="\n".join([*lines, f"→ energy-assets why {red[0]} {table}"]),
+        metadata={"red days": ", ".join(map(str, red)), "green days": len(green)},
+        allow_retries=False,
+    )
+
+
+VALIDATION_RESULTS = dg.TableSchema(
+    columns=[
+        dg.TableColumn("reading_date", "date", description="Local day that was judged"),
+        dg.TableColumn("table_name", "text", description="Table that was judged"),
+        dg.TableColumn("version", "bigint", description="Write of the day that was judged"),
+        dg.TableColumn("expectation_id", "text", description="Name of the expectation in its suite"),
+        dg.TableColumn("expectation", "text", description="Great Expectations' type"),
+        dg.TableColumn("column_name", "text", description="Column that it is about"),
+        dg.TableColumn("severity", "text", description="critical stops what reads the day; warning is shown"),
+        dg.TableColumn("success", "boolean", description="Whether it held"),
+        dg.TableColumn("observed", "text", description="What was found"),
+        dg.TableColumn("unexpected_count", "bigint", description="Rows that break it"),
+        dg.TableColumn("element_count", "bigint", description="Rows looked at"),
+        dg.TableColumn("sample", "text[]", description="At most five of them"),
+        dg.TableColumn("message", "text", description="The finding in a sentence"),
+        dg.TableColumn("run_id", "text", description="Run that judged"),
+        dg.TableColumn("judged_at", "timestamptz", description="When"),
+    ]
+)

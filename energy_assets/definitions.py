@@ -1,0 +1,62 @@
+"""The code location: everything is assembled here and nowhere else.
+
+Loading it opens no connection and imports neither Great Expectations nor scikit-learn nor chDB.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from energy_assets import home as homes
+from energy_assets.assets.anomaly import anomaly_model, anomaly_scores
+from energy_assets.assets.landing import landing
+from energy_assets.assets.models import LAYER_ASSETS
+from energy_assets.assets.raw import RAW_ASSETS
+from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
+from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
+from energy_assets.checkpoints.checkpoint import checkpoint, gate
+from energy_assets.keys import GATED
+from energy_assets.resources.dbt import PROJECT_DIR, Dbt
+from energy_assets.resources.landing_zone import LandingZone
+from energy_assets.resources.models import Models
+from energy_assets.resources.serving import Serving
+from energy_assets.resources.warehouse import Warehouse
+
+
+def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The definitions of the current home; `resource_overrides` replaces resources by name."""
+    home = str(current_home())
+    resources: dict[str, Any] = {
+        "warehouse": Warehouse(home=home),
+        "serving": Serving(home=home),
+        "landing_zone": LandingZone(home=home),
+        "models": Models(home=home),
+        "dbt": Dbt(home=home, project_dir=str(PROJECT_DIR)),
+    }
+    return dg.Definitions(
+        assets=[
+            landing,
+            *RAW_ASSETS,
+            *LAYER_ASSETS,
+            anomaly_model,
+            anomaly_scores,
+            *SERVED_ASSETS,
+            *(checkpoint(table) for table in GATED),
+        ],
+        asset_checks=[*(gate(table) for table in GATED), *RECONCILE_CHECKS],
+        jobs=[LANDING_JOB, DAILY_JOB],
+        resources={**resources, **(resource_overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+def current_home() -> Any:
+    """The current home's path; without one, where the first would be."""
+    try:
+        return homes.current().path
+    except homes.HomeError:
+        return homes.root()
+
+
+defs = build_defs()

@@ -1,0 +1,45 @@
+"""Asset keys, groups, owners and kinds: where a table lives is what its asset is called.
+
+What belongs here: names. What does not: assets.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+RAW = "raw_data"
+STAGING = "staging"
+INTERMEDIATE = "intermediate"
+ML = "ml"
+MARTS = "marts"
+QUALITY = "quality"
+SERVING = "energy_analytics"
+
+OWNERS = ["team:data"]
+
+GATED: dict[str, str] = {
+    "meter_readings": RAW,
+    "weather_observations": RAW,
+    "reading_annotations": RAW,
+    "stg_meter_readings": STAGING,
+    "stg_weather_observations": STAGING,
+    "stg_reading_annotations": STAGING,
+    "int_readings_daily": INTERMEDIATE,
+    "int_consumption_features": INTERMEDIATE,
+    "anomaly_scores": ML,
+    "mart_consumption_metrics": MARTS,
+    "mart_anomaly_flags": MARTS,
+}
+"""Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
+
+
+def table_key(table: str) -> dg.AssetKey:
+    return dg.AssetKey([GATED[table], table])
+
+
+def checkpoint_key(table: str) -> dg.AssetKey:
+    return dg.AssetKey([QUALITY, f"{table}_checkpoint"])
+
+
+def is_gated(key: dg.AssetKey) -> bool:
+    return len(key.path) == 2 and GATED.get(key.path[1]) == key.path[0]

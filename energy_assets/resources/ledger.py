@@ -1,0 +1,211 @@
+"""The ledger of deliveries: which content each path held, which of it counts, and which days it touches.
+
+What belongs here: every statement on raw_data.landing_* and raw_data.rejected_rows. What does not: reading files (landing/).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from psycopg2.extras import execute_values
+
+from energy_assets.landing.contract import SOURCES, Source
+from energy_assets.partitions import DayWindow
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
+    from energy_assets.landing.files import DataFile
+    from energy_assets.landing.land import LandedFile
+    from energy_assets.resources.warehouse import Warehouse
+
+
+class RetractionError(Exception):
+    """A file that cannot be withdrawn; the message names what is known."""
+
+
+@dataclass(frozen=True)
+class ActiveFile:
+    """A file that counts for a day."""
+
+    file_id: int
+    sha256: str
+
+
+def unread(warehouse: Warehouse, files: Iterable[DataFile]) -> list[DataFile]:
+    """Those of `files` whose path, size and modification time are not the ones that were last read."""
+    known = {
+        row[0]: (row[1], row[2])
+        for row in warehouse.rows(
+            "select distinct on (path) path, byte_count, modified_ns from raw_data.landing_paths order by path, seen_at desc"
+        )
+    }
+    return [file for file in files if known.get(file.relative) != (file.size, file.mtime_ns)]
+
+
+def record(warehouse: Warehouse, landed: LandedFile, *, run_id: str) -> bool:
+    """Enter a read file, in one transaction; whether its content is new.
+
+    New content at a path withdraws what the path held, unless the mapping declares that it adds. Content that is known
+    already only gets one more path.
+    """
+    with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
+        cursor.execute("select quality.lock_table('raw_data.landing_files')")
+        is_new = _insert_file(cursor, landed, run_id)
+        if landed.same_path == "corrects":
+            cursor.execute(
+                "update raw_data.landing_paths set is_current = false where path = %s and sha256 <> %s",
+                (landed.path, landed.sha256),
+            )
+        cursor.execute(
+            "insert into raw_data.landing_paths (path, sha256, byte_count, modified_ns) values (%s, %s, %s, %s)"
+            " on conflict (path, sha256) do update set is_current = true, byte_count = excluded.byte_count,"
+            " modified_ns = excluded.modified_ns, seen_at = clock_timestamp()",
+            (landed.path, landed.sha256, landed.size, landed.mtime_ns),
+        )
+    return is_new
+
+
+def active_files(warehouse: Warehouse, source: Source, day: date) -> tuple[list[ActiveFile], str | None]:
+    """The files that a raw day is loaded from, by hash, and the fingerprint of this choice; None where there is none."""
+    rows = warehouse.rows(
+        "select file_id, sha256 from raw_data.landing_parts join raw_data.active_files using (file_id)"
+        " where source = %s and reading_date = %s and row_count > 0 order by sha256",
+        (source.name, day),
+    )
+    inputs = warehouse.rows(
+        "select inputs from raw_data.day_inputs where source = %s and reading_date = %s", (source.name, day)
+    )
+    return [ActiveFile(*row) for row in rows], inputs[0][0] if inputs else None
+
+
+def stale_days(warehouse: Warehouse) -> list[date]:
+    """Days whose raw tables were loaded from other files than count now, or never: what landings touched and no run redid."""
+    rows = warehouse.rows(
+        """
+        with sources as (
+            select source, table_name from unnest(%s, %s) as known (source, table_name)
+        ),
+        loaded as (
+            select source, reading_date, inputs from quality.day_versions join sources using (table_name)
+        ),
+        due as (
+            select source, reading_date, inputs from raw_data.day_inputs
+        )
+        select distinct reading_date
+        from due full join loaded using (source, reading_date)
+        where due.inputs is distinct from loaded.inputs
+        order by reading_date
+        """,
+        ([source.name for source in SOURCES], [source.table for source in SOURCES]),
+    )
+    return [day for (day,) in rows]
+
+
+def delivered_days(warehouse: Warehouse) -> DayWindow | None:
+    """From the first to the last day of which rows count; None where nothing landed."""
+    first, last = warehouse.rows(
+        "select min(reading_date), max(reading_date) + 1 from raw_data.day_inputs where row_count > 0"
+    )[0]
+    return DayWindow(first, last) if first else None
+
+
+def retract(warehouse: Warehouse, name: str, *, reason: str) -> list[date]:
+    """Withdraw the content that `name` (a path, or the start of a sha256) holds; the days it touches.
+
+    Raises RetractionError where nothing or more than one content fits.
+    """
+    with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select distinct file_id, sha256 from raw_data.landing_files join raw_data.landing_paths using (sha256)"
+            " where retracted_at is null and (path = %s and is_current or (length(%s) >= 8 and starts_with(sha256, %s)))",
+            (name, name, name),
+        )
+        found = cursor.fetchall()
+        if len(found) != 1:
+            what = "no landed file" if not found else f"{len(found)} landed files"
+            raise RetractionError(
+                f"{what} {'is' if not found else 'are'} called {name!r}: give its path below the landing zone or the first 8 "
+                'characters of its sha256; `energy-assets sql "select path, sha256 from raw_data.landing_paths"` lists them'
+            )
+        file_id = found[0][0]
+        cursor.execute(
+            "update raw_data.landing_files set retracted_at = clock_timestamp(), retraction = %s where file_id = %s",
+            (reason, file_id),
+        )
+        cursor.execute(
+            "select distinct reading_date from raw_data.landing_parts where file_id = %s order by 1", (file_id,)
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _insert_file(cursor: Cursor, landed: LandedFile, run_id: str) -> bool:
+    cursor.execute(
+        "insert into raw_data.landing_files (sha256, byte_count, status, message, mapping, mapping_sha256,"
+        " unknown_columns, rows_read, rows_rejected, run_id) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " on conflict (sha256) do nothing returning file_id",
+        (
+            landed.sha256,
+            landed.size,
+            landed.status,
+            landed.message or None,
+            landed.mapping,
+            landed.mapping_hash,
+            list(landed.unknown_columns),
+            landed.rows_read,
+            landed.rows_rejected,
+            run_id,
+        ),
+    )
+    inserted = cursor.fetchone()
+    if inserted is None:
+        return False
+    _copy_rejects(cursor, inserted[0], landed)
+    _insert_parts(cursor, inserted[0], landed)
+    return True
+
+
+def _copy_rejects(cursor: Cursor, file_id: int, landed: LandedFile) -> None:
+    """Rejected rows by COPY, batch by batch: a file of junk can have millions."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    for batch in landed.reject_batches():
+        table = pa.Table.from_batches([batch]).append_column(
+            "file_id", pa.repeat(pa.scalar(file_id, pa.int32()), batch.num_rows)
+        )
+        buffer = io.BytesIO()
+        csv.write_csv(table, buffer, csv.WriteOptions(include_header=False))
+        buffer.seek(0)
+        cursor.copy_expert(
+            "copy raw_data.rejected_rows (source, reading_date, row_number, column_name, value, reason, file_id)"
+            " from stdin with (format csv)",
+            buffer,
+        )
+
+
+def _insert_parts(cursor: Cursor, file_id: int, landed: LandedFile) -> None:
+    """Accepted and rejected rows per source and day; rejects without a readable day are shared out by the days' rows."""
+    cursor.execute(
+        "select source, reading_date, count(*) from raw_data.rejected_rows where file_id = %s and row_number > 0"
+        " group by source, reading_date",
+        (file_id,),
+    )
+    rejected = {(source, day): count for source, day, count in cursor.fetchall()}
+    parts = []
+    for source in {*landed.sources, *(source for source, day in rejected if day)}:
+        accepted = landed.sources.get(source, {})
+        total, undated = sum(accepted.values()), rejected.get((source, None), 0)
+        for day in {*accepted, *(day for known, day in rejected if known == source and day)}:
+            share = Decimal(undated * accepted.get(day, 0)) / total if total else Decimal(0)
+            parts.append((file_id, source, day, accepted.get(day, 0), rejected.get((source, day), 0) + round(share, 6)))
+    execute_values(
+        cursor,
+        "insert into raw_data.landing_parts (file_id, source, reading_date, row_count, rejected_count) values %s",
+        parts,
+    )

@@ -1,0 +1,72 @@
+"""The Postgres tables that this platform writes itself (dbt makes those of its models).
+
+What belongs here: applying `postgres_ddl/*.sql` and the raw tables derived from the landing contract; idempotent.
+What does not: roles and databases (embedded/), models (dbt_project/), anything about ClickHouse (clickhouse_ddl/).
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from psycopg2 import sql
+
+from energy_assets.landing.contract import SOURCES, Source
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+POSTGRES_TYPES: dict[pa.DataType, str] = {
+    pa.string(): "text",
+    pa.date32(): "date",
+    pa.timestamp("us", tz="UTC"): "timestamptz",
+    pa.float64(): "double precision",
+    pa.int16(): "smallint",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    pa.bool_(): "boolean",
+}
+
+OWNED_BY_LOADER = ("02_landing.sql",)
+
+
+def apply_schema(loader: Connection, transformer: Connection) -> None:
+    """Create what is missing. `loader` owns raw_data, `transformer` the rest; each statement is safe to repeat."""
+    for script in sorted(resources.files(__package__).joinpath("postgres_ddl").iterdir(), key=lambda entry: entry.name):
+        if not script.name.endswith(".sql"):
+            continue
+        owner = loader if script.name in OWNED_BY_LOADER else transformer
+        _execute(owner, sql.SQL(script.read_text()))
+    for source in SOURCES:
+        _execute(loader, raw_table(source))
+
+
+def raw_table(source: Source) -> sql.Composed:
+    """DDL of a source's raw table, partitioned by day.
+
+    It has no primary key: a day is rewritten whole from parts under the table's lock, each part counting its own
+    rows, and maintaining an index halves the load.
+    """
+    columns = [
+        sql.SQL("{} {}{}").format(
+            sql.Identifier(field.name),
+            sql.SQL(POSTGRES_TYPES[field.type]),
+            sql.SQL(" not null" if field.name in (*source.required, source.date_column, "row_number") else ""),
+        )
+        for field in source.part_schema
+    ]
+    return sql.SQL(
+        "create table if not exists raw_data.{table} ({columns}, file_id integer not null) partition by list ({day})"
+    ).format(
+        table=sql.Identifier(source.table),
+        columns=sql.SQL(", ").join(columns),
+        day=sql.Identifier(source.date_column),
+    )
+
+
+def _execute(connection: Connection, statement: sql.Composable) -> None:
+    with connection, connection.cursor() as cursor:
+        # Two processes that start at once must not race for the same catalogue rows.
+        cursor.execute("select pg_advisory_xact_lock(hashtext('energy_assets'), hashtext('schema'))")
+        cursor.execute(statement)

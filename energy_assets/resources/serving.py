@@ -1,0 +1,102 @@
+"""ClickHouse as the serving store: a day is swapped whole, so that readers never see half of one.
+
+What belongs here: every ClickHouse statement of the graph. What does not: which rows are served (assets/serving.py),
+table definitions (clickhouse_ddl/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import dagster as dg
+
+from energy_assets.home import Home
+from energy_assets.settings import settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+
+DDL = Path(__file__).resolve().parents[2] / "clickhouse_ddl"
+DATABASE = "energy_analytics"
+
+
+class Serving(dg.ConfigurableResource):
+    """Clients are made when used, never when the code location loads."""
+
+    home: str
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        from energy_assets.embedded.connections import connections
+
+        client = connect(connections(Home.at(self.home), settings()).clickhouse_url)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def apply_schema(self) -> None:
+        """Run `clickhouse_ddl/*.sql` in order; each is safe to repeat."""
+        with self.client() as client:
+            for script in sorted(DDL.glob("*.sql")):
+                for statement in script.read_text().split(";\n"):
+                    if statement.strip():
+                        client.command(statement)
+
+    def replace_day(self, client: Client, table: str, day: date, batches: pa.RecordBatchReader, *, run_id: str) -> int:
+        """Make `day` of `table` hold exactly `batches`; returns its rows. The caller holds the table's lock.
+
+        The rows go into a staging table of the run's own name, whose partition then replaces the day in one step;
+        a day without rows is dropped.
+        """
+        target = quoted(DATABASE, table)
+        staging = quoted(DATABASE, f"{table}__{run_id.replace('-', '')[:12]}")
+        client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
+        client.command(f"CREATE TABLE {staging} AS {target}")
+        try:
+            rows = 0
+            for batch in batches:
+                rows += batch.num_rows
+                client.insert_arrow(staging, _as_table(batch))
+            partition = {"day": day.isoformat()}
+            if rows:
+                client.command(
+                    f"ALTER TABLE {target} REPLACE PARTITION {{day:Date}} FROM {staging}", parameters=partition
+                )
+            else:
+                client.command(f"ALTER TABLE {target} DROP PARTITION {{day:Date}}", parameters=partition)
+        finally:
+            client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
+        return rows
+
+
+def connect(url: str) -> Client:
+    """A clickhouse-connect client for `http(s)://user:password@host:port/`."""
+    import clickhouse_connect
+
+    parts = urlsplit(url)
+    return clickhouse_connect.get_client(
+        interface=parts.scheme,
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or (8443 if parts.scheme == "https" else 8123),
+        username=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        autogenerate_session_id=False,
+    )
+
+
+def quoted(*names: str) -> str:
+    """A ClickHouse identifier, each part quoted."""
+    return ".".join("`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`" for name in names)
+
+
+def _as_table(batch: Any) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch])

@@ -1,0 +1,142 @@
+"""The Postgres warehouse: days are written whole, under a lock, with a version; days are read as Arrow streams.
+
+What belongs here: every Postgres statement of the graph that dbt does not run. What does not: deciding what to write
+(assets/), whether a day may be read (gates.py), the ledger of deliveries (ledger.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from psycopg2 import sql
+
+from energy_assets.home import Home
+from energy_assets.settings import settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from adbc_driver_postgresql.dbapi import Connection as AdbcConnection
+    from psycopg2.extensions import connection as Connection
+
+    from energy_assets.embedded.connections import Connections
+
+
+class Warehouse(dg.ConfigurableResource):
+    """Connections are opened when used, never when the code location loads."""
+
+    home: str
+
+    @property
+    def connections(self) -> Connections:
+        from energy_assets.embedded.connections import connections
+
+        return connections(Home.at(self.home), settings())
+
+    @contextmanager
+    def transaction(self, *, as_loader: bool = False) -> Iterator[Connection]:
+        """A psycopg2 connection in one transaction: committed at the end, rolled back on an error."""
+        import psycopg2
+
+        known = self.connections
+        connection = psycopg2.connect(known.loader_dsn if as_loader else known.transformer_dsn)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def rows(self, query: sql.Composable | str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple]:
+        """A small result, whole."""
+        with self.transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(query, parameters or None)
+            return cursor.fetchall()
+
+    @contextmanager
+    def stream(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[pa.RecordBatchReader]:
+        """A large result as a stream of Arrow batches; parameters are `$1`, `$2`, …"""
+        with self._adbc(as_loader=False) as connection, connection.cursor() as cursor:
+            cursor.execute(query, parameters or None)
+            yield cursor.fetch_record_batch()
+
+    def replace_day(
+        self,
+        schema: str,
+        table: str,
+        day: date,
+        batches: Iterable[pa.Table | pa.RecordBatchReader],
+        *,
+        run_id: str,
+        inputs: str | None = None,
+        as_loader: bool = False,
+    ) -> int:
+        """Make `day` of a natively partitioned table hold exactly `batches`, in one transaction; returns its rows.
+
+        Two writers of one day take turns: the later one's content stands, whole. A killed writer leaves the old day.
+        """
+        partition = self.ensure_partition(schema, table, day, as_loader=as_loader)
+        row_count = 0
+        with self._adbc(as_loader=as_loader) as connection, connection.cursor() as cursor:
+            cursor.execute("select quality.lock_table($1)", (f"{schema}.{table}",))
+            cursor.fetchall()
+            cursor.execute("select quality.empty_partition($1, $2)", (schema, partition))
+            cursor.fetchall()
+            for batch in batches:
+                row_count += cursor.adbc_ingest(partition, batch, mode="append", db_schema_name=schema)
+            cursor.execute(
+                "select quality.bump_day($1, $2::text::date, $3, $4, $5)",
+                (table, day.isoformat(), row_count, run_id, inputs),
+            )
+            cursor.fetchall()
+            connection.commit()
+        return row_count
+
+    def ensure_partition(self, schema: str, table: str, day: date, *, as_loader: bool = False) -> str:
+        """The name of the partition that holds `day`, made where missing."""
+        partition = f"{table}_{day:%Y%m%d}"
+        with self.transaction(as_loader=as_loader) as connection, connection.cursor() as cursor:
+            cursor.execute("select to_regclass(%s)", (quoted_name(schema, partition),))
+            if cursor.fetchone()[0] is None:
+                cursor.execute("select quality.lock_table(%s)", (f"{schema}.{table} partitions",))
+                cursor.execute(
+                    sql.SQL("create table if not exists {} partition of {} for values in ({})").format(
+                        sql.Identifier(schema, partition), sql.Identifier(schema, table), sql.Literal(day)
+                    )
+                )
+        return partition
+
+    def bump_day(self, table: str, day: date, row_count: int, *, run_id: str) -> None:
+        """Record a day write that did not happen in Postgres."""
+        self.rows("select quality.bump_day(%s, %s, %s, %s)", (table, day, row_count, run_id))
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold the lock of `name` for a write that happens outside Postgres; released also when this process dies."""
+        with self.transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("select quality.lock_table(%s)", (name,))
+            yield
+
+    def row_counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
+        """Rows per day, as the last write of each day counted them."""
+        return dict(
+            self.rows(
+                "select reading_date, row_count from quality.day_versions where table_name = %s and reading_date = any(%s)",
+                (table, list(days)),
+            )
+        )
+
+    @contextmanager
+    def _adbc(self, *, as_loader: bool) -> Iterator[AdbcConnection]:
+        from adbc_driver_postgresql import dbapi
+
+        known = self.connections
+        with dbapi.connect(known.loader_dsn if as_loader else known.transformer_dsn) as connection:
+            yield connection
+
+
+def quoted_name(*names: str) -> str:
+    """A Postgres identifier, each part quoted."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
