@@ -26,8 +26,10 @@ import pyarrow.parquet as pq
 
 from energy_assets.landing.mapping import CsvDialect
 
-BLOCK_BYTES = 32 << 20
-BLOCK_ROWS = 500_000
+PARSED_BYTES = 2 << 20
+"""The parser reads up to 32 of these ahead."""
+BLOCK_BYTES = 12 << 20
+BLOCK_ROWS = 250_000
 HEADER_BYTES = 1 << 20
 RAGGED_TEXT = 1000
 """Characters of a ragged row that are kept to find its day in."""
@@ -113,9 +115,9 @@ def _csv_blocks(
         watched = _Watched(stream, dialect.quote.encode())
         names = [str(position) for position in range(len(header))]
         first = 2
-        for batch in _csv_batches(watched, dialect, names, note):
-            columns = pa.Table.from_batches([batch]).rename_columns(_unique(header))
-            numbers, first = _row_numbers(first, batch.num_rows, ragged)
+        for columns in _gathered(_csv_batches(watched, dialect, names, note)):
+            columns = columns.rename_columns(_unique(header))
+            numbers, first = _row_numbers(first, columns.num_rows, ragged)
             if watched.saw_quote:
                 _refuse_runaway_quotes(columns, numbers, dialect)
             yield _without_empty(columns, numbers)
@@ -129,7 +131,7 @@ def _csv_batches(
             stream,
             read_options=pacsv.ReadOptions(
                 use_threads=False,  # with threads a ragged row has no number
-                block_size=BLOCK_BYTES,
+                block_size=PARSED_BYTES,
                 column_names=names,
                 skip_rows=1,
                 encoding=dialect.encoding.removesuffix("-sig"),
@@ -152,6 +154,17 @@ def _csv_batches(
             return  # a header without an end of line, and nothing after it
         raise
     yield from reader
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(piece.nbytes for piece in waiting) >= BLOCK_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _parquet_blocks(path: Path, header: Sequence[str]) -> Iterator[Block]:
@@ -270,6 +283,6 @@ def _damage_reason(error: str, dialect: CsvDialect) -> str:
     if "invalid UTF8" in error:
         return _encoding_reason(dialect)
     if "straddl" in error:
-        return f"a row is longer than {BLOCK_BYTES >> 20} MB: probably a quote that is never closed; correct it"
+        return f"a row is longer than {PARSED_BYTES >> 20} MB: probably a quote that is never closed; correct it"
     first_line = (error.splitlines() or ["no reason given"])[0][:200]
     return f"the file is damaged or of another format ({first_line}): deliver it again"

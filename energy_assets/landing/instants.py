@@ -55,6 +55,19 @@ class Instants:
     fault: np.ndarray
     has_day: np.ndarray
 
+    def take(self, indices: np.ndarray) -> Instants:
+        """The instants of these rows; arrays that say the same stay one."""
+        utc, day = self.utc[indices], self.day[indices]
+        is_doubled = bool((self.utc != self.later_utc).any())
+        return Instants(
+            utc=utc,
+            later_utc=self.later_utc[indices] if is_doubled else utc,
+            day=day,
+            later_day=self.later_day[indices] if is_doubled else day,
+            fault=self.fault[indices],
+            has_day=self.has_day[indices],
+        )
+
 
 class InstantReader:
     """Reads one column of date-times.
@@ -80,14 +93,14 @@ class InstantReader:
         # Work on distinct values: a day of readings holds 48 of them, however many meters it has.
         plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
         encoded = pc.dictionary_encode(plain, null_encoding="encode")
-        frame = self._distinct(encoded.dictionary)
-        if self._origin.is_end_of_interval and isinstance(interval_minutes, int):
-            frame = frame.with_columns(pl.col("utc", "later_utc") - pl.duration(minutes=interval_minutes))
-        frame = frame[encoded.indices.to_numpy(zero_copy_only=False)]
-        if self._origin.is_end_of_interval and not isinstance(interval_minutes, int):
-            ends = frame.with_columns(minutes=pl.Series(interval_minutes))
-            frame = ends.with_columns(pl.col("utc", "later_utc") - pl.duration(minutes="minutes"))
-        return self._bounded(frame)
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        zoned = self._zoned(encoded.dictionary)
+        if self._origin.is_end_of_interval and isinstance(interval_minutes, np.ndarray):
+            each = zoned.collect()[indices].with_columns(minutes=pl.Series(interval_minutes))
+            return self._bounded(_earlier_by(each.lazy(), pl.duration(minutes="minutes")))
+        if self._origin.is_end_of_interval:
+            zoned = _earlier_by(zoned, pl.duration(minutes=interval_minutes or 0))
+        return self._bounded(zoned).take(indices)
 
     def reasons(self) -> dict[int, str]:
         """What is wrong with a value, by fault: the second half of a sentence that starts with the value."""
@@ -108,59 +121,44 @@ class InstantReader:
                 return SAMPLE.replace(tzinfo=UTC).strftime(text)
         return f"{SAMPLE}" + ("" if self._origin.utc_offset == "absent" else "+00:00")
 
-    def _distinct(self, values: pa.Array) -> pl.DataFrame:
-        """One row per distinct value: utc, later_utc, local (naive), fault."""
+    def _zoned(self, values: pa.Array) -> pl.LazyFrame:
+        """One row per value: local (naive), utc, later_utc, fault."""
         if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
             frame = _typed(values)
         else:
             frame = self._text(values.cast(pa.string()))
-        zoned = frame.select(
-            "local",
-            "has_offset",
-            utc=pl.col("local").dt.replace_time_zone(self._local_zone, ambiguous="earliest", non_existent="null"),
-            later_utc=pl.col("local").dt.replace_time_zone(self._local_zone, ambiguous="latest", non_existent="null"),
-            stated=pl.col("local").dt.replace_time_zone("UTC") - pl.duration(minutes="offset_minutes"),
-            is_empty=pl.col("is_empty"),
-        )
+        stated = pl.col("local").dt.replace_time_zone("UTC") - pl.duration(minutes="offset_minutes")
         instant = {
-            name: pl.when("has_offset").then("stated").otherwise(pl.col(name).dt.convert_time_zone("UTC"))
-            for name in ("utc", "later_utc")
+            name: pl.when("has_offset").then(stated).otherwise(_localised(self._local_zone, fold))
+            for name, fold in (("utc", "earliest"), ("later_utc", "latest"))
         }
-        misplaced = {"required": ~pl.col("has_offset"), "absent": pl.col("has_offset")}.get(
-            self._origin.utc_offset, pl.lit(False)
-        )
-        return zoned.with_columns(**instant).select(
+        misplaced = {"required": ~pl.col("has_offset"), "absent": pl.col("has_offset")}
+        return frame.with_columns(**instant).select(
+            "local",
             "utc",
             "later_utc",
-            "local",
             fault=pl.when("is_empty")
             .then(EMPTY)
             .when(pl.col("local").is_null())
             .then(UNREADABLE)
-            .when(misplaced)
+            .when(misplaced.get(self._origin.utc_offset, pl.lit(False)))
             .then(OFFSET)
             .when(pl.col("utc").is_null())
             .then(NONEXISTENT)
-            .otherwise(0)
-            .cast(pl.UInt8),
+            .otherwise(0),
         )
 
-    def _text(self, values: pa.Array) -> pl.DataFrame:
-        text = pl.DataFrame({"text": pl.from_arrow(values).fill_null("").str.strip_chars()})
-        read: pl.DataFrame | None = None
-        for format_ in self._formats:
-            parsed = text.select(*(_iso8601() if format_ == ISO8601 else _strptime(format_)))
-            read = parsed if read is None else _first_readable(read, parsed)
-        return read.with_columns(is_empty=text["text"] == "")
+    def _text(self, values: pa.Array) -> pl.LazyFrame:
+        text = pl.LazyFrame({"text": pl.from_arrow(values)}).select(pl.col("text").fill_null("").str.strip_chars())
+        readings = [_iso8601() if format_ == ISO8601 else _strptime(format_) for format_ in self._formats]
+        local, offset_minutes, has_offset = _first_readable(readings)
+        return text.select(
+            local=local, offset_minutes=offset_minutes, has_offset=has_offset, is_empty=pl.col("text") == ""
+        )
 
-    def _bounded(self, frame: pl.DataFrame) -> Instants:
-        frame = frame.select(
-            "utc",
-            "later_utc",
-            day=_day(pl.col("utc"), self._home_zone),
-            later_day=_day(pl.col("later_utc"), self._home_zone),
-            local_day=pl.col("local").dt.date().cast(pl.Int32),
-            fault=pl.when(pl.col("fault") != 0)
+    def _bounded(self, zoned: pl.LazyFrame) -> Instants:
+        fault = (
+            pl.when(pl.col("fault") != 0)
             .then("fault")
             .when(pl.col("utc").is_null())
             .then(NO_LENGTH)
@@ -169,19 +167,20 @@ class InstantReader:
             .when(pl.col("utc") > self._latest)
             .then(TOO_LATE)
             .otherwise(0)
-            .cast(pl.UInt8),
-        ).with_columns(
-            day=pl.when(pl.col("fault") == NONEXISTENT).then("local_day").otherwise("day"),
+            .cast(pl.UInt8)
+        )
+        local_day = pl.col("local").dt.date().cast(pl.Int32)
+        frame = zoned.with_columns(fault=fault).select(
+            pl.col("utc", "later_utc").dt.timestamp("us").fill_null(0),
+            "fault",
+            day=pl.when(pl.col("fault") == NONEXISTENT)
+            .then(local_day)
+            .otherwise(_day("utc", self._home_zone))
+            .fill_null(0),
+            later_day=_day("later_utc", self._home_zone).fill_null(0),
             has_day=pl.col("fault").is_in([0, NONEXISTENT]),
         )
-        return Instants(
-            utc=_filled(frame["utc"].dt.timestamp("us")),
-            later_utc=_filled(frame["later_utc"].dt.timestamp("us")),
-            day=_filled(frame["day"]),
-            later_day=_filled(frame["later_day"]),
-            fault=frame["fault"].to_numpy(),
-            has_day=frame["has_day"].to_numpy(),
-        )
+        return Instants(**{column.name: column.to_numpy() for column in frame.collect()})
 
 
 class OrderProof:
@@ -276,6 +275,7 @@ def _as_pattern(format_: str) -> str:
 
 
 def _iso8601() -> tuple[pl.Expr, ...]:
+    """Expressions over `text`: local date-time (null where unreadable), offset in minutes, whether an offset is there."""
     part = pl.col("text").str.extract_groups(_ISO).struct
     number = {name: part.field(name).cast(pl.Int64) for name in ("hour", "minute", "second")}
     microsecond = part.field("fraction").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
@@ -297,11 +297,7 @@ def _iso8601() -> tuple[pl.Expr, ...]:
     )
     signed = pl.when(offset.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
     is_offset = minutes.fill_null(0) <= 14 * 60
-    return (
-        pl.when(is_time & is_offset).then(local).alias("local"),
-        signed.alias("offset_minutes"),
-        offset.is_not_null().alias("has_offset"),
-    )
+    return pl.when(is_time & is_offset).then(local), signed, offset.is_not_null()
 
 
 def _strptime(format_: str) -> tuple[pl.Expr, ...]:
@@ -312,27 +308,34 @@ def _strptime(format_: str) -> tuple[pl.Expr, ...]:
     else:
         parsed = text.str.to_date(format_, strict=False).cast(pl.Datetime("us"))
     local = parsed.dt.replace_time_zone(None) if has_offset else parsed
-    return local.alias("local"), pl.lit(0, pl.Int64).alias("offset_minutes"), pl.lit(has_offset).alias("has_offset")
+    return local, pl.lit(0, pl.Int64), pl.lit(has_offset)
 
 
-def _first_readable(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    joined = pl.concat([before, after.select(pl.all().name.prefix("_"))], how="horizontal")
-    is_new = pl.col("local").is_null()
-    return joined.select(pl.when(is_new).then(f"_{name}").otherwise(name).alias(name) for name in before.columns)
+def _first_readable(readings: list[tuple[pl.Expr, ...]]) -> tuple[pl.Expr, ...]:
+    *earlier, best = readings
+    for reading in reversed(earlier):
+        is_read = reading[0].is_not_null()
+        best = tuple(pl.when(is_read).then(mine).otherwise(other) for mine, other in zip(reading, best, strict=True))
+    return best
 
 
-def _typed(values: pa.Array) -> pl.DataFrame:
+def _typed(values: pa.Array) -> pl.LazyFrame:
     is_zoned = pa.types.is_timestamp(values.type) and values.type.tz is not None
     series = pl.from_arrow(values.cast(pa.timestamp("us", tz="UTC" if is_zoned else None), safe=False))
     local = series.dt.replace_time_zone(None) if is_zoned else series
-    return pl.DataFrame({"local": local}).with_columns(
+    return pl.LazyFrame({"local": local}).with_columns(
         offset_minutes=pl.lit(0, pl.Int64), has_offset=pl.lit(is_zoned), is_empty=pl.col("local").is_null()
     )
 
 
-def _day(instant: pl.Expr, zone: str) -> pl.Expr:
-    return instant.dt.convert_time_zone(zone).dt.date().cast(pl.Int32)
+def _localised(zone: str, fold: str) -> pl.Expr:
+    local = pl.col("local").dt.replace_time_zone(zone, ambiguous=fold, non_existent="null")
+    return local.dt.convert_time_zone("UTC")
 
 
-def _filled(series: pl.Series) -> np.ndarray:
-    return series.fill_null(0).to_numpy()
+def _earlier_by(frame: pl.LazyFrame, length: pl.Expr) -> pl.LazyFrame:
+    return frame.with_columns(pl.col("utc", "later_utc") - length)
+
+
+def _day(instant: str, zone: str) -> pl.Expr:
+    return pl.col(instant).dt.convert_time_zone(zone).dt.date().cast(pl.Int32)

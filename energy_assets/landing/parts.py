@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from energy_assets.landing.contract import SOURCES, Source
 
-HELD_BYTES = 128 << 20
+HELD_BYTES = 64 << 20
 """Rows held in memory before they are spilled."""
 GROUP_ROWS = 500_000
 REJECTED = "rejected_rows"
@@ -129,8 +129,8 @@ class _Spill:
     def read(self, key: Key) -> Iterator[pa.Table]:
         if key not in self._batches:
             return
-        with pa.memory_map(self._file(key[0])) as mapped:
-            reader = pa.ipc.open_file(mapped)
+        with pa.OSFile(self._file(key[0])) as spilled:
+            reader = pa.ipc.open_file(spilled)
             for index in self._batches[key]:
                 yield pa.Table.from_batches([reader.get_batch(index)])
 

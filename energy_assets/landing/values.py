@@ -22,6 +22,8 @@ LONGEST_TEXT = 200
 EMPTY, UNREADABLE, NOT_FINITE, TOO_LONG, CONTROL = range(1, 6)
 """Why a value cannot be taken; 0 where it can."""
 
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
 REASONS = {
     EMPTY: "is empty: a value is needed",
     UNREADABLE: "is no number",
@@ -42,39 +44,38 @@ class Values:
 def read_text(delivered: pa.Array) -> Values:
     """Trimmed text. Empty, overlong and control-ridden values are null, with their fault."""
     encoded = pc.dictionary_encode(as_text(delivered), null_encoding="encode")
-    frame = pl.DataFrame({"text": pl.from_arrow(encoded.dictionary).fill_null("").str.strip_chars()}).with_columns(
-        fault=pl.when(pl.col("text") == "")
-        .then(EMPTY)
-        .when(pl.col("text").str.len_chars() > LONGEST_TEXT)
-        .then(TOO_LONG)
-        .when(pl.col("text").str.contains(r"\p{Cc}"))
-        .then(CONTROL)
-        .otherwise(0)
-        .cast(pl.UInt8)
+    text = pl.col("text")
+    fault = pl.when(text == "").then(EMPTY).when(text.str.len_chars() > LONGEST_TEXT).then(TOO_LONG)
+    fault = fault.when(text.str.contains(r"\p{Cc}")).then(CONTROL).otherwise(0).cast(pl.UInt8)
+    frame = (
+        pl.LazyFrame({"text": pl.from_arrow(encoded.dictionary)})
+        .select(text.fill_null("").str.strip_chars())
+        .select(fault=fault, good=pl.when(fault == 0).then(text))
+        .collect()
     )
-    good = frame.select(pl.when(pl.col("fault") == 0).then("text"))["text"].to_arrow().cast(pa.string())
+    good = frame["good"].to_arrow().cast(pa.string())
     return Values(good.take(encoded.indices), frame["fault"].to_numpy()[encoded.indices.to_numpy()])
 
 
 def read_number(delivered: pa.Array, column: Column, origin: NumberFrom) -> Values:
     """Finite numbers in the column's unit and type."""
-    numbers = _parsed(delivered, origin)
+    parsed = _parsed(delivered, origin)
+    numbers = parsed.to_numpy()
     multiplier, divisor, offset = conversion(column, origin)
     if (multiplier, divisor, offset) != (1.0, 1.0, 0.0):
         numbers = numbers * multiplier / divisor + offset
+    good = np.isfinite(numbers)
+    fault = np.where(good, 0, NOT_FINITE).astype(np.uint8)
+    if parsed.null_count():
+        is_missing = parsed.is_null().to_numpy()
+        fault[is_missing] = UNREADABLE
+        fault[is_missing & _is_empty(delivered)] = EMPTY
     if pa.types.is_integer(column.type):
-        bits = column.type.bit_width - 1
-        is_whole = (numbers == numbers.round()) & numbers.is_between(-(2**bits), 2**bits - 1)
-        numbers = pl.select(pl.when(is_whole.fill_null(False)).then(numbers)).to_series()
-    finite = numbers.is_finite()
-    fault = np.zeros(len(numbers), np.uint8)
-    if not finite.fill_null(False).all():
-        fault[~finite.fill_null(True).to_numpy()] = NOT_FINITE
-        missing = numbers.is_null().to_numpy()
-        fault[missing] = UNREADABLE
-        fault[missing & _is_empty(delivered)] = EMPTY
-        numbers = pl.select(pl.when(finite).then(numbers)).to_series()
-    return Values(numbers.to_arrow().cast(column.type), fault)
+        largest = 2 ** (column.type.bit_width - 1) - 1
+        good &= (numbers == np.round(numbers)) & (np.abs(numbers) <= largest)
+        fault[(fault == 0) & ~good] = UNREADABLE
+        numbers = np.where(good, numbers, 0)
+    return Values(pa.array(numbers, mask=None if good.all() else ~good).cast(column.type), fault)
 
 
 def read_version(delivered: pa.Array) -> Values:
@@ -84,7 +85,7 @@ def read_version(delivered: pa.Array) -> Values:
     else:
         versions = pl.from_arrow(as_text(delivered)).str.strip_chars().cast(pl.Int64, strict=False)
     if versions.null_count():
-        reader = InstantReader(InstantFrom(column="version"), local_zone="UTC", home_zone="UTC", now=datetime.now(UTC))
+        reader = InstantReader(InstantFrom(column="version"), local_zone="UTC", home_zone="UTC", now=END_OF_TIME)
         instants = reader.read(delivered)
         stamps = pl.select(pl.when(pl.Series(instants.fault == 0)).then(pl.Series(instants.utc))).to_series()
         versions = versions.fill_null(stamps)
