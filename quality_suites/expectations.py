@@ -49,7 +49,12 @@ class DayMeasure(TableMetricProvider):
         domain_type=MetricDomainTypes.TABLE,
     )
     def _sqlalchemy(cls, metric_domain_kwargs: dict, metric_value_kwargs: dict, **_: Any) -> tuple[Any, dict, dict]:
-        return sa.literal_column(metric_value_kwargs["sql"]), metric_domain_kwargs, {}
+        # A subquery alone is no aggregate: it would come once a row when Great Expectations computes it by itself.
+        return (
+            sa.literal_column(f"case when count(*) >= 0 then ({metric_value_kwargs['sql']}) end"),
+            metric_domain_kwargs,
+            {},
+        )
 
 
 class DayExpectation(BatchExpectation):

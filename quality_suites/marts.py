@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.ml import ANOMALY_TYPES
 from quality_suites.columns import DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
+from quality_suites.ml import ANOMALY_TYPES
 
 if TYPE_CHECKING:
     from quality_suites import Limits

@@ -1,0 +1,467 @@
+"""The gates judge real rows: a sound day passes, and each fault is found, named and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+import yaml
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+from energy_assets.embedded import credentials
+from energy_assets.embedded.connections import postgres_url
+from energy_assets.resources.schema import apply_schema
+from quality_suites import SUITES, Suite
+from quality_suites.validator import GateError, Limits, Outcome, Validator
+
+DAY = date(2024, 3, 7)
+SCRATCH = "gates"
+MODELS = Path(__file__).resolve().parents[2] / "dbt_project" / "models"
+
+SOUND_DAY = """
+insert into raw_data.landing_files (sha256, byte_count, status, rows_read, rows_rejected, run_id)
+values ('abc', 1, 'landed', 96, 0, 'test');
+insert into raw_data.landing_paths (path, sha256, byte_count, modified_ns) values ('meters/march.csv', 'abc', 1, 1);
+insert into raw_data.landing_parts
+select file_id, source, '{day}', 96, 0 from raw_data.landing_files, unnest(array['meter_readings', 'weather', 'reading_annotations']) as source;
+
+insert into raw_data.meter_readings (reading_date, meter_id, reading_at, consumption_kwh, interval_minutes, row_number, file_id)
+select '{day}', meter_id, '{day} 00:00+00'::timestamptz + slot * interval '30 minutes', 0.1, 30, 1 + row_number() over (), file_id
+from raw_data.landing_files, unnest(array['M1', 'M2']) as meter_id, generate_series(0, 47) as slot;
+insert into raw_data.weather_observations (observation_date, station_id, observed_at, temperature_c, row_number, file_id)
+select reading_date, 'S1', reading_at, 25, row_number, file_id from raw_data.meter_readings where meter_id = 'M1';
+insert into raw_data.reading_annotations (reading_date, meter_id, reading_at, row_number, file_id)
+select reading_date, meter_id, reading_at, row_number, file_id from raw_data.meter_readings;
+
+insert into staging.stg_meter_readings
+select reading_date, meter_id, reading_at, 30, 0.1, 100, 'valid' from raw_data.meter_readings;
+insert into staging.stg_weather_observations
+select observation_date, station_id, observed_at, 25, 80, 10 from raw_data.weather_observations;
+insert into staging.stg_reading_annotations
+select reading_date, meter_id, reading_at, 'Normal', 0.1 from raw_data.reading_annotations;
+
+insert into intermediate.int_readings_daily
+select reading_date, meter_id, 30, count(*), count(*), 48, sum(accepted_wh), max(accepted_wh), min(reading_at), min(accepted_wh), true
+from staging.stg_meter_readings group by reading_date, meter_id;
+insert into intermediate.int_consumption_features
+select reading_date, meter_id, 30, array_agg(accepted_wh order by reading_at), count(*), sum(accepted_wh)
+from staging.stg_meter_readings group by reading_date, meter_id;
+insert into ml.anomaly_scores
+select reading_date, meter_id, reading_at, accepted_wh, 100, 0.2, false, null, 'scored', 'v1' from staging.stg_meter_readings;
+update ml.anomaly_scores set is_anomaly = true, anomaly_type = 'spike', anomaly_score = 0.9
+where meter_id = 'M1' and reading_at = '{day} 12:00+00';
+insert into marts.mart_consumption_metrics
+select reading_date, meter_id, 4.8, 0.1, 0.1, 0, 0.1, 0, 48, 48, 100, 0, 0 from intermediate.int_readings_daily;
+insert into marts.mart_anomaly_flags
+select reading_date, meter_id, reading_at, 0.1, 0.1, 1, anomaly_score, anomaly_type, model_version from ml.anomaly_scores where is_anomaly;
+"""
+
+NULLS_ALLOWED = """
+do $$ declare found record; begin
+    for found in
+        select attrelid::regclass as relation, attname from pg_attribute join pg_class on oid = attrelid
+        where relkind = 'p' and attnum > 0 and attnotnull
+    loop
+        execute format('alter table %s alter %I drop not null', found.relation, found.attname);
+    end loop;
+end $$
+"""
+
+ONE = "where meter_id = 'M1' and reading_at = '2024-03-07 06:00+00'"
+STATION = "where observed_at = '2024-03-07 06:00+00'"
+
+FAULTS = [
+    ("meter_readings", "meter_id-not-null", f"update raw_data.meter_readings set meter_id = null {ONE}"),
+    ("meter_readings", "reading_at-not-null", f"update raw_data.meter_readings set reading_at = null {ONE}"),
+    ("meter_readings", "consumption_kwh-not-null", f"update raw_data.meter_readings set consumption_kwh = null {ONE}"),
+    ("meter_readings", "interval_minutes-known", f"update raw_data.meter_readings set interval_minutes = 7 {ONE}"),
+    ("meter_readings", "reading_at-near-its-day", f"update raw_data.meter_readings set reading_at = '1970-01-01' {ONE}"),
+    ("meter_readings", "consumption_kwh-finite", f"update raw_data.meter_readings set consumption_kwh = 'NaN' {ONE}"),
+    ("meter_readings", "consumption_kwh-finite", f"update raw_data.meter_readings set consumption_kwh = '-Infinity' {ONE}"),
+    ("meter_readings", "rejected-share", "update raw_data.landing_parts set rejected_count = 2"),
+    ("weather_observations", "station_id-not-null", f"update raw_data.weather_observations set station_id = null {STATION}"),
+    ("weather_observations", "observed_at-not-null", f"update raw_data.weather_observations set observed_at = null {STATION}"),
+    ("weather_observations", "observed_at-near-its-day", f"update raw_data.weather_observations set observed_at = 'infinity' {STATION}"),
+    ("weather_observations", "rejected-share", "update raw_data.landing_parts set rejected_count = 2"),
+    ("reading_annotations", "meter_id-not-null", f"update raw_data.reading_annotations set meter_id = null {ONE}"),
+    ("reading_annotations", "reading_at-not-null", f"update raw_data.reading_annotations set reading_at = null {ONE}"),
+    ("reading_annotations", "reading_at-near-its-day", f"update raw_data.reading_annotations set reading_at = '1970-01-01' {ONE}"),
+    ("reading_annotations", "rejected-share", "update raw_data.landing_parts set rejected_count = 2"),
+    ("stg_meter_readings", "meter_id-not-null", f"update staging.stg_meter_readings set meter_id = null {ONE}"),
+    ("stg_meter_readings", "reading_at-not-null", f"update staging.stg_meter_readings set reading_at = null {ONE}"),
+    ("stg_meter_readings", "interval_minutes-not-null", f"update staging.stg_meter_readings set interval_minutes = null {ONE}"),
+    ("stg_meter_readings", "interval_minutes-known", f"update staging.stg_meter_readings set interval_minutes = 20 {ONE}"),
+    ("stg_meter_readings", "quality_code-not-null", f"update staging.stg_meter_readings set quality_code = null {ONE}"),
+    ("stg_meter_readings", "quality_code-known", f"update staging.stg_meter_readings set quality_code = 'fine' {ONE}"),
+    ("stg_meter_readings", "meter_id-reading_at-unique", f"insert into staging.stg_meter_readings select * from staging.stg_meter_readings {ONE}"),
+    ("stg_meter_readings", "accepted_wh-in-range", f"update staging.stg_meter_readings set accepted_wh = -1 {ONE}"),
+    ("stg_meter_readings", "accepted_wh-in-range", f"update staging.stg_meter_readings set accepted_wh = 1000001 {ONE}"),
+    ("stg_meter_readings", "accepted_wh-where-accepted", f"update staging.stg_meter_readings set accepted_wh = null {ONE}"),
+    ("stg_meter_readings", "accepted_wh-where-accepted", f"update staging.stg_meter_readings set quality_code = 'negative' {ONE}"),
+    ("stg_weather_observations", "station_id-not-null", f"update staging.stg_weather_observations set station_id = null {STATION}"),
+    ("stg_weather_observations", "observed_at-not-null", f"update staging.stg_weather_observations set observed_at = null {STATION}"),
+    ("stg_weather_observations", "station_id-observed_at-unique", f"insert into staging.stg_weather_observations select * from staging.stg_weather_observations {STATION}"),
+    ("stg_reading_annotations", "meter_id-not-null", f"update staging.stg_reading_annotations set meter_id = null {ONE}"),
+    ("stg_reading_annotations", "reading_at-not-null", f"update staging.stg_reading_annotations set reading_at = null {ONE}"),
+    ("stg_reading_annotations", "meter_id-reading_at-unique", f"insert into staging.stg_reading_annotations select * from staging.stg_reading_annotations {ONE}"),
+    ("int_readings_daily", "meter_id-not-null", "update intermediate.int_readings_daily set meter_id = null where meter_id = 'M1'"),
+    ("int_readings_daily", "reading_count-not-null", "update intermediate.int_readings_daily set reading_count = null"),
+    ("int_readings_daily", "accepted_count-not-null", "update intermediate.int_readings_daily set accepted_count = null"),
+    ("int_readings_daily", "expected_count-not-null", "update intermediate.int_readings_daily set expected_count = null"),
+    ("int_readings_daily", "total_wh-not-null", "update intermediate.int_readings_daily set total_wh = null where meter_id = 'M1'"),
+    ("int_readings_daily", "meter_id-unique", "insert into intermediate.int_readings_daily select * from intermediate.int_readings_daily where meter_id = 'M1'"),
+    ("int_readings_daily", "counts-in-order", "update intermediate.int_readings_daily set accepted_count = 49"),
+    ("int_readings_daily", "counts-in-order", "update intermediate.int_readings_daily set reading_count = 49"),
+    ("int_readings_daily", "energy-in-order", "update intermediate.int_readings_daily set peak_wh = total_wh + 1"),
+    ("int_readings_daily", "energy-in-order", "update intermediate.int_readings_daily set min_wh = -1"),
+    ("int_readings_daily", "total_wh-of-staging", "delete from intermediate.int_readings_daily where meter_id = 'M2'"),
+    ("int_consumption_features", "meter_id-not-null", "update intermediate.int_consumption_features set meter_id = null where meter_id = 'M1'"),
+    ("int_consumption_features", "accepted_count-not-null", "update intermediate.int_consumption_features set accepted_count = null"),
+    ("int_consumption_features", "total_wh-not-null", "update intermediate.int_consumption_features set total_wh = null where meter_id = 'M1'"),
+    ("int_consumption_features", "meter_id-unique", "insert into intermediate.int_consumption_features select * from intermediate.int_consumption_features where meter_id = 'M1'"),
+    ("int_consumption_features", "profile_wh-length", "update intermediate.int_consumption_features set profile_wh = '{}'"),
+    ("int_consumption_features", "profile_wh-length", "update intermediate.int_consumption_features set profile_wh = array_fill(1::bigint, array[101])"),
+    ("int_consumption_features", "total_wh-of-daily", "update intermediate.int_consumption_features set total_wh = total_wh + 1"),
+    ("anomaly_scores", "meter_id-not-null", f"update ml.anomaly_scores set meter_id = null {ONE}"),
+    ("anomaly_scores", "reading_at-not-null", f"update ml.anomaly_scores set reading_at = null {ONE}"),
+    ("anomaly_scores", "score_status-not-null", f"update ml.anomaly_scores set score_status = null {ONE}"),
+    ("anomaly_scores", "meter_id-reading_at-unique", f"insert into ml.anomaly_scores select * from ml.anomaly_scores {ONE}"),
+    ("anomaly_scores", "anomaly_score-in-range", f"update ml.anomaly_scores set anomaly_score = 1.01 {ONE}"),
+    ("anomaly_scores", "anomaly_score-in-range", f"update ml.anomaly_scores set anomaly_score = 'NaN' {ONE}"),
+    ("anomaly_scores", "score_status-known", f"update ml.anomaly_scores set score_status = 'perhaps' {ONE}"),
+    ("anomaly_scores", "anomaly_type-known", f"update ml.anomaly_scores set anomaly_type = 'odd' {ONE}"),
+    ("anomaly_scores", "anomaly_score-where-scored", f"update ml.anomaly_scores set anomaly_score = null {ONE}"),
+    ("anomaly_scores", "anomaly_score-where-scored", f"update ml.anomaly_scores set score_status = 'no_model' {ONE}"),
+    ("anomaly_scores", "model_version-where-scored", f"update ml.anomaly_scores set model_version = null {ONE}"),
+    ("anomaly_scores", "one-per-accepted-reading", f"delete from ml.anomaly_scores {ONE}"),
+    ("anomaly_scores", "one-per-accepted-reading", f"update staging.stg_meter_readings set accepted_wh = null {ONE}"),
+    ("mart_consumption_metrics", "meter_id-not-null", "update marts.mart_consumption_metrics set meter_id = null where meter_id = 'M1'"),
+    ("mart_consumption_metrics", "total_kwh-not-null", "update marts.mart_consumption_metrics set total_kwh = null where meter_id = 'M1'"),
+    ("mart_consumption_metrics", "completeness_pct-not-null", "update marts.mart_consumption_metrics set completeness_pct = null"),
+    ("mart_consumption_metrics", "meter_id-unique", "insert into marts.mart_consumption_metrics select * from marts.mart_consumption_metrics where meter_id = 'M1'"),
+    ("mart_consumption_metrics", "energy-in-order", "update marts.mart_consumption_metrics set mean_kwh = 0.2"),
+    ("mart_consumption_metrics", "variance_kwh2-in-range", "update marts.mart_consumption_metrics set variance_kwh2 = -1"),
+    ("mart_consumption_metrics", "peak_hour-in-range", "update marts.mart_consumption_metrics set peak_hour = 24"),
+    ("mart_consumption_metrics", "completeness_pct-in-range", "update marts.mart_consumption_metrics set completeness_pct = 101"),
+    ("mart_consumption_metrics", "anomaly_rate_pct-in-range", "update marts.mart_consumption_metrics set anomaly_rate_pct = -1"),
+    ("mart_consumption_metrics", "counts-in-order", "update marts.mart_consumption_metrics set anomaly_count = 49"),
+    ("mart_consumption_metrics", "total_kwh-of-daily", "update marts.mart_consumption_metrics set total_kwh = 4.801 where meter_id = 'M1'"),
+    ("mart_anomaly_flags", "meter_id-not-null", "update marts.mart_anomaly_flags set meter_id = null"),
+    ("mart_anomaly_flags", "reading_at-not-null", "update marts.mart_anomaly_flags set reading_at = null"),
+    ("mart_anomaly_flags", "consumption_kwh-not-null", "update marts.mart_anomaly_flags set consumption_kwh = null"),
+    ("mart_anomaly_flags", "anomaly_score-not-null", "update marts.mart_anomaly_flags set anomaly_score = null"),
+    ("mart_anomaly_flags", "anomaly_type-not-null", "update marts.mart_anomaly_flags set anomaly_type = null"),
+    ("mart_anomaly_flags", "model_version-not-null", "update marts.mart_anomaly_flags set model_version = null"),
+    ("mart_anomaly_flags", "meter_id-reading_at-unique", "insert into marts.mart_anomaly_flags select * from marts.mart_anomaly_flags"),
+    ("mart_anomaly_flags", "anomaly_type-known", "update marts.mart_anomaly_flags set anomaly_type = 'odd'"),
+    ("mart_anomaly_flags", "anomaly_score-in-range", "update marts.mart_anomaly_flags set anomaly_score = 2"),
+    ("mart_anomaly_flags", "one-per-flagged-score", "delete from marts.mart_anomaly_flags"),
+    ("mart_anomaly_flags", "one-per-flagged-score", "update ml.anomaly_scores set is_anomaly = false"),
+]  # fmt: skip
+
+DOUBTS = [
+    ("meter_readings", "consumption_kwh-plausible", f"update raw_data.meter_readings set consumption_kwh = 1001 {ONE}"),
+    ("meter_readings", "consumption_kwh-not-negative", f"update raw_data.meter_readings set consumption_kwh = -1 {ONE}"),
+    ("meter_readings", "readings-delivered", "delete from raw_data.meter_readings"),
+    ("stg_meter_readings", "reading_at-on-grid", f"update staging.stg_meter_readings set reading_at = reading_at + interval '7 minutes' {ONE}"),
+    ("stg_meter_readings", "completeness", "delete from staging.stg_meter_readings where reading_at >= '2024-03-07 20:00+00'"),
+    ("stg_weather_observations", "humidity_pct-in-range", f"update staging.stg_weather_observations set humidity_pct = 101 {STATION}"),
+    ("stg_weather_observations", "temperature_c-in-range", f"update staging.stg_weather_observations set temperature_c = 61 {STATION}"),
+    ("anomaly_scores", "anomaly-share", "update ml.anomaly_scores set is_anomaly = true where meter_id = 'M2'"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scratch_dsn(stores) -> Iterator[str]:
+    """A database of this module alone, with the platform's tables but none of their constraints: faults must get in."""
+    home, connections = stores
+    port = urlsplit(connections.transformer_dsn).port
+    superuser = credentials.read(home).postgres.superuser
+    with closing(psycopg2.connect(postgres_url("postgres", superuser, port, "postgres"))) as server:
+        server.autocommit = True
+        run(server, sql.SQL("create database {}").format(sql.Identifier(SCRATCH)))
+        dsn = postgres_url("postgres", superuser, port, SCRATCH)
+        try:
+            with closing(psycopg2.connect(dsn)) as database:
+                make_tables(database)
+            yield dsn
+        finally:
+            run(server, sql.SQL("drop database {} with (force)").format(sql.Identifier(SCRATCH)))
+
+
+@pytest.fixture(scope="module")
+def scratch(scratch_dsn: str) -> Iterator[Connection]:
+    with closing(psycopg2.connect(scratch_dsn)) as database:
+        database.autocommit = True
+        yield database
+
+
+@pytest.fixture(scope="module")
+def validator(scratch_dsn: str) -> Iterator[Validator]:
+    made = Validator(scratch_dsn, Limits())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sound_day(scratch: Connection) -> Connection:
+    """A database that holds one day, two meters and no fault."""
+    for table in (
+        "raw_data.rejected_rows",
+        "raw_data.landing_parts",
+        "raw_data.landing_paths",
+        "raw_data.landing_files",
+    ):
+        run(scratch, f"delete from {table}")
+    for suite in SUITES.values():
+        run(scratch, f"delete from {suite.schema}.{suite.table}")
+    run(scratch, SOUND_DAY.replace("{day}", DAY.isoformat()))
+    return scratch
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_a_sound_day_passes_every_expectation(validator, sound_day, table):
+    outcomes = validator.judge(table, DAY)
+
+    assert [outcome.message for outcome in outcomes if not outcome.success] == []
+    assert outcomes
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_a_day_without_rows_is_green(validator, sound_day, table):
+    outcomes = validator.judge(table, DAY + timedelta(days=1))
+
+    assert [outcome.message for outcome in outcomes if not outcome.success and outcome.severity == "critical"] == []
+
+
+@pytest.mark.parametrize(("table", "expectation_id", "fault"), FAULTS)
+def test_a_fault_makes_the_day_red_and_is_named(validator, sound_day, table, expectation_id, fault):
+    run(sound_day, fault)
+
+    outcome = named(validator.judge(table, DAY), expectation_id)
+
+    assert (outcome.success, outcome.severity) == (False, "critical")
+
+
+@pytest.mark.parametrize(("table", "expectation_id", "doubt"), DOUBTS)
+def test_a_doubt_is_a_warning_and_leaves_the_day_green(validator, sound_day, table, expectation_id, doubt):
+    run(sound_day, doubt)
+
+    outcomes = validator.judge(table, DAY)
+
+    assert (named(outcomes, expectation_id).success, named(outcomes, expectation_id).severity) == (False, "warning")
+    assert [outcome.message for outcome in outcomes if not outcome.success and outcome.severity == "critical"] == []
+
+
+def test_every_expectation_is_broken_by_some_test():
+    tried = {(table, expectation_id) for table, expectation_id, _ in FAULTS + DOUBTS}
+    held = {
+        (table, expectation.meta["rule"])
+        for table, suite in SUITES.items()
+        for expectation in suite.expectations(Limits())
+    }
+
+    assert {pair for pair in held - tried if pair[1] != "schema"} == set()
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_a_missing_column_makes_the_day_red_and_says_so(scratch_dsn, sound_day, table):
+    suite = SUITES[table]
+    column = suite.expectations(Limits())[1].column
+    rename(sound_day, suite, column, "renamed")
+    try:
+        with closing(Validator(scratch_dsn, Limits())) as fresh:
+            outcomes = fresh.judge(table, DAY)
+    finally:
+        rename(sound_day, suite, "renamed", column)
+
+    assert f"{column} is missing" in named(outcomes, "schema").message
+    assert "could not be judged" in named(outcomes, f"{column}-not-null").message
+    assert not named(outcomes, f"{column}-not-null").success
+
+
+def test_a_column_of_another_type_makes_the_day_red(validator, sound_day):
+    run(sound_day, "alter table staging.stg_weather_observations alter humidity_pct type text")
+    try:
+        schema = named(validator.judge("stg_weather_observations", DAY), "schema")
+    finally:
+        run(
+            sound_day,
+            "alter table staging.stg_weather_observations alter humidity_pct type float8 using humidity_pct::float8",
+        )
+
+    assert not schema.success
+    assert "humidity_pct is text instead of double precision or numeric" in schema.message
+
+
+def test_a_further_column_is_named_and_no_fault(validator, sound_day):
+    run(sound_day, "alter table staging.stg_weather_observations add pressure_hpa float8")
+    try:
+        schema = named(validator.judge("stg_weather_observations", DAY), "schema")
+    finally:
+        run(sound_day, "alter table staging.stg_weather_observations drop pressure_hpa")
+
+    assert schema.success
+    assert "further columns: pressure_hpa" in schema.message
+
+
+def test_rejected_rows_are_counted_against_the_limit_and_shown_with_file_row_and_reason(validator, sound_day):
+    run(sound_day, "update raw_data.landing_parts set row_count = 3597, rejected_count = 1204")
+    run(
+        sound_day,
+        """
+        insert into raw_data.rejected_rows
+        select file_id, 'meter_readings', '2024-03-07', 1 + n, 'meter_identifier', '', 'no meter'
+        from raw_data.landing_files, generate_series(1, 1204) as n
+        """,
+    )
+
+    outcome = named(validator.judge("meter_readings", DAY), "rejected-share")
+
+    assert outcome.message == "1,204 of 4,801 rows rejected (limit 1 %)"
+    assert (outcome.unexpected_count, outcome.element_count, outcome.observed) == (1204, 4801, "25.1 %")
+    assert len(outcome.sample) == 5
+    assert outcome.sample[0] == "meters/march.csv row 2: no meter (meter_identifier = '')"
+
+
+def test_rejected_rows_of_a_withdrawn_file_do_not_count(validator, sound_day):
+    run(sound_day, "update raw_data.landing_parts set rejected_count = 90")
+    run(sound_day, "update raw_data.landing_files set retracted_at = now()")
+
+    assert named(validator.judge("meter_readings", DAY), "rejected-share").success
+
+
+def test_a_share_at_its_limit_passes(validator, sound_day):
+    run(sound_day, "update raw_data.landing_parts set row_count = 99, rejected_count = 1")
+
+    assert named(validator.judge("meter_readings", DAY), "rejected-share").success
+
+
+def test_the_offending_rows_are_shown_five_at_most(validator, sound_day):
+    run(sound_day, "update staging.stg_meter_readings set accepted_wh = -7")
+
+    outcome = named(validator.judge("stg_meter_readings", DAY), "accepted_wh-in-range")
+
+    assert outcome.message == "96 of 96 rows with accepted_wh outside 0 to 1,000,000 (limit 0)"
+    assert len(outcome.sample) == 5
+    assert outcome.sample[0] == "meter_id=M1, reading_at=2024-03-07 00:00:00+00, accepted_wh=-7"
+
+
+def test_energy_lost_on_the_way_names_the_meter(validator, sound_day):
+    run(sound_day, "delete from intermediate.int_readings_daily where meter_id = 'M2'")
+
+    outcome = named(validator.judge("int_readings_daily", DAY), "total_wh-of-staging")
+
+    assert "4,800 here, 9,600 there (difference -4,800, limit 0)" in outcome.message
+    assert outcome.sample == ("meter_id=M2: no Wh here, 4800 there",)
+
+
+def test_limits_are_those_that_were_given(scratch_dsn, sound_day):
+    run(sound_day, "update raw_data.landing_parts set rejected_count = 24")
+    with closing(Validator(scratch_dsn, Limits(rejected_share=0.2))) as lenient:
+        assert named(lenient.judge("meter_readings", DAY), "rejected-share").success
+
+
+def test_a_corrected_day_turns_green_and_a_neighbour_keeps_its_own_verdict(validator, sound_day):
+    run(sound_day, f"update staging.stg_meter_readings set accepted_wh = -1 {ONE}")
+    red = validator.judge("stg_meter_readings", DAY)
+    neighbour = validator.judge("stg_meter_readings", DAY + timedelta(days=1))
+    run(sound_day, f"update staging.stg_meter_readings set accepted_wh = 100 {ONE}")
+    green = validator.judge("stg_meter_readings", DAY)
+
+    assert not named(red, "accepted_wh-in-range").success
+    assert named(neighbour, "accepted_wh-in-range").element_count == 0
+    assert all(outcome.success for outcome in green)
+
+
+def test_a_table_that_is_missing_is_an_error_and_no_pass(scratch_dsn, sound_day):
+    run(sound_day, "alter table staging.stg_weather_observations rename to elsewhere")
+    try:
+        with closing(Validator(scratch_dsn, Limits())) as fresh, pytest.raises(GateError) as error:
+            fresh.judge("stg_weather_observations", DAY)
+    finally:
+        run(sound_day, "alter table staging.elsewhere rename to stg_weather_observations")
+
+    assert "staging.stg_weather_observations does not exist" in str(error.value)
+    assert "energy-assets materialize" in str(error.value)
+
+
+def test_a_table_to_compare_with_that_is_missing_is_an_error_and_no_pass(validator, sound_day):
+    run(sound_day, "alter table intermediate.int_readings_daily rename to elsewhere")
+    try:
+        with pytest.raises(GateError) as error:
+            validator.judge("mart_consumption_metrics", DAY)
+    finally:
+        run(sound_day, "alter table intermediate.elsewhere rename to int_readings_daily")
+
+    assert "could not judge 2024-03-07: total_kwh-of-daily" in str(error.value)
+    assert 'relation "intermediate.int_readings_daily" does not exist' in str(error.value)
+
+
+def test_a_connection_that_fails_is_an_error_that_keeps_the_password(scratch_dsn):
+    wrong = (
+        urlsplit(scratch_dsn)
+        ._replace(netloc=f"postgres:hush-hush@{urlsplit(scratch_dsn).netloc.split('@')[1]}")
+        .geturl()
+    )
+
+    with closing(Validator(wrong, Limits())) as locked_out, pytest.raises(GateError) as error:
+        locked_out.judge("meter_readings", DAY)
+
+    assert "the gate on raw_data.meter_readings could not judge 2024-03-07" in str(error.value)
+    assert "password authentication failed" in str(error.value)
+    assert "hush-hush" not in str(error.value)
+
+
+def test_a_table_without_a_suite_is_an_error(validator):
+    with pytest.raises(GateError, match="no suite for meters"):
+        validator.judge("meters", DAY)
+
+
+def run(connection: Connection, statement: str | sql.Composable) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def named(outcomes: list[Outcome], expectation_id: str) -> Outcome:
+    return next(outcome for outcome in outcomes if outcome.expectation_id == expectation_id)
+
+
+def rename(database: Connection, suite: Suite, column: str, to: str) -> None:
+    names = [sql.Identifier(name) for name in (suite.schema, suite.table, column, to)]
+    run(database, sql.SQL("alter table {}.{} rename {} to {}").format(*names))
+
+
+def make_tables(database: Connection) -> None:
+    """The platform's own DDL and the columns that the dbt models declare."""
+    for schema in ("raw_data", "staging", "intermediate", "ml", "marts", "quality"):
+        run(database, sql.SQL("create schema {}").format(sql.Identifier(schema)))
+    database.commit()
+    apply_schema(database, database)
+    for file in sorted(MODELS.glob("*/*.yml")):
+        for model in yaml.safe_load(file.read_text())["models"]:
+            columns = sql.SQL(", ").join(
+                sql.SQL("{} " + column["data_type"]).format(sql.Identifier(column["name"]))
+                for column in model["columns"]
+            )
+            run(
+                database,
+                sql.SQL("create table {}.{} ({})").format(
+                    sql.Identifier(file.parent.name), sql.Identifier(model["name"]), columns
+                ),
+            )
+    run(database, "alter table ml.anomaly_scores drop constraint anomaly_scores_pkey")
+    for suite in SUITES.values():
+        if suite.schema in ("raw_data", "ml"):
+            run(
+                database,
+                f"create table {suite.schema}.{suite.table}_all partition of {suite.schema}.{suite.table} default",
+            )
+    run(database, NULLS_ALLOWED)
+    database.commit()
