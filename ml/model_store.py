@@ -1,10 +1,10 @@
 """Fitted models on disk: one immutable file a version, verified before anything in it is built.
 
 What belongs here: how a model becomes bytes and comes back, and what may be in such a file.
-What does not: which version to use (the caller decides), and what a model is (it gives its own metadata and restores itself).
+What does not: which version to use (the caller decides), and what a model is (it restores itself).
 
-A file is a skops archive rewritten in canonical form: skops names nodes and arrays after memory addresses, stamps the archive with
-the time, and arrays of records have padding; without these, equal models are equal bytes, and their sha256 says so.
+A file is a skops archive rewritten in canonical form: skops names nodes and arrays after memory addresses, stamps the
+archive with the time, and leaves garbage in the padding of records; without these, equal models are equal bytes.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ModelStore:
     def publish(self, model: Model, version: str) -> str:
         """Store `model` as `version` and return the sha256 of its file. Publishing the same again changes nothing.
 
-        Raises ModelStoreError where the version exists with other content, or the model holds a type that loading would refuse.
+        Raises ModelStoreError where the version exists with other content, or the model holds a type we refuse.
         """
         path = self.path(version)
         content = model_bytes(model)
@@ -72,8 +72,8 @@ class ModelStore:
         digest = hashlib.sha256(content).hexdigest()
         if not _create(path, content) and (held := _sha256(path)) != digest:
             raise ModelStoreError(
-                f"{path} is published with other content (sha256 {held[:12]}…, not {digest[:12]}…) and a published model never "
-                f"changes: publish under a new version"
+                f"{path} is published with other content (sha256 {held[:12]}…, not {digest[:12]}…), and a published "
+                f"model never changes: publish under a new version"
             )
         return digest
 
@@ -93,8 +93,8 @@ class ModelStore:
             ) from None
         if (found := hashlib.sha256(content).hexdigest()) != sha256:
             raise ModelStoreError(
-                f"{path} is not the model that was published as {version}: its sha256 is {found}, recorded is {sha256}. "
-                f"It was changed or damaged and was not loaded: restore it from a backup, or remove it and fit the model again"
+                f"{path} is not the model that was published as {version}: its sha256 is {found}, not {sha256}. It was "
+                f"changed or damaged and was not loaded: restore it from a backup, or remove it and fit the model again"
             )
         _refuse_untrusted(content, path)
         stored = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
@@ -137,7 +137,7 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _array_bytes(array: np.ndarray) -> bytes:
-    """A `.npy` file of `array`. Records are written as raw bytes, because numpy's own writer may leave garbage in their padding."""
+    """A `.npy` file of `array`; records as raw bytes, because numpy's own writer may leave garbage in their padding."""
     buffer = io.BytesIO()
     if not array.dtype.names:
         np.save(buffer, array, allow_pickle=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timezone, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,7 @@ class DayProfiles:
     """Energy of one local day, of all meters that read at one interval length.
 
     `wh` is float32 [meters, slots] in watt-hours, NaN where there is no accepted reading; slot k starts k intervals of
-    elapsed time after `starts_at`, local midnight in UTC. `meter_ids` is sorted and unique. Raises ProfileError otherwise.
+    elapsed time after `starts_at`, local midnight in UTC. `meter_ids` is sorted and unique. Else raises ProfileError.
     """
 
     day: date
@@ -67,13 +67,11 @@ class DayProfiles:
 
     def clock_minutes(self, zone: tzinfo) -> np.ndarray:
         """What the clock on the wall shows when each slot starts, in minutes after midnight: int16 [slots]."""
-        local = (
-            datetime.fromtimestamp(int(s), timezone.utc).astimezone(zone) for s in self.slot_starts().astype(np.int64)
-        )
+        local = (datetime.fromtimestamp(int(s), UTC).astimezone(zone) for s in self.slot_starts().astype(np.int64))
         return np.fromiter((t.hour * 60 + t.minute for t in local), dtype=np.int16, count=self.slots)
 
     def rows_of(self, meter_ids: np.ndarray) -> np.ndarray:
-        """Row of each of `meter_ids`, −1 where the meter is not here: intp [len(meter_ids)]."""
+        """Row of each of `meter_ids`, -1 where the meter is not here: intp [len(meter_ids)]."""
         if not self.meters:
             return np.full(len(meter_ids), -1, dtype=np.intp)
         at = np.minimum(np.searchsorted(self.meter_ids, meter_ids), self.meters - 1)
@@ -102,8 +100,8 @@ class DayWeather:
 def from_arrow(table: pa.Table, day: date, starts_at: np.datetime64) -> list[DayProfiles]:
     """The profiles of one local day, one `DayProfiles` per interval length, shortest interval first.
 
-    `table` holds `meter_id` (string), `interval_minutes` (integer) and `profile_wh` (list of integers, null where there is no
-    accepted reading), in any order of rows. A profile shorter than the day's longest one is taken as missing at its end.
+    `table` holds `meter_id` (string), `interval_minutes` (integer) and `profile_wh` (list of integers, null where
+    there is no accepted reading), in any order of rows. A profile shorter than the longest is missing at its end.
     Raises ProfileError where a meter comes twice, and KeyError where a column is absent.
     """
     intervals = table["interval_minutes"]

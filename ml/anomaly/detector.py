@@ -1,7 +1,7 @@
 """An Isolation Forest over reading features: fit on what it is given, score, and say what it was fitted on.
 
 What belongs here: the model and its metadata.
-What does not: which days it may be fitted on (the caller decides, never the ones it will score), and the file it is kept in.
+What does not: which days it may be fitted on (the caller decides, never the ones it will score), and the model's file.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
 
 TREES = 100
-TREE_SAMPLES = 256
+TREE_SAMPLES = 1024
+"""Readings per tree. The usual 256 score a fifth faster, and flag 4 of 10 simulated drops to zero instead of 9."""
+
 SCORE_DECIMALS = 6
 CHUNK_ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
 class AnomalyModel:
-    """A fitted forest and everything that says where it comes from. A reading scored at or above `threshold` is flagged."""
+    """A fitted forest and all that says where it comes from. A reading scored at or above `threshold` is flagged."""
 
     estimator: IsolationForest
     feature_names: tuple[str, ...]
@@ -85,8 +87,9 @@ def fit(
 ) -> AnomalyModel:
     """Fit on `samples`, float32 [n, features], and on nothing else; the order of rows does not matter.
 
-    `threshold` is kept where given; otherwise it is the score that a `share` of the samples reaches. `window` is the first and
-    last day that the samples come from, for the record. Raises ValueError without rows, with the wrong number of columns or with NaN.
+    `threshold` is kept where given; otherwise it is the lowest score that at most a `share` of the samples reaches.
+    `window` is the first and last day that the samples come from, for the record. Raises ValueError without rows, with
+    the wrong number of columns, or with NaN.
     """
     from sklearn.ensemble import IsolationForest
 
@@ -98,14 +101,11 @@ def fit(
     forest = IsolationForest(n_estimators=TREES, max_samples=min(TREE_SAMPLES, len(ordered)), random_state=seed).fit(
         ordered
     )
-    if threshold is None:
-        reached = np.quantile(_scores(forest, ordered, _cores()), 1 - share, method="higher")
-        fitted_threshold = round(float(reached), SCORE_DECIMALS)
     first_day, last_day = window or (None, None)
     return AnomalyModel(
         estimator=forest,
         feature_names=feature_names,
-        threshold=fitted_threshold if threshold is None else float(threshold),
+        threshold=_reached_by(share, _scores(forest, ordered, _cores())) if threshold is None else float(threshold),
         is_threshold_fixed=threshold is not None,
         share=share,
         seed=seed,
@@ -119,8 +119,8 @@ def fit(
 def score(model: AnomalyModel, matrix: np.ndarray, *, threads: int | None = None) -> np.ndarray:
     """Anomaly score of each row, float32 [rows] from 0 to 1 with six decimals; higher is stranger, 0.5 is unremarkable.
 
-    A row's score depends on the row and the model only, not on its neighbours, chunks or `threads` (default: all cores).
-    Raises ValueError where the matrix has other columns than the model was fitted on.
+    A row's score depends on the row and the model only, not on its neighbours, on chunks or on `threads` (default: all
+    cores). Raises ValueError where the matrix has other columns than the model was fitted on.
     """
     if matrix.ndim != 2 or matrix.shape[1] != len(model.feature_names):
         raise ValueError(
@@ -134,8 +134,18 @@ def is_anomalous(model: AnomalyModel, scores: np.ndarray) -> np.ndarray:
     return scores >= np.float32(model.threshold)
 
 
+def _reached_by(share: float, scores: np.ndarray) -> float:
+    """The lowest score that at most `share` of `scores` reach; just above them all where even the highest is common."""
+    values, first = np.unique(np.sort(scores), return_index=True)
+    rare = values[(len(scores) - first) <= share * len(scores)]
+    return round(float(rare[0] if len(rare) else values[-1] + 10.0**-SCORE_DECIMALS), SCORE_DECIMALS)
+
+
 def _scores(forest: IsolationForest, matrix: np.ndarray, threads: int) -> np.ndarray:
-    """Rounded scores, float64. Threads share rows, not trees: within a row the sum over trees keeps one order, and so its last bit."""
+    """Rounded scores, float64.
+
+    Threads share rows, not trees: so a row's sum over trees keeps one order, and with it its last bit.
+    """
     chunks = [matrix[start : start + CHUNK_ROWS] for start in range(0, len(matrix), CHUNK_ROWS)]
     if not chunks:
         return np.empty(0)

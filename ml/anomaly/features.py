@@ -3,9 +3,10 @@
 What belongs here: the features, their encodings and their neutral values.
 What does not: which rows a model is trained on (sampling.py), what a score means (detector.py, types.py).
 
-Every energy is divided by, or compared with, the meter's own: a large consumer is not anomalous for being large. Features of
-day D depend on days D−7 … D of the same meter and on nothing else, so days, meters and chunks can be computed in any
-order. Sums run over integers held in float64 and are therefore exact, whatever the order or the size of a block.
+Every energy is divided by, or compared with, the meter's own: a large consumer is not anomalous for being large.
+Features of day D depend on days D-7 … D of the same meter and on nothing else, so days, meters and chunks can be
+computed in any order. Sums run over integers held in float64 and are therefore exact, whatever the order or the size of
+a block.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ FEATURE_NAMES = (
     "humidity_pct",
     "wind_speed_kmh",
 )
-"""In this order in the matrix. With m the mean and s the standard deviation of the meter's readings in the seven days before,
-and a ⊘ b = ln((a + ε)/(b + ε)), ε = 5 % of m, "no different" being 0:
+"""In this order in the matrix. With m the mean and s the standard deviation of the meter's readings in the seven days
+before, and a ⊘ b = ln((a + ε)/(b + ε)), ε = 1 % of m, "no different" being 0:
 
 hour_sin, hour_cos    hour of the local clock at the start of the slot, on a circle
 weekday               0 = Monday … 6 = Sunday
@@ -44,13 +45,14 @@ rolling_1h_mean       mean of the hour up to and with this reading ⊘ mean of t
 rolling_24h_mean      mean of the 24 hours up to and with this reading ⊘ m
 rolling_24h_std       standard deviation of these 24 hours ⊘ s
 ratio_to_mean         reading ⊘ mean of the same clock time of the days before
-same_slot_last_week   (reading − reading of the same clock time seven days before)/(s + ε)
+same_slot_last_week   (reading - reading of the same clock time seven days before)/(s + ε)
 weather               of the slot, as observed
 
-Where there is none of the week before, m and s are the day's own and what compares with the past is 0. Where only the
-reading of seven days before is missing, the mean of the same clock time stands in. Windows run over elapsed time across
-midnight and leave missing readings out; a window less than half full has no standard deviation: 0. The forest could
-take NaN, but would then learn the gap itself as the anomaly.
+Where less than half a day is known of the week before, m and s are the day's own and the 24-hour features are 0; the
+others are 0 where their own reference is missing. In place of a missing reading of seven days before stands the mean of
+the same clock time. Windows run over elapsed time across midnight, back to the start of the day before at most, and
+leave missing readings out; one less than half full has no standard deviation: 0. The forest could take NaN, but would
+then learn the gap itself as the anomaly.
 """
 
 NEUTRAL_WEATHER = {"temperature_c": 20.0, "humidity_pct": 60.0, "wind_speed_kmh": 10.0}
@@ -59,7 +61,7 @@ NEUTRAL_WEATHER = {"temperature_c": 20.0, "humidity_pct": 60.0, "wind_speed_kmh"
 BLOCK_METERS = 4096
 """Meters computed at once: bounds the temporaries to some tens of megabytes, and keeps them near the cache."""
 
-EPSILON_SHARE = 0.05
+EPSILON_SHARE = 0.01
 FLOOR_WATT = 10.0
 """Power below which a meter's mean is taken as this: a home on standby has no meaningful ratios."""
 
@@ -71,8 +73,8 @@ class ReadingFeatures:
     """Features of the readings of one day, one row per reading that exists, by meter and then by slot.
 
     `matrix` is float32 [readings, features], without NaN; `meter_index` (into `meter_ids`) and `slot_index` say whose
-    and when. `wh` is the reading and `expected_wh` what the meter's past makes of this slot, both float32 [readings] in watt-hours;
-    `trend` is ln(later half ÷ earlier half) of the history's daily level, float32 [meters], 0 where unknown.
+    and when. `wh` is the reading and `expected_wh` what the meter's past makes of this slot, both float32 [readings] in
+    watt-hours; `trend` is ln(later half ÷ earlier half) of the history's level, float32 [meters], 0 where unknown.
     """
 
     day: date
@@ -110,11 +112,11 @@ def reading_features(
 ) -> ReadingFeatures:
     """Features of every reading of `target`.
 
-    `history` holds what there is of the seven local days before, at the same interval; other days, `target`'s own among them,
-    raise ValueError: a caller that passes them would make features depend on what it happened to load. `zone` is the utility's:
-    it says which slots of two days show the same time on the clock when one of them is a day of 23 or 25 hours.
+    `history` holds what there is of the seven local days before, at the same interval; other days, `target`'s own among
+    them, raise ValueError: features must not depend on what a caller happened to load. `zone` is the utility's: it says
+    which slots of two days show the same time on the clock where one of them is a day of 23 or 25 hours.
     """
-    past = _by_age(target, history)
+    past = {age: day for age, day in _by_age(target, history).items() if day.slots}
     clock = target.clock_minutes(zone)
     same_clock = {age: _same_clock(clock, day.clock_minutes(zone)) for age, day in past.items()}
     shared = _shared_columns(target, clock, weather)
@@ -140,7 +142,7 @@ def _by_age(target: DayProfiles, history: Sequence[DayProfiles]) -> dict[int, Da
     past = {(target.day - day.day).days: day for day in history}
     if len(past) != len(history) or not set(past) <= set(range(1, HISTORY_DAYS + 1)):
         raise ValueError(
-            f"history of {target.day} must be distinct days from {target.day - timedelta(HISTORY_DAYS)} to the day before, "
+            f"history of {target.day} must be distinct days from {target.day - timedelta(HISTORY_DAYS)} on, before it; "
             f"got {sorted(str(day.day) for day in history)}"
         )
     if other := {day.interval_minutes for day in history} - {target.interval_minutes}:
@@ -149,7 +151,7 @@ def _by_age(target: DayProfiles, history: Sequence[DayProfiles]) -> dict[int, Da
 
 
 def _same_clock(clock: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """For each slot the first slot of another day that shows the same time, −1 where that day skipped it."""
+    """For each slot the first slot of another day that shows the same time, -1 where that day skipped it."""
     first = {int(minute): slot for slot, minute in reversed(list(enumerate(other)))}
     return np.array([first.get(int(minute), -1) for minute in clock], dtype=np.intp)
 
@@ -166,7 +168,7 @@ def _shared_columns(target: DayProfiles, clock: np.ndarray, weather: DayWeather 
 
 
 def _weather_of_slots(target: DayProfiles, weather: DayWeather | None, name: str) -> np.ndarray:
-    """Mean of a slot's observations; else the one before, up to three hours; else the day's mean; else the neutral value."""
+    """Mean of a slot's observations; else of one up to three hours before; else of the day; else the neutral value."""
     neutral = np.full(target.slots, NEUTRAL_WEATHER[name])
     if weather is None:
         return neutral
@@ -219,7 +221,7 @@ class _Block:
     def _history_moments(self) -> None:
         """m and s of the docstring, and ε; the day's own where the meter has no history."""
         count, total, squares = _moments([*self.past.values()], len(self.wh))
-        self.has_history = count > 0
+        self.has_history = 2 * count * self.interval_minutes >= 1440
         own_count, own_total, own_squares = _moments([self.wh], len(self.wh))
         count, total = np.where(self.has_history, count, own_count), np.where(self.has_history, total, own_total)
         squares = np.where(self.has_history, squares, own_squares)
@@ -230,7 +232,7 @@ class _Block:
         self.has_history = self.has_history[:, None]
 
     def _same_slots(self, same_clock: dict[int, np.ndarray]) -> None:
-        """Mean over the history of each slot's clock time, and the reading of seven days before or, in its place, that mean."""
+        """Mean over the history of each slot's clock time; the reading a week before or, in its place, this mean."""
         count, total = np.zeros(self.wh.shape), np.zeros(self.wh.shape)
         self.last_week = np.full(self.wh.shape, np.nan)
         for age, wh in self.past.items():
@@ -302,7 +304,7 @@ class _Block:
         return np.where(np.isnan(self.same_slot_mean), self.mean_24h, self.same_slot_mean)
 
     def trend(self) -> np.ndarray:
-        """ln(mean of the three days before ÷ mean of the four before those), 0 where either is unknown: float64 [meters]."""
+        """ln(mean of the three days before ÷ of the four before those), 0 where either is unknown: float64 [meters]."""
         late, early = (
             _moments([wh for age, wh in self.past.items() if age in ages], len(self.wh))
             for ages in ((1, 2, 3), (4, 5, 6, 7))
@@ -312,7 +314,7 @@ class _Block:
 
 
 def _aligned(day: DayProfiles, meter_ids: np.ndarray) -> np.ndarray:
-    """The day's rows of `meter_ids` as float64, NaN for meters that it does not have; negative energy counts as none."""
+    """The day's rows of `meter_ids` as float64, NaN for meters that it does not have; negative energy counts as 0."""
     rows = day.rows_of(meter_ids)
     wh = day.wh[rows].astype(np.float64) if day.meters else np.empty((len(meter_ids), day.slots))
     wh[rows < 0] = np.nan

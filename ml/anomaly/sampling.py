@@ -18,9 +18,9 @@ def training_sample(features: Iterable[ReadingFeatures], *, per_day_cap: int, se
     """At most `per_day_cap` rows of one day, float32 [rows, features].
 
     `features` are the day's pieces (interval lengths, blocks of meters), consumed one at a time. Every reading has a
-    pseudo-random key made of `seed`, meter, day and slot; the smallest keys are taken, in their order. So the sample is the same for any
-    order of meters and any chunking, and further meters displace only as many rows as they bring. Raises ValueError where
-    the pieces are of several days.
+    pseudo-random key made of `seed`, meter and instant; the smallest keys are taken, in their order. So the sample is
+    the same for any order of meters and any chunking, and further meters displace only as many rows as they bring.
+    Raises ValueError where the pieces are of several days.
     """
     keys, rows = np.empty(0, dtype=np.uint64), np.empty((0, len(FEATURE_NAMES)), dtype=np.float32)
     days: set[date] = set()
