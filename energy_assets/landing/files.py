@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from energy_assets.landing.contract import METER_READINGS, SOURCES
 
@@ -61,10 +61,15 @@ def data_file(path: Path, root: Path) -> DataFile:
 
     Raises OSError where it is gone.
     """
-    relative = PurePosixPath(path.name if path == root else path.relative_to(root).as_posix())
+    relative = path.name if path == root else path.relative_to(root).as_posix()
     status = path.stat()
-    folder = relative.parts[0] if len(relative.parts) > 1 else DEFAULT_FOLDER
-    return DataFile(path, str(relative), folder, status.st_size, status.st_mtime_ns)
+    return DataFile(path, relative, folder_of(relative), status.st_size, status.st_mtime_ns)
+
+
+def folder_of(relative: str) -> str:
+    """The source folder of a path below a landing root; files at the top are meter readings."""
+    folder, separator, _ = relative.partition("/")
+    return folder if separator else DEFAULT_FOLDER
 
 
 def list_files(root: Path, *, settle_seconds: float = 0.0, now: datetime | None = None) -> Listing:

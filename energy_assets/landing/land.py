@@ -19,7 +19,7 @@ from energy_assets.home import Calendar
 from energy_assets.landing import quarantine
 from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import REJECTED_ROWS, Source
-from energy_assets.landing.files import DataFile, data_file, sha256_of
+from energy_assets.landing.files import DataFile, data_file, folder_of, sha256_of
 from energy_assets.landing.mapping import Mapping, Mappings
 from energy_assets.landing.parts import (
     PartWriter,
@@ -176,15 +176,12 @@ def _publish(file: DataFile, sha256: str, outcome: _Outcome, parts_dir: Path) ->
         "status_rank": mapping.status_rank if mapping else (),
     }
     if reading is None or outcome.parts is None:
-        remove_parts(parts_dir, sha256)
         return LandedFile(**known, status="unreadable", message=outcome.failure)
-    published = outcome.parts.publish(parts_dir, sha256)
+    outcome.parts.publish(parts_dir, sha256)
     rejected_file = None
     if outcome.rejects is not None:
         rejected_file = rejects_path(parts_dir, sha256)
         move_durably(outcome.rejects, rejected_file)
-        published |= {rejected_file}
-    remove_parts(parts_dir, sha256, keep=published)
     return LandedFile(
         **known,
         status="landed",
@@ -211,8 +208,9 @@ def _is_unchanged(before: DataFile, root: Path) -> bool:
 
 def _changed(path: Path, root: Path, message: str) -> LandedFile:
     relative = path.name if path == root else path.relative_to(root).as_posix()
-    folder = relative.split("/")[0]
-    return LandedFile(relative, folder, None, 0, 0, "changed_while_read", f"{message}: it is read again later")
+    return LandedFile(
+        relative, folder_of(relative), None, 0, 0, "changed_while_read", f"{message}: it is read again later"
+    )
 
 
 def _not_opened(error: OSError) -> str:

@@ -47,13 +47,12 @@ def read_parts(parts: Path, source: Source, day: date, shas: Iterable[str]) -> p
     return pa.RecordBatchReader.from_batches(source.part_schema, _batches(paths))
 
 
-def remove_parts(parts: Path, sha256: str, *, keep: frozenset[Path] = frozenset()) -> int:
-    """Delete the parts and rejected rows of a file, except those in `keep`; how many there were."""
+def remove_parts(parts: Path, sha256: str) -> int:
+    """Delete the parts and rejected rows of a file; how many files that were."""
     mine = [*parts.glob(f"*/*/{sha256[:16]}.parquet"), *parts.glob(f"{REJECTED}/{sha256[:16]}.parquet")]
-    removed = [path for path in mine if path not in keep]
-    for path in removed:
+    for path in mine:
         path.unlink(missing_ok=True)
-    return len(removed)
+    return len(mine)
 
 
 class PartWriter:
@@ -83,8 +82,8 @@ class PartWriter:
             self._spills.append(_Spill(self._draft / f"spill-{len(self._spills)}", self._held))
             self._held, self._held_bytes = defaultdict(list), 0
 
-    def publish(self, parts: Path, sha256: str) -> frozenset[Path]:
-        """Write all parts, then move them to their places; the paths they now have."""
+    def publish(self, parts: Path, sha256: str) -> None:
+        """Write all parts, then move them to their places."""
         schemas = {source.name: source for source in SOURCES}
         drafts: dict[Path, Path] = {}
         for source_name, day in sorted(self.rows):
@@ -94,7 +93,6 @@ class PartWriter:
             drafts[draft] = part_path(parts, source, day, sha256)
         for draft, target in drafts.items():
             move_durably(draft, target)
-        return frozenset(drafts.values())
 
     def _write(self, path: Path, source: Source, key: Key) -> None:
         with pq.ParquetWriter(path, source.part_schema, compression="zstd") as writer:

@@ -1,0 +1,56 @@
+"""The generated half of docs/landing-contract.md: each source's columns, from the contract.
+
+What belongs here: writing the contract's tables as Markdown. What does not: the sentences around them (the document).
+Run `python -m energy_assets.landing.document` after a change of the contract.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from energy_assets.landing.contract import SOURCES, Column, Source
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "landing-contract.md"
+BEGIN, END = "<!-- begin: generated from energy_assets/landing/contract.py -->", "<!-- end: generated -->"
+
+
+def refreshed(text: str) -> str:
+    """`text` with what stands between the markers replaced by the contract's tables."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+
+
+def tables() -> str:
+    """One table of columns for each source."""
+    return "\n".join(map(_table, SOURCES))
+
+
+def _table(source: Source) -> str:
+    rows = "\n".join(
+        f"| `{column.name}` | {_kind(column)} | {_need(column)} | {column.description} |" for column in source.delivered
+    )
+    derived = ", ".join(f"`{column.name}`" for column in source.columns if column.derived)
+    return (
+        f"### `{source.name}/` → `raw_data.{source.table}`\n\n{source.description}. One row is about "
+        f"{' × '.join(f'`{name}`' for name in source.key)}; its day is the local day of `{source.instant}`.\n\n"
+        f"| column | type | | meaning |\n|---|---|---|---|\n{rows}\n\nFilled by the reader: {derived}.\n"
+    )
+
+
+def _kind(column: Column) -> str:
+    if pa.types.is_timestamp(column.type):
+        return "date-time"
+    if pa.types.is_string(column.type):
+        return "text"
+    return "integer" if pa.types.is_integer(column.type) else "number"
+
+
+def _need(column: Column) -> str:
+    return "required" if column.required else "optional"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(refreshed(DOCUMENT.read_text("utf-8")), "utf-8")
