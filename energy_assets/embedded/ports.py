@@ -14,7 +14,12 @@ import tomlkit
 from energy_assets.home import Home, write_atomically
 
 LOOPBACK = "127.0.0.1"
-RANGES = {"postgres": range(5433, 5533), "clickhouse": range(8124, 8200)}
+RANGES = {
+    "postgres": range(5433, 5533),
+    "clickhouse": range(8124, 8200),
+    "ui": range(3070, 3170),
+    "code": range(4266, 4366),
+}
 """Near each store's usual port, but not it; below the ephemeral ports, which outgoing connections borrow at random."""
 
 

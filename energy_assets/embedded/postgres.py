@@ -211,10 +211,6 @@ def _server_settings(cluster: str) -> dict[str, str]:
         "fsync": "on",
         "synchronous_commit": "on",
         "full_page_writes": "on",
-        # No replica reads this log. A partition that is made or truncated and then loaded in one transaction is written once, and
-        # synced at commit, instead of twice: as safe, and faster.
-        "wal_level": "minimal",
-        "max_wal_senders": "0",
         "max_wal_size": "'2GB'",
         "checkpoint_timeout": "'15min'",
         "shared_buffers": _megabytes(memory // 16, 128, 1024),
@@ -247,7 +243,7 @@ def _megabytes(size: int, least: int, most: int) -> str:
 
 def _shared_memory() -> str:
     """POSIX shared memory, except in containers whose /dev/shm (64 MB by default) is too small for a parallel hash join."""
-    shm = Path("/dev/shm")
+    shm = Path("/dev/shm")  # noqa: S108 - only measured
     return "posix" if shm.is_dir() and shutil.disk_usage(shm).free >= GIB // 2 else "mmap"
 
 

@@ -57,9 +57,9 @@ _REMEDIES = {
     "No space left on device": "the disk is full: free space there, then run `energy-assets up`",
     "could not map anonymous shared memory": "memory is short: close other programs, then run `energy-assets up`",
     "Cannot allocate memory": "memory is short: close other programs, then run `energy-assets up`",
-    "ermission denied": "the home's files belong to another user: run as the user who made it (`energy-assets doctor` names the files)",
+    "ermission denied": "the home's files belong to another user: run as the user who made it",
     "No module named": "the install is incomplete: run `make install`",
-    "Cannot lock file": "another process holds the data: `energy-assets status` and `energy-assets down` on the other home's checkout",
+    "Cannot lock file": "another process holds the data: stop it (`energy-assets down` where it was started)",
 }
 
 _log = logging.getLogger(__name__)
@@ -334,7 +334,7 @@ def _disk_usage(directory: Path) -> int | None:
     for parent, _, names in os.walk(directory):
         for name in names:
             try:
-                total += os.lstat(os.path.join(parent, name)).st_blocks * 512
+                total += Path(parent, name).lstat().st_blocks * 512
             except FileNotFoundError:  # a running store removes files while they are being counted
                 continue
     return total

@@ -450,7 +450,7 @@ def test_an_ordinary_user_starts_and_stops_both_stores(home):
     user = pwd.getpwnam("nobody")
     python = python_for(user)
     home.path.mkdir(mode=0o700)
-    os.chmod(home.path.parent, 0o711)
+    home.path.parent.chmod(0o711)
     os.chown(home.path, user.pw_uid, user.pw_gid)
     script = """
 import sys
