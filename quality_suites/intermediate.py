@@ -37,14 +37,16 @@ def int_readings_daily(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.no_rows_where(
             "counts-in-order",
             "not (0 <= accepted_count and accepted_count <= reading_count and reading_count <= expected_count)",
-            fault="that break accepted_count ≤ reading_count ≤ expected_count",
+            fault="that break 0 ≤ accepted_count ≤ reading_count ≤ expected_count",
             column="reading_count",
+            shows=("accepted_count", "reading_count", "expected_count"),
         ),
         rules.no_rows_where(
             "energy-in-order",
             "min_wh < 0 or min_wh > peak_wh or peak_wh > total_wh or total_wh < 0",
             fault="that break 0 ≤ min_wh ≤ peak_wh ≤ total_wh",
             column="total_wh",
+            shows=("min_wh", "peak_wh", "total_wh"),
         ),
         rules.sums_agree(
             "total_wh-of-staging",

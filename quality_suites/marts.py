@@ -39,6 +39,7 @@ def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectatio
             "min_kwh < 0 or min_kwh > mean_kwh or mean_kwh > peak_kwh or peak_kwh > total_kwh or total_kwh < 0",
             fault="that break 0 ≤ min_kwh ≤ mean_kwh ≤ peak_kwh ≤ total_kwh",
             column="total_kwh",
+            shows=("min_kwh", "mean_kwh", "peak_kwh", "total_kwh"),
         ),
         rules.between("variance_kwh2", 0),
         rules.between("peak_hour", 0, 23),
@@ -47,8 +48,9 @@ def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectatio
         rules.no_rows_where(
             "counts-in-order",
             "reading_count < 0 or reading_count > expected_count or anomaly_count < 0 or anomaly_count > reading_count",
-            fault="that break anomaly_count ≤ reading_count ≤ expected_count",
+            fault="that break 0 ≤ anomaly_count ≤ reading_count ≤ expected_count",
             column="reading_count",
+            shows=("anomaly_count", "reading_count", "expected_count"),
         ),
         rules.sums_agree(
             "total_kwh-of-daily",
@@ -102,7 +104,6 @@ def mart_anomaly_flags(rules: Rules, limits: Limits) -> list[DayExpectation]:
                 where scored.score_status is null or flagged.present is null
                 order by meter_id, reading_at
             """,
-            fault="without a flag, or flags without their score",
-            noun="flagged scores",
+            fault="flagged scores without a flag, or flags without a flagged score",
         ),
     ]

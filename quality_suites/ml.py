@@ -42,8 +42,9 @@ def anomaly_scores(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.no_rows_where(
             "anomaly_score-where-scored",
             "(anomaly_score is null) <> (score_status = 'no_model')",
-            fault="scored without a score, or with one although there was no model",
+            fault="whose anomaly_score and score_status disagree",
             column="anomaly_score",
+            shows=("anomaly_score", "score_status"),
         ),
         rules.no_rows_where(
             "model_version-where-scored",
@@ -66,8 +67,7 @@ def anomaly_scores(rules: Rules, limits: Limits) -> list[DayExpectation]:
                 where read.accepted_wh is null or scored.score_status is null
                 order by meter_id, reading_at
             """,
-            fault="without a score, or scores without their reading",
-            noun="accepted readings",
+            fault="accepted readings without a score, or scores without an accepted reading",
         ),
         rules.share(
             "anomaly-share",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quality_suites.columns import BIGINT, DATE, FLOAT, INSTANT, INTERVAL_MINUTES, MEASURED, SMALLINT, TEXT
+from quality_suites.sql import fill
 
 if TYPE_CHECKING:
     from quality_suites import Limits
@@ -17,7 +18,19 @@ QUALITY_CODES = ("valid", "negative", "above_limit", "fold_assumed")
 REFUSED_CODES = ("negative", "above_limit")
 
 # Meters that delivered nothing at all are not seen here: that needs the meter register.
-EXPECTED_READINGS = "select meter_id, avg(1440.0 / interval_minutes) as expected, count(accepted_wh) as accepted from {batch} as day_rows group by meter_id"
+METERS = """(
+    select meter_id, avg(1440.0 / interval_minutes) as expected, count(accepted_wh) as accepted
+    from {batch} as day_rows group by meter_id
+) as meters"""
+ACCEPTED = fill("(select sum(accepted) from {meters})", {"meters": METERS})
+EXPECTED = fill("(select round(sum(expected)) from {meters})", {"meters": METERS})
+INCOMPLETE_METERS = fill(
+    """
+    select 'meter_id=' || meter_id || ': ' || accepted || ' of ' || round(expected) from {meters}
+    where accepted < expected order by accepted / expected, meter_id
+    """,
+    {"meters": METERS},
+)
 
 
 def stg_meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
@@ -39,8 +52,9 @@ def stg_meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.no_rows_where(
             "accepted_wh-where-accepted",
             "(accepted_wh is null) <> (quality_code in {refused})",
-            fault=f"accepted although {' or '.join(REFUSED_CODES)}, or without energy although not",
-            column="quality_code",
+            fault="whose accepted_wh and quality_code disagree",
+            column="accepted_wh",
+            shows=("accepted_wh", "quality_code"),
             refused=REFUSED_CODES,
         ),
         # Daily readings start at local midnight. Every zone is whole quarter hours from UTC, so these are in UTC too.
@@ -52,15 +66,12 @@ def stg_meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
         ),
         rules.share(
             "completeness",
-            part=f"(select sum(accepted) from ({EXPECTED_READINGS}) as meters)",
-            whole=f"(select round(sum(expected)) from ({EXPECTED_READINGS}) as meters)",
+            part=ACCEPTED,
+            whole=EXPECTED,
             minimum=limits.completeness,
             maximum=float("inf"),
             fault="expected readings accepted",
-            sample=f"""
-                select 'meter_id=' || meter_id || ': ' || accepted || ' of ' || round(expected) from ({EXPECTED_READINGS}) as meters
-                where accepted < expected order by accepted / expected, meter_id
-            """,
+            sample=INCOMPLETE_METERS,
             severity="warning",
             column="accepted_wh",
         ),

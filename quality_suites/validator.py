@@ -64,7 +64,7 @@ class Validator:
         """
         suite = _suite(table)
         try:
-            gate = self._gate(suite)
+            gate = self._gate(suite, day)
             result = gate.run(day)
         except GateError:
             raise
@@ -79,15 +79,15 @@ class Validator:
         self._engine = None
         self._gates = {}
 
-    def _gate(self, suite: Suite) -> Gate:
+    def _gate(self, suite: Suite, day: date) -> Gate:
         if self._engine is None:
             from quality_suites.engine import Engine
 
             self._engine = Engine(self._dsn)
         if not self._engine.has_table(relation(suite.schema, suite.table)):
             raise GateError(
-                f"{suite.schema}.{suite.table} does not exist or may not be seen by this role: "
-                f"write the table before it is judged, e.g. `energy-assets materialize --day DAY`"
+                f"{_gate_of(suite, day)}: the table does not exist, or this role may not see it → write it first: "
+                f"`energy-assets materialize --day {day:%Y-%m-%d}`"
             )
         if suite.table not in self._gates:
             self._gates[suite.table] = self._engine.gate(suite, self._limits)

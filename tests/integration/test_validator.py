@@ -388,8 +388,8 @@ def test_a_table_that_is_missing_is_an_error_and_no_pass(scratch_dsn, sound_day)
     finally:
         run(sound_day, "alter table staging.elsewhere rename to stg_weather_observations")
 
-    assert "staging.stg_weather_observations does not exist" in str(error.value)
-    assert "energy-assets materialize" in str(error.value)
+    assert "staging.stg_weather_observations could not judge 2024-03-07: the table does not exist" in str(error.value)
+    assert "energy-assets materialize --day 2024-03-07" in str(error.value)
 
 
 def test_a_table_to_compare_with_that_is_missing_is_an_error_and_no_pass(validator, sound_day):
