@@ -104,14 +104,17 @@ def _csv_blocks(
 ) -> Iterator[Block]:
     ragged = array("q")  # ten million of them must fit
 
+    runaway: list[int] = []
+
     def note(row: pacsv.InvalidRow) -> str:
         if "\n" in row.text.rstrip("\r\n"):
-            raise UnreadableFile(_runaway_reason(row.number, dialect))
+            runaway.append(row.number)
+            return "error"  # raising here would only be printed
         ragged.append(row.number)
         on_ragged(RaggedRow(row.number, row.actual_columns, row.text[:RAGGED_TEXT]))
         return "skip"
 
-    with _as_unreadable(dialect), _open(path) as stream:
+    with _as_unreadable(dialect, runaway), _open(path) as stream:
         watched = _Watched(stream, dialect.quote.encode())
         names = [str(position) for position in range(len(header))]
         first = 2
@@ -265,8 +268,11 @@ class _Watched(io.RawIOBase):
 
 
 @contextmanager
-def _as_unreadable(dialect: CsvDialect | None = None) -> Iterator[None]:
-    """Turn what a broken file raises into UnreadableFile; errors of the machine (OSError with a number) pass."""
+def _as_unreadable(dialect: CsvDialect | None = None, runaway: Sequence[int] = ()) -> Iterator[None]:
+    """Turn what a broken file raises into UnreadableFile; errors of the machine (OSError with a number) pass.
+
+    `runaway` holds the rows at which a quote was found that is never closed.
+    """
     try:
         yield
     except UnicodeDecodeError as error:
@@ -276,6 +282,8 @@ def _as_unreadable(dialect: CsvDialect | None = None) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
+        if runaway:
+            raise UnreadableFile(_runaway_reason(runaway[0], dialect or CsvDialect())) from error
         raise UnreadableFile(_damage_reason(str(error), dialect or CsvDialect())) from error
 
 

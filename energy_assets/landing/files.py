@@ -61,9 +61,14 @@ def data_file(path: Path, root: Path) -> DataFile:
 
     Raises OSError where it is gone.
     """
-    relative = path.name if path == root else path.relative_to(root).as_posix()
+    relative = relative_to(path, root)
     status = path.stat()
     return DataFile(path, relative, folder_of(relative), status.st_size, status.st_mtime_ns)
+
+
+def relative_to(path: Path, root: Path) -> str:
+    """`path` below `root` with forward slashes; the name of a root that is the file itself."""
+    return path.name if path == root else path.relative_to(root).as_posix()
 
 
 def folder_of(relative: str) -> str:
@@ -80,7 +85,7 @@ def list_files(root: Path, *, settle_seconds: float = 0.0, now: datetime | None 
     moment = (now or datetime.now(UTC)).timestamp()
     settled, unsettled, left_alone, refused = [], [], [], {}
     for path in _candidates(root, refused):
-        name = path.name if path == root else path.relative_to(root).as_posix()
+        name = relative_to(path, root)
         if reason := _why_refused(path, root, name):
             refused[_printable(name)] = reason
             continue

@@ -19,7 +19,7 @@ from energy_assets.home import Calendar
 from energy_assets.landing import quarantine
 from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import REJECTED_ROWS, Source
-from energy_assets.landing.files import DataFile, data_file, folder_of, sha256_of
+from energy_assets.landing.files import DataFile, data_file, folder_of, relative_to, sha256_of
 from energy_assets.landing.mapping import Mapping, Mappings
 from energy_assets.landing.parts import (
     PartWriter,
@@ -27,7 +27,6 @@ from energy_assets.landing.parts import (
     drop_draft,
     move_durably,
     rejects_path,
-    remove_parts,
 )
 from energy_assets.landing.reader import Reading, choose_mapping, read_file
 
@@ -100,25 +99,24 @@ def land_file(
     """
     try:
         before = data_file(path, root)
+        path.open("rb").close()
+    except FileNotFoundError:
+        return _changed(path, root, "the file went away")
     except OSError as error:
-        return _changed(path, root, f"the file went away ({error.strerror})")
+        return _not_opened(path, root, error)
     draft = draft_directory(parts_dir)
     try:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="landing-hash") as pool:
             hashing = pool.submit(sha256_of, path)
             outcome = _read(before, draft, mappings, calendar, now or datetime.now(UTC))
             sha256 = hashing.result()
-        if not _is_unchanged(before, root):
+        if data_file(path, root) != before:
             return _changed(path, root, "the file changed while it was read")
         return _publish(before, sha256, outcome, parts_dir)
     except FileNotFoundError:
-        return _changed(path, root, "the file went away while it was read")
-    except OSError as error:
-        if error.filename is None or Path(error.filename) != path:
+        if path.exists():
             raise
-        return LandedFile(
-            before.relative, before.folder, None, before.size, before.mtime_ns, "unreadable", _not_opened(error)
-        )
+        return _changed(path, root, "the file went away while it was read")
     finally:
         drop_draft(draft)
 
@@ -202,16 +200,14 @@ def _days_by_source(parts: PartWriter) -> dict[str, dict[date, int]]:
     return sources
 
 
-def _is_unchanged(before: DataFile, root: Path) -> bool:
-    return data_file(before.path, root) == before
-
-
 def _changed(path: Path, root: Path, message: str) -> LandedFile:
-    relative = path.name if path == root else path.relative_to(root).as_posix()
+    relative = relative_to(path, root)
     return LandedFile(
         relative, folder_of(relative), None, 0, 0, "changed_while_read", f"{message}: it is read again later"
     )
 
 
-def _not_opened(error: OSError) -> str:
-    return f"the file cannot be opened ({error.strerror}): give the user who runs this the right to read it"
+def _not_opened(path: Path, root: Path, error: OSError) -> LandedFile:
+    relative = relative_to(path, root)
+    message = f"the file cannot be opened ({error.strerror}): give the user who runs this the right to read it"
+    return LandedFile(relative, folder_of(relative), None, 0, 0, "unreadable", message)
