@@ -14,7 +14,10 @@ from energy_assets.assets.landing import landing
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
+from energy_assets.automation.alerts import red_days_alert
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
+from energy_assets.automation.schedules import morning
+from energy_assets.automation.sensors import due_days_sensor, landing_sensor
 from energy_assets.checkpoints.checkpoint import checkpoint, gate
 from energy_assets.keys import GATED
 from energy_assets.resources.dbt import PROJECT_DIR, Dbt
@@ -46,6 +49,8 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         ],
         asset_checks=[*(gate(table) for table in GATED), *RECONCILE_CHECKS],
         jobs=[LANDING_JOB, DAILY_JOB],
+        sensors=[landing_sensor, due_days_sensor, red_days_alert],
+        schedules=[morning],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -77,6 +77,10 @@ class ModelStore:
             )
         return digest
 
+    def discard(self, version: str) -> None:
+        """Remove a file that was never announced, e.g. of a run that was killed right after it; nothing where there is none."""
+        self.path(version).unlink(missing_ok=True)
+
     def load(self, version: str, sha256: str, kind: type[M]) -> M:
         """The model that was published as `version`, once its file is known to be the one of `sha256`.
 

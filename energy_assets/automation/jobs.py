@@ -3,15 +3,11 @@
 What belongs here: selections, and requesting the chain for a range of days. What does not: when they run (sensors, schedules).
 """
 
-from collections.abc import Iterable
-from datetime import date
-
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from energy_assets.assets.landing import LANDING_FILES, REJECTED_ROWS
-from energy_assets.partitions import DAILY, DayWindow, runs_of_days
-from energy_assets.settings import settings
+from energy_assets.partitions import DAILY, DayWindow
 
 LANDING_JOB = dg.define_asset_job(
     "landing",
@@ -35,15 +31,3 @@ def range_tags(window: DayWindow) -> dict[str, str]:
         ASSET_PARTITION_RANGE_START_TAG: window.start.isoformat(),
         ASSET_PARTITION_RANGE_END_TAG: window.last.isoformat(),
     }
-
-
-def day_requests(days: Iterable[date], *, reason: str) -> list[dg.RunRequest]:
-    """One run for each range of consecutive days, none longer than a chunk.
-
-    The run key holds range and reason: asking twice for the same reason starts nothing new.
-    """
-    return [
-        dg.RunRequest(job_name=DAILY_JOB.name, run_key=f"{window}:{reason}", tags=range_tags(window))
-        for whole in runs_of_days(list(days))
-        for window in whole.chunks(settings().backfill_chunk_days)
-    ]

@@ -84,27 +84,31 @@ def active_files(warehouse: Warehouse, source: Source, day: date) -> tuple[list[
     return [ActiveFile(*row) for row in rows], inputs[0][0] if inputs else None
 
 
-def stale_days(warehouse: Warehouse) -> list[date]:
-    """Days whose raw tables were loaded from other files than count now, or never: what landings touched and no run redid."""
+def stale_days(warehouse: Warehouse) -> dict[date, str]:
+    """Days whose raw tables were loaded from other files than count now, or never: what landings touched and no run redid.
+
+    With each day a fingerprint of what there is to load and what was loaded: it changes when either does.
+    """
     rows = warehouse.rows(
         """
         with sources as (
             select source, table_name from unnest(%s, %s) as known (source, table_name)
         ),
         loaded as (
-            select source, reading_date, inputs from quality.day_versions join sources using (table_name)
+            select source, reading_date, inputs, version from quality.day_versions join sources using (table_name)
         ),
         due as (
             select source, reading_date, inputs from raw_data.day_inputs
         )
-        select distinct reading_date
+        select reading_date, md5(string_agg(concat_ws(':', source, due.inputs, version), ',' order by source))
         from due full join loaded using (source, reading_date)
         where due.inputs is distinct from loaded.inputs
+        group by reading_date
         order by reading_date
         """,
         ([source.name for source in SOURCES], [source.table for source in SOURCES]),
     )
-    return [day for (day,) in rows]
+    return dict(rows)
 
 
 def delivered_days(warehouse: Warehouse) -> DayWindow | None:

@@ -1,0 +1,82 @@
+# Everyday commands. Each installs what it needs; `make demo` and `make test` are all a newcomer needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+MANIFEST := dbt_project/target/manifest.json
+CLI := $(BIN)/energy-assets
+
+# Some environments forbid bytecode; every start would then compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install demo up down status ui doctor test test-all test-e2e bench lint format lock clean clean-all
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) $(MANIFEST) ## Install into .venv, from the lock, with hashes
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+	@echo "installing into $(VENV): a minute or two"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@started=$$SECONDS; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
+	  $(BIN)/python -m compileall -q -j 0 energy_assets ml quality_suites && \
+	  echo "installed in $$((SECONDS - started)) s"
+	@touch $@
+
+$(MANIFEST): $(INSTALLED) $(shell find dbt_project/models dbt_project/macros dbt_project/*.yml -type f)
+	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
+	@touch $@
+
+demo: install ## Do the whole job once and show the result; DATA=DIR takes your own deliveries
+	@$(CLI) demo $(if $(DATA),--data "$(DATA)")
+
+up: install ## Start the stores of the current home
+	@$(CLI) up
+
+down: ## Stop the stores of the current home
+	@$(CLI) down
+
+status: install ## Show the stores
+	@$(CLI) status
+
+ui: install ## Serve Dagster's page, sensors and schedules
+	@$(CLI) ui
+
+doctor: install ## Look at the machine and name remedies
+	@$(CLI) doctor
+
+test: install ## Test: a sample of every proof, no root, no browser
+	@$(BIN)/python -m pytest -m "not full and not e2e" -n 2
+
+test-all: install ## Test: every proof in full
+	@$(BIN)/python -m pytest -m "not e2e" -n 2
+
+test-e2e: install ## Test in a real browser; needs Debian's chromium
+	@command -v chromium >/dev/null || { echo "make test-e2e needs a browser: apt-get install chromium"; exit 1; }
+	@$(BIN)/python -m pytest -m e2e
+
+bench: install ## Measure beside the bare tools; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks
+
+lint: install ## Check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: install ## Apply style
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: install ## Lock dependencies anew
+	@$(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip compile pyproject.toml --extra dev --universal \
+	  --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
+
+clean: ## Remove what building and testing left
+	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis
+
+clean-all: clean ## Also stop and remove every home and the installation
+	@test ! -x $(CLI) || $(CLI) down --all
+	@rm -rf .energy $(VENV)

@@ -1,0 +1,516 @@
+"""`energy-assets`: the command line. Thin: every command calls one function of operations/ or embedded/ and prints.
+
+What belongs here: arguments, printing, exit codes. What does not: work.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from energy_assets import home as homes
+from energy_assets.home import Home, HomeError
+
+if TYPE_CHECKING:
+    from energy_assets.landing.scan import ScanReport
+    from energy_assets.operations.demo import DemoReport
+    from energy_assets.operations.runs import Progress, RangeOutcome
+    from energy_assets.resources.warehouse import Warehouse
+
+app = typer.Typer(
+    help="Find the energy that an electricity utility loses: readings in, energy balances and cases out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# A pipe has no width of its own: tables keep their columns whole there.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+EXIT_FAILED = 1
+EXIT_RED = 3
+
+DayOption = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+
+_chosen: dict[str, str] = {}
+
+
+@app.callback()
+def choose(
+    home: Annotated[
+        str | None, typer.Option(help="Home to act on, instead of the current one: a name or a path.")
+    ] = None,
+) -> None:
+    """Find the energy that an electricity utility loses: readings in, energy balances and cases out."""
+    if home:
+        _chosen["home"] = home
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Store(StrEnum):
+    postgres = "postgres"
+    clickhouse = "clickhouse"
+
+
+@app.command()
+def up() -> None:
+    """Start the stores of the current home; what runs already is left alone."""
+    from energy_assets.operations.stores import bring_up
+
+    with errors():
+        home = current()
+        bring_up(home, say)
+        print_status(home)
+
+
+@app.command()
+def down(every: Annotated[bool, typer.Option("--all", help="Stop the stores of every home.")] = False) -> None:
+    """Stop the stores. Nothing is lost: `up` starts them again."""
+    from energy_assets.embedded import supervisor
+
+    with errors():
+        for home in homes.all_homes() if every else [current()]:
+            stopped = supervisor.down(home, say=say)
+            out.print(
+                f"{home.name}: stopped {' and '.join(stopped)}" if stopped else f"{home.name}: nothing was running"
+            )
+
+
+@app.command()
+def status() -> None:
+    """Show the stores of the current home."""
+    with errors():
+        print_status(current())
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="postgres, clickhouse, webserver, daemon or code-server")] = "postgres",
+    lines: Annotated[int, typer.Option("-n", help="Last lines to show.")] = 50,
+) -> None:
+    """Show the end of a program's log."""
+    from collections import deque
+
+    with errors():
+        home = current()
+        log = home.logs / f"{name}.log"
+        if not log.is_file():
+            known = ", ".join(sorted(path.stem for path in home.logs.glob("*.log"))) or "none yet"
+            raise HomeError(f"{name} has no log in home {home.name}: there are {known}")
+        with log.open(errors="replace") as handle:
+            for line in deque(handle, maxlen=lines):
+                out.print(line.rstrip(), markup=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at the machine and the home, and name the remedy for whatever is wrong."""
+    from energy_assets.embedded.doctor import doctor as examine
+
+    with errors():
+        try:
+            home = current()
+        except HomeError:
+            home = homes.named("demo")
+        findings = examine(home)
+        colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+        for finding in findings:
+            out.print(f"[{colours[finding.level]}]{finding.level:<5}[/] {finding.name}: {finding.what}")
+            if finding.remedy:
+                out.print(f"      → {finding.remedy}", markup=False)
+        if any(finding.level == "fail" for finding in findings):
+            raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remembered when not given.")] = None) -> None:
+    """Serve Dagster's page and run its sensors and schedules, until interrupted."""
+    from energy_assets.operations.stores import bring_up
+    from energy_assets.operations.ui import serve
+
+    with errors():
+        home = current()
+        bring_up(home, say)
+        serve(home, port=port, say=say, ready=lambda url: out.print(f"{home.name}: {url}  (Ctrl-C stops it)"))
+
+
+@app.command()
+def simulate(
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write the landing sources to.")],
+    meters: Annotated[int, typer.Option(min=1)] = 100,
+    days: Annotated[int, typer.Option(min=1)] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
+) -> None:
+    """Write the readings of an invented fleet, as a utility would deliver them."""
+    from energy_assets.simulation import simulate as write
+
+    with errors():
+        paths = write(meters=meters, days=days, seed=seed, out=out_dir)
+        out.print(f"{len(paths)} files below {out_dir}")
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="Your own folder of deliveries, or one file; without it a fleet is simulated.")
+    ] = None,
+) -> None:
+    """Do the whole job once: readings in, gates, scores, served tables, and a summary."""
+    from energy_assets.operations.demo import run_demo
+
+    with errors():
+        report = run_demo(data, say=say, progress=progress_bar)
+        print_demo(report)
+
+
+@app.command()
+def ingest(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of deliveries, or one file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and write nothing.")] = False,
+    historical: Annotated[
+        bool, typer.Option(help="A new home's days end with the data's: no schedule asks for more.")
+    ] = False,
+) -> None:
+    """Deliver a folder into the home and run the days it touches."""
+    from energy_assets.operations.ingest import ingest as bring_in
+    from energy_assets.operations.ingest import look
+
+    with errors():
+        home = current_or_new()
+        if dry_run:
+            print_scan(look(directory, home))
+            return
+        with progress_bar() as progress:
+            ingested = bring_in(directory, home, is_historical=historical, say=say, progress=progress)
+        for outcome in ingested.outcomes:
+            print_outcome(outcome)
+        exit_if_incomplete(ingested.outcomes)
+
+
+@app.command()
+def materialize(day: DayOption) -> None:
+    """Run one day, from raw to ClickHouse."""
+    run_window(day.date(), day.date(), None)
+
+
+@app.command()
+def backfill(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")],
+    select: Annotated[
+        str | None, typer.Option(help="Asset keys, comma-separated: schema/table. Default: the whole chain.")
+    ] = None,
+) -> None:
+    """Run a range of days in chunks; red days are listed, the others go on. Exit code 3 where a day is red."""
+    run_window(first.date(), last.date(), select)
+
+
+@app.command()
+def why(
+    day: DayArgument, table: Annotated[str | None, typer.Argument(help="One table; default: every closed gate.")] = None
+) -> None:
+    """Say why a day is red: which file, row and gate, and the next command."""
+    from energy_assets.keys import GATED
+    from energy_assets.operations.why import explain
+
+    with errors():
+        if table and table not in GATED:
+            raise HomeError(f"no gated table is called {table}: there are {', '.join(GATED)}")
+        explained = explain(warehouse(), day.date(), table)
+        for entry in explained:
+            out.print(entry.text(), markup=False)
+        if not explained:
+            out.print(f"{day.date()}: no gate is closed" + (f" ({table} was never written)" if table else ""))
+
+
+@app.command()
+def accept(
+    day: DayArgument,
+    table: Annotated[str, typer.Argument()],
+    reason: Annotated[str, typer.Option(help="Why the day may be used as it is; recorded with your name.")],
+) -> None:
+    """Take a red day as it is. It holds for the day as judged: a rewrite is judged anew."""
+    from energy_assets.resources.gates import accept as record
+
+    with errors():
+        try:
+            state = record(warehouse(), table, day.date(), reason=reason, accepted_by=getpass.getuser())
+        except ValueError as error:
+            raise HomeError(str(error)) from error
+        out.print(f"accepted {table} of {state.day}, version {state.version}, by {getpass.getuser()}")
+        out.print("→ the due-days sensor goes on by itself under `energy-assets ui`; or: energy-assets resume")
+
+
+@app.command()
+def resume() -> None:
+    """Land what waits and run every day that the graph owes, once."""
+    from energy_assets.operations.ingest import run_due
+    from energy_assets.operations.runs import Runner
+
+    with errors(), progress_bar() as progress, Runner(current(), progress) as runner:
+        runner.land()
+        outcomes = run_due(runner)
+        for outcome in outcomes:
+            print_outcome(outcome)
+        exit_if_incomplete(outcomes)
+
+
+@app.command()
+def retract(
+    file: Annotated[str, typer.Argument(help="Path below the landing zone, or the first 8 characters of its sha256.")],
+    reason: Annotated[str, typer.Option(help="Why it is withdrawn; recorded with your name.")] = "withdrawn by hand",
+) -> None:
+    """Withdraw a landed file: its rows leave every table, the file and the record stay."""
+    from energy_assets.resources import ledger
+
+    with errors():
+        try:
+            days = ledger.retract(warehouse(), file, reason=f"{reason} ({getpass.getuser()})")
+        except ledger.RetractionError as error:
+            raise HomeError(str(error)) from error
+        out.print(f"withdrew {file}: {len(days)} days are owed" + (f", {days[0]} … {days[-1]}" if days else ""))
+        out.print("→ the due-days sensor goes on by itself under `energy-assets ui`; or: energy-assets resume")
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One statement; the connection cannot write.")],
+    store: Annotated[Store, typer.Option()] = Store.postgres,
+    format: Annotated[Format, typer.Option()] = Format.table,
+) -> None:
+    """Ask a store, read-only."""
+    from energy_assets.operations.query import query as ask
+
+    with errors():
+        names, rows = ask(current(), store.value, query)
+        print_rows(names, rows, format)
+
+
+def run_window(first: date, last: date, select: str | None) -> None:
+    from energy_assets.operations.runs import Runner
+
+    with errors(), progress_bar() as progress, Runner(current(), progress) as runner:
+        outcome = runner.backfill(runner.window(first, last), runner.keys(select) if select else None)
+        print_outcome(outcome)
+        exit_if_incomplete([outcome])
+
+
+def current() -> Home:
+    return homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
+
+
+def current_or_new() -> Home:
+    """The home to bring data into: the chosen or current one, else `utility`."""
+    try:
+        return current()
+    except HomeError:
+        return homes.named("utility")
+
+
+def warehouse() -> Warehouse:
+    import os
+
+    from energy_assets.resources.warehouse import Warehouse
+
+    home = current()
+    os.environ["ENERGY_HOME"] = str(home.path)
+    return Warehouse(home=str(home.path))
+
+
+def say(line: str) -> None:
+    err.print(line, markup=False)
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Known errors become one message with its remedy and exit code 1; anything else is a defect and shows its trace."""
+    from energy_assets.embedded.errors import StoreError
+    from energy_assets.landing.files import DeliveryError
+    from energy_assets.landing.mapping import MappingError
+    from energy_assets.landing.scan import ScanError
+    from energy_assets.operations.errors import OperationError
+
+    try:
+        yield
+    except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError) as error:
+        err.print("[red]error[/]", end=" ")
+        err.print(str(error), markup=False)
+        raise typer.Exit(EXIT_FAILED) from error
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar per range of days while runs go on; plain lines where the output is no terminal."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    from energy_assets.operations.runs import Progress, layer_of
+
+    if not err.is_terminal:
+        seen: set[tuple[str, str]] = set()
+
+        def line(label: str, name: str, done: int, total: int) -> None:
+            layer = layer_of(name)
+            if (label, layer) not in seen:
+                seen.add((label, layer))
+                say(f"{label}  {layer}")
+
+        yield Progress(line)
+        return
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(28),
+        TextColumn("{task.fields[layer]:<12}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=err) as bars:
+        tasks: dict[str, int] = {}
+
+        def step(label: str, name: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=total, layer="")
+            bars.update(tasks[label], completed=done, total=total, layer=layer_of(name))
+
+        yield Progress(step)
+
+
+def print_status(home: Home) -> None:
+    from energy_assets.embedded.supervisor import status as statuses
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("store", "state", "version", "address", "pid", "data"):
+        table.add_column(heading)
+    healthy = True
+    for store in statuses(home):
+        healthy &= store.is_healthy
+        table.add_row(
+            store.name,
+            "[green]ready[/]" if store.is_healthy else f"[red]{store.problem or 'down'}[/]",
+            store.version or "",
+            store.address or "",
+            str(store.pid or ""),
+            f"{store.data_bytes / 1e6:,.0f} MB" if store.data_bytes else "",
+        )
+    out.print(f"home {home.name} ({home.path})", markup=False)
+    out.print(table)
+    if not healthy:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def print_scan(report: ScanReport) -> None:
+    out.print(f"zone    {report.timezone} (from {report.timezone_origin})", markup=False)
+    out.print(f"days    {report.first_day} … {report.last_day}, {len(report.rows_by_day)} with rows")
+    out.print(f"rows    {report.rows_read:,} read, {report.rows_rejected:,} would be rejected")
+    by_mapping: dict[tuple[str | None, str | None, str | None], int] = {}
+    for file in report.files:
+        key = (file.mapping, file.unit, file.local_zone)
+        by_mapping[key] = by_mapping.get(key, 0) + 1
+    for (mapping, unit, zone), count in by_mapping.items():
+        out.print(f"mapping {mapping or 'none'}: {count} files, {unit or ''}, local times in {zone}", markup=False)
+    first = next((file for file in report.files if file.first_rows), None)
+    if first:
+        out.print(f"first rows of {first.path}, as they would be taken in:", markup=False)
+        names = [name for name in first.first_rows[0] if any(row[name] is not None for row in first.first_rows)]
+        print_rows(names, [tuple(row[name] for name in names) for row in first.first_rows], Format.table)
+    for file in report.files:
+        for reason in file.rejects:
+            out.print(f"reject  {reason}", markup=False)
+    for file in report.unreadable:
+        out.print(f"unreadable  {file.path}: {file.message}", markup=False)
+    for path, reason in report.refused.items():
+        out.print(f"refused {path}: {reason}", markup=False)
+    out.print("nothing was written")
+
+
+def print_outcome(outcome: RangeOutcome) -> None:
+    days = len(outcome.window)
+    green = days - len(outcome.red)
+    out.print(
+        f"{outcome.window}: {green} of {days} days went through, in {outcome.runs} run{'s' if outcome.runs > 1 else ''}"
+    )
+    for day, table in sorted(outcome.red.items()):
+        out.print(f"  [red]red[/] {day} {table}  → energy-assets why {day}")
+    for line in outcome.incomplete:
+        out.print(f"  [red]incomplete[/] {line}")
+
+
+def exit_if_incomplete(outcomes: list[RangeOutcome]) -> None:
+    if any(not outcome.is_complete for outcome in outcomes):
+        raise typer.Exit(EXIT_RED)
+
+
+def print_demo(report: DemoReport) -> None:
+    summary = report.summary
+    seconds = report.seconds
+    out.print()
+    rejected = f", {summary.rows_rejected:,} rejected" if summary.rows_rejected else ""
+    out.print(f"[bold]Files[/]      {summary.files} landed · {summary.rows_read:,} rows{rejected}")
+    for line in summary.unreadable:
+        out.print(f"           unreadable {line}", markup=False)
+    out.print(
+        f"[bold]Days[/]       {summary.window} in {report.timezone} · {summary.meters} meters · {summary.total_kwh:,.1f} kWh"
+    )
+    red = [f"{day} {table}" for day, table in sorted(summary.red.items())]
+    out.print(
+        f"[bold]Gates[/]      {summary.green_days} days green"
+        + (f" ({summary.warned_days} with warnings)" if summary.warned_days else "")
+        + (
+            f", [red]{len(red)} red[/]: {'; '.join(red[:3])}  → energy-assets why {sorted(summary.red)[0]}"
+            if red
+            else ""
+        )
+    )
+    out.print(
+        f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
+    )
+    for rank, anomaly in enumerate(summary.anomalies, start=1):
+        expected = "" if anomaly.expected_kwh is None else f", {anomaly.expected_kwh:.3f} expected"
+        out.print(
+            f"  {rank}  {anomaly.meter_id}  {anomaly.day}  {anomaly.kind:<15} {anomaly.consumption_kwh:.3f} kWh{expected}"
+            f"  score {anomaly.score:.2f}, {anomaly.flagged} readings",
+            markup=False,
+        )
+    if not summary.anomalies:
+        out.print("  none: with fewer than 7 days to learn from there is no model")
+    served = " · ".join(f"{table} {rows:,}" for table, rows in summary.served.items())
+    out.print(f"[bold]ClickHouse[/] {served}")
+    out.print("[bold]Seconds[/]    " + " · ".join(f"{layer} {value:.1f}" for layer, value in seconds.items()))
+    if summary.statement:
+        out.print(f"[yellow]Note[/]       {summary.statement}")
+    out.print()
+    out.print("Look around:  make ui  (assets, partitions, gates)    energy-assets why DAY    make down", markup=False)
+
+
+def print_rows(names: list[str], rows: list[tuple], format: Format) -> None:
+    import csv
+    import json
+
+    if format is Format.json:
+        out.print_json(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
+    elif format is Format.csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(names)
+        writer.writerows(rows)
+    else:
+        table = Table(box=None, pad_edge=False)
+        for name in names:
+            table.add_column(name)
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row))
+        out.print(table)

@@ -1,0 +1,102 @@
+"""The whole job once, in a home of its own: what `make demo` does.
+
+What belongs here: choosing the home, simulating where no data is given, timing. What does not: the steps themselves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from energy_assets import home as homes
+from energy_assets.embedded import supervisor
+from energy_assets.home import Home, HomeError
+from energy_assets.operations.ingest import Ingested, ingest
+from energy_assets.operations.runs import Progress
+from energy_assets.operations.summary import Summary, summarize
+
+METERS, DAYS, SEED = 100, 30, 1
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo shows. `seconds` by stage, in the order in which they ran."""
+
+    home: Home
+    timezone: str
+    summary: Summary
+    seconds: dict[str, float]
+
+
+def run_demo(
+    data: Path | None,
+    *,
+    say: Callable[[str], None],
+    progress: Callable[[], AbstractContextManager[Progress]],
+) -> DemoReport:
+    """Simulate (or take `data`), ingest, run every day, and sum up.
+
+    Raises HomeError, StoreError or OperationError, each naming the remedy.
+    """
+    seconds: dict[str, float] = {}
+    home = homes.named(data.absolute().name if data else "demo")
+    stop_other_home(home, say)
+    if data is None:
+        with timed(seconds, "simulate"):
+            data = simulated(home, say)
+    started = time.monotonic()
+    with progress() as bars:
+        ingested = ingest(data, home, is_historical=True, say=say, progress=bars)
+    layers = layer_seconds(ingested)
+    seconds["look, start, land"] = time.monotonic() - started - sum(layers.values())
+    seconds |= layers
+    from energy_assets.resources.serving import Serving
+    from energy_assets.resources.warehouse import Warehouse
+
+    summary = summarize(Warehouse(home=str(home.path)), Serving(home=str(home.path)))
+    return DemoReport(home, ingested.report.timezone, summary, seconds)
+
+
+def simulated(home: Home, say: Callable[[str], None]) -> Path:
+    """The simulated deliveries of the demo, written once."""
+    from energy_assets.simulation import simulate
+
+    out = home.path / "simulated"
+    if not out.exists():
+        say(f"simulating {METERS} meters, {DAYS} days")
+        simulate(meters=METERS, days=DAYS, seed=SEED, out=out)
+    return out
+
+
+def stop_other_home(home: Home, say: Callable[[str], None]) -> None:
+    """The home that was current until now keeps its data; its stores stop, for nobody would think of stopping them later."""
+    try:
+        other = homes.current()
+    except HomeError:
+        return
+    if other.path != home.path and (stopped := supervisor.down(other, say=say)):
+        say(f"stopped {' and '.join(stopped)} of home {other.name}")
+
+
+def layer_seconds(ingested: Ingested) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for outcome in ingested.outcomes:
+        total.update(outcome.seconds)
+    return dict(total)
+
+
+class timed:
+    """Adds the seconds of its block to `seconds[name]`."""
+
+    def __init__(self, seconds: dict[str, float], name: str) -> None:
+        self._seconds, self._name = seconds, name
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        self._seconds[self._name] = time.monotonic() - self._started

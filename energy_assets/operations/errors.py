@@ -1,0 +1,5 @@
+"""Errors that the command line shows as they are."""
+
+
+class OperationError(Exception):
+    """Something a person can remedy; the message says what, where and how."""

@@ -1,0 +1,104 @@
+"""Bring deliveries in: look first, then give the home its calendar, copy, land, and run the days that are due.
+
+What belongs here: the order of these steps. What does not: reading files (landing/), runs (runs.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from energy_assets import home as homes
+from energy_assets.home import Calendar, Home, HomeError
+from energy_assets.landing.files import deliver
+from energy_assets.landing.mapping import load_mappings
+from energy_assets.landing.scan import ScanReport, scan
+from energy_assets.operations.runs import Progress, RangeOutcome, Runner
+from energy_assets.operations.stores import bring_up
+from energy_assets.settings import settings
+
+if TYPE_CHECKING:
+    from energy_assets.partitions import DayWindow
+
+
+@dataclass
+class Ingested:
+    """What an ingest came to."""
+
+    home: Home
+    report: ScanReport
+    landed: dict[str, Any] = field(default_factory=dict)
+    outcomes: list[RangeOutcome] = field(default_factory=list)
+
+    @property
+    def window(self) -> DayWindow | None:
+        from energy_assets.partitions import DayWindow
+
+        days = [outcome.window for outcome in self.outcomes]
+        return DayWindow(min(w.start for w in days), max(w.end for w in days)) if days else None
+
+
+def look(data: Path, home: Home | None) -> ScanReport:
+    """What `data` holds, read as landing would; writes nothing.
+
+    Raises HomeError where it holds nothing that could be ingested.
+    """
+    if not data.exists():
+        raise HomeError(f"{data} does not exist: give a folder of deliveries, or one file")
+    report = scan(data, load_mappings(home.mappings if home else None), settings().timezone)
+    if report.first_day is None:
+        reasons = "\n".join(f"  {file.path}: {file.message}" for file in report.unreadable[:5])
+        raise HomeError(f"{data} holds no reading that could be taken in.\n{reasons}".rstrip())
+    return report
+
+
+def prepare_home(home: Home, report: ScanReport, *, is_historical: bool) -> None:
+    """Give `home` a calendar that holds the report's days, and make it the current one.
+
+    Raises HomeError where the home keeps its days in another zone.
+    """
+    if report.first_day is None or report.last_day is None:
+        raise HomeError("there are no days to make a home for")
+    wanted = Calendar(report.timezone, report.first_day, report.last_day if is_historical else None)
+    if home.exists():
+        held = home.calendar()
+        if held.timezone == wanted.timezone:
+            wanted = held.including(report.first_day, report.last_day)
+    home.write_calendar(wanted)
+    homes.activate(home)
+
+
+def ingest(
+    data: Path,
+    home: Home,
+    *,
+    is_historical: bool,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Progress | None = None,
+    delivered: Callable[[int, int], None] | None = None,
+) -> Ingested:
+    """Deliver `data` into `home` and run what became due.
+
+    Raises HomeError, StoreError or RunFailed, each naming the remedy.
+    """
+    report = look(data, home)
+    prepare_home(home, report, is_historical=is_historical)
+    bring_up(home, say)
+    deliver(data, home.landing, delivered)
+    ingested = Ingested(home, report)
+    with Runner(home, progress) as runner:
+        ingested.landed = runner.land()
+        ingested.outcomes = run_due(runner)
+    return ingested
+
+
+def run_due(runner: Runner) -> list[RangeOutcome]:
+    """Run every day that the graph owes, in ranges."""
+    from energy_assets.automation.edges import EDGES
+    from energy_assets.partitions import runs_of_days
+    from energy_assets.resources.due import due_days
+
+    due = due_days(runner.warehouse, EDGES)
+    return [runner.backfill(window) for window in runs_of_days([entry.day for entry in due])]

@@ -1,0 +1,77 @@
+"""A home's Dagster instance: its configuration file, and the environment that its processes share.
+
+What belongs here: dagster.yaml and environment variables. What does not: runs (runs.py), web server and daemon (ui.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from energy_assets.embedded.connections import connections
+from energy_assets.home import Home, write_atomically
+from energy_assets.settings import settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+DAGSTER_YAML = """\
+# Written by `energy-assets up`. Dagster's own state lives in Postgres; the password comes from the environment.
+storage:
+  postgres:
+    postgres_url:
+      env: ENERGY_DAGSTER_URL
+local_artifact_storage:
+  module: dagster.core.storage.root
+  class: LocalArtifactStorage
+  config:
+    base_dir: {artifacts}
+compute_logs:
+  module: dagster.core.storage.local_compute_log_manager
+  class: LocalComputeLogManager
+  config:
+    base_dir: {artifacts}/storage
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+run_monitoring:
+  enabled: true
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+
+
+def environment(home: Home) -> dict[str, str]:
+    """What every process of the home needs beyond its own environment. It holds a password: pass it on, print it never."""
+    return {
+        "ENERGY_HOME": str(home.path),
+        "DAGSTER_HOME": str(home.dagster),
+        "ENERGY_DAGSTER_URL": psycopg2_url(connections(home, settings()).dagster_dsn),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+
+
+def psycopg2_url(dsn: str) -> str:
+    """SQLAlchemy takes another driver for a bare `postgresql://`."""
+    return dsn.replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
+def write_configuration(home: Home) -> None:
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    write_atomically(home.dagster / "dagster.yaml", DAGSTER_YAML.format(artifacts=home.dagster))
+
+
+@contextmanager
+def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    """The home's instance, in this process; call it before the code location is imported."""
+    os.environ.update(environment(home))
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        yield instance

@@ -1,0 +1,255 @@
+"""Run the graph from the command line: landing, and days in ranges, in this process, recorded like any other run.
+
+What belongs here: executing jobs, what happened, and going on with the green days after a red one.
+What does not: what a day's chain consists of (automation/jobs.py), printing (cli.py).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from energy_assets.home import Home
+from energy_assets.operations.errors import OperationError
+from energy_assets.operations.instance import dagster_instance
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from energy_assets.partitions import DayWindow
+    from energy_assets.resources.warehouse import Warehouse
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailed(OperationError):
+    """A run failed for another reason than a red day; the message holds the failing steps' own."""
+
+
+@dataclass
+class Progress:
+    """Told what happens while runs go on: `step(name, done, total)` after each step of a run over `label`."""
+
+    step: Callable[[str, str, int, int], None] = lambda label, name, done, total: None
+
+
+@dataclass
+class RangeOutcome:
+    """What a backfill came to."""
+
+    window: DayWindow
+    red: dict[date, str] = field(default_factory=dict)
+    """Red day -> table."""
+    incomplete: list[str] = field(default_factory=list)
+    """Days that are neither red nor served, in words."""
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Layer -> seconds of its steps."""
+    runs: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.red and not self.incomplete
+
+
+class Runner:
+    """Runs of one home. Entering it loads the code location, whose calendar is then fixed for this process."""
+
+    def __init__(self, home: Home, progress: Progress | None = None) -> None:
+        self._home = home
+        self._progress = progress or Progress()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Runner:
+        # Partition events of a range are written in batches; completeness is then verified in the database.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+        os.environ.setdefault("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")
+        self._instance = self._stack.enter_context(dagster_instance(self._home))
+        from energy_assets.definitions import defs
+
+        self._definitions: dg.Definitions = defs
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def warehouse(self) -> Warehouse:
+        from energy_assets.resources.warehouse import Warehouse
+
+        return Warehouse(home=str(self._home.path))
+
+    def window(self, first: date, last: date) -> DayWindow:
+        """The days from `first` to `last`. Raises OperationError where the calendar does not hold them."""
+        from energy_assets.partitions import DAILY, ONE_DAY, DayWindow
+
+        keys = DAILY.get_partition_keys()
+        if last < first:
+            raise OperationError(f"--from {first} is after --to {last}: swap them")
+        for day in (first, last):
+            if day.isoformat() not in keys:
+                raise OperationError(
+                    f"{day} is no day of home {self._home.name}, whose days are {keys[0]} … {keys[-1]}"
+                )
+        return DayWindow(first, last + ONE_DAY)
+
+    def keys(self, select: str) -> list[dg.AssetKey]:
+        """The assets named `schema/table`, comma-separated. Raises OperationError for one that does not exist."""
+        import dagster as dg
+
+        known = self._definitions.resolve_job_def("daily").asset_layer.executable_asset_keys
+        wanted = [dg.AssetKey.from_user_string(name.strip()) for name in select.split(",")]
+        if unknown := [key.to_user_string() for key in wanted if key not in known]:
+            names = ", ".join(sorted(key.to_user_string() for key in known))
+            raise OperationError(f"no daily asset is called {', '.join(unknown)}: there are {names}")
+        return wanted
+
+    def land(self) -> dict[str, Any]:
+        """Read what waits in the landing zone; the counts that the landing asset reports.
+
+        Raises RunFailed.
+        """
+        result = self._execute("landing", "landing", {}, None)
+        if not result.success:
+            raise RunFailed(failure_text(result))
+        return {
+            name: entry.value
+            for materialization in result.get_asset_materialization_events()
+            for name, entry in materialization.materialization.metadata.items()
+        }
+
+    def backfill(self, window: DayWindow, keys: Iterable[dg.AssetKey] | None = None) -> RangeOutcome:
+        """Run every day of `window`, in chunks; after a red day the chunk's other days go on.
+
+        Raises RunFailed where a run fails without a red day.
+        """
+        from energy_assets.settings import settings
+
+        outcome = RangeOutcome(window)
+        for chunk in window.chunks(settings().backfill_chunk_days):
+            self._run_range(chunk, list(keys) if keys else None, outcome)
+        if keys is None:
+            from energy_assets.resources.due import unserved_days
+
+            outcome.incomplete = [line for day, line in unserved_days(self.warehouse, window) if day not in outcome.red]
+        return outcome
+
+    def _run_range(self, window: DayWindow, keys: list[dg.AssetKey] | None, outcome: RangeOutcome) -> None:
+        from energy_assets.automation.jobs import DAILY_JOB, range_tags
+        from energy_assets.partitions import runs_of_days
+        from energy_assets.resources.due import red_days
+
+        result = self._execute(DAILY_JOB.name, str(window), range_tags(window), keys, outcome)
+        if result.success:
+            return
+        red = red_days(self.warehouse, window)
+        if not red:
+            raise RunFailed(failure_text(result))
+        outcome.red |= red
+        remaining = self._unfinished(result, keys)
+        for green in runs_of_days([day for day in window if day not in red]):
+            self._run_range(green, remaining, outcome)
+
+    def _execute(
+        self,
+        job: str,
+        label: str,
+        tags: dict[str, str],
+        keys: list[dg.AssetKey] | None,
+        outcome: RangeOutcome | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        definition = self._definitions.resolve_job_def(job)
+        run_id = str(uuid.uuid4())
+        total = len(definition.nodes) if keys is None else len(keys)
+        watch = _StepWatch(label, total, self._progress, outcome)
+        self._instance.add_event_listener(run_id, watch)
+        return definition.execute_in_process(
+            instance=self._instance,
+            run_id=run_id,
+            tags=tags,
+            asset_selection=keys,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+
+    def _unfinished(self, result: dg.ExecuteInProcessResult, keys: list[dg.AssetKey] | None) -> list[dg.AssetKey]:
+        """Assets of the run that were not written: the failed checkpoint's successors."""
+        from dagster import DagsterEventType
+
+        graph = self._definitions.resolve_asset_graph()
+        selected = set(keys or self._definitions.resolve_job_def("daily").asset_layer.executable_asset_keys)
+        failed = {event.step_key for event in result.all_events if event.event_type == DagsterEventType.STEP_FAILURE}
+        written = {
+            event.asset_key
+            for event in result.all_events
+            if event.event_type == DagsterEventType.ASSET_MATERIALIZATION and event.step_key not in failed
+        }
+        judged = {key for key in selected if key.to_python_identifier() in failed and key.path[0] == "quality"}
+        return [key for key in graph.toposorted_asset_keys if key in selected - written - judged]
+
+
+class _StepWatch:
+    """Counts finished steps of a run, for progress and for seconds per layer."""
+
+    def __init__(self, label: str, total: int, progress: Progress, outcome: RangeOutcome | None) -> None:
+        self._label, self._total, self._progress, self._outcome = label, total, progress, outcome
+        self._started: dict[str, float] = {}
+        self._done = 0
+
+    def __call__(self, entry: Any) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        kind = event.event_type_value
+        if kind == "RUN_START" and self._outcome is not None:
+            self._outcome.runs += 1
+        if kind == "STEP_START":
+            self._started[event.step_key] = time.monotonic()
+        if kind in ("STEP_SUCCESS", "STEP_FAILURE", "STEP_SKIPPED"):
+            self._done += 1
+            elapsed = time.monotonic() - self._started.get(event.step_key, time.monotonic())
+            if self._outcome is not None:
+                self._outcome.seconds[layer_of(event.step_key)] += elapsed
+            self._progress.step(self._label, event.step_key, self._done, self._total)
+
+
+def layer_of(step: str) -> str:
+    """The layer that a step belongs to, as the summary names it."""
+    for prefix, layer in LAYERS.items():
+        if step.startswith(prefix):
+            return layer
+    return step
+
+
+LAYERS = {
+    "landing": "landing",
+    "raw_data__": "raw",
+    "dbt_staging": "staging",
+    "dbt_intermediate": "intermediate",
+    "ml__": "scores",
+    "dbt_marts": "marts",
+    "quality__": "gates",
+    "energy_analytics__": "ClickHouse",
+}
+
+
+def failure_text(result: dg.ExecuteInProcessResult) -> str:
+    """The failing steps' own messages, causes included, without stack traces."""
+    lines = []
+    for event in result.all_events:
+        if event.event_type_value != "STEP_FAILURE":
+            continue
+        data = event.event_specific_data
+        failure = data.user_failure_data
+        error = data.error
+        while error and error.cause:
+            error = error.cause
+        message = (failure.description if failure and failure.description else None) or (error.message if error else "")
+        lines.append(f"{event.step_key}: {message.strip()}")
+    return "\n".join(lines) or "the run failed before its first step"

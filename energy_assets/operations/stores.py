@@ -1,0 +1,34 @@
+"""Bring a home's stores up, with their tables.
+
+What belongs here: the order store → schema → configuration. What does not: processes (embedded/), tables (resources/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg2
+
+from energy_assets.embedded import supervisor
+from energy_assets.embedded.connections import Connections
+from energy_assets.home import Home
+from energy_assets.operations.instance import write_configuration
+from energy_assets.settings import settings
+
+
+def bring_up(home: Home, say: Callable[[str], None] = lambda line: None) -> Connections:
+    """Start what is not running and create what is missing; twice is once."""
+    # Imported late: it imports Dagster, and `up` of a running home should answer at once.
+    from energy_assets.resources.schema import apply_schema
+    from energy_assets.resources.serving import Serving
+
+    known = supervisor.up(home, settings(), say=say)
+    loader, transformer = psycopg2.connect(known.loader_dsn), psycopg2.connect(known.transformer_dsn)
+    try:
+        apply_schema(loader, transformer)
+    finally:
+        loader.close()
+        transformer.close()
+    Serving(home=str(home.path)).apply_schema()
+    write_configuration(home)
+    return known

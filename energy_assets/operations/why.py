@@ -1,0 +1,100 @@
+"""Why a day is red: what, where, what to do. The same lines go to the terminal and into alerts.
+
+What belongs here: turning recorded verdicts and quarantined rows into sentences. What does not: judging.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from energy_assets.keys import GATED
+from energy_assets.partitions import DayWindow
+from energy_assets.resources.gates import DayState, day_states, failures
+
+if TYPE_CHECKING:
+    from energy_assets.resources.warehouse import Warehouse
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One table's day in words. `lines` say what and where, `remedy` what to do; an open gate has no remedy."""
+
+    state: DayState
+    lines: tuple[str, ...]
+    remedy: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        return "\n".join([*self.lines, *(f"  → {line}" for line in self.remedy)])
+
+
+def explain(warehouse: Warehouse, day: date, table: str | None = None) -> list[Explanation]:
+    """Every closed gate of the day (or the one of `table`, open or closed), in the order in which data flows."""
+    tables = [table] if table else list(GATED)
+    states = day_states(warehouse, tables, DayWindow.of(day))
+    known = [states[(name, day)] for name in tables if (name, day) in states]
+    return [_explain(warehouse, state) for state in known if table or not state.is_readable]
+
+
+def _explain(warehouse: Warehouse, state: DayState) -> Explanation:
+    failed = failures(warehouse, state.table, state.day)
+    lines = [f"{state.day} {state.table} is {state.state}" + (":" if failed else f", {state.row_count:,} rows.")]
+    for failure in failed:
+        lines.append(f"  {failure.severity}: {failure.message}")
+        lines += [f"    e.g. {', '.join(failure.sample[:SHOWN])}"] if failure.sample else []
+    if GATED[state.table] == "raw_data":
+        lines += [f"  {line}" for line in quarantined(warehouse, state.table, state.day)]
+    return Explanation(state, tuple(lines), remedy(state))
+
+
+def remedy(state: DayState) -> tuple[str, ...]:
+    """What to do about a day, the next command first."""
+    if state.state == "red":
+        return (
+            "correct the file and deliver it again under the same path: the landing sensor does the rest",
+            f'or take the day as it is: energy-assets accept {state.day} {state.table} --reason "…"',
+        )
+    if state.state == "unjudged":
+        return (f"it was rewritten and not judged since: energy-assets materialize --day {state.day}",)
+    return ()
+
+
+def quarantined(warehouse: Warehouse, table: str, day: date) -> list[str]:
+    """The day's quarantined rows, a line per file, column and reason, the most frequent first."""
+    from energy_assets.landing.contract import SOURCES
+
+    source = next(source for source in SOURCES if source.table == table)
+    rows = warehouse.rows(
+        """
+        with rejected as (
+            select file_id, column_name, reason, row_number,
+                   row_number() over (partition by file_id, column_name, reason order by row_number) as place,
+                   count(*) over (partition by file_id, column_name, reason) as total
+            from raw_data.rejected_rows
+            join raw_data.active_files using (file_id)
+            where source = %(source)s
+              and (reading_date = %(day)s
+                   or (reading_date is null and file_id in (
+                        select file_id from raw_data.landing_parts where source = %(source)s and reading_date = %(day)s)))
+        )
+        select path, column_name, reason, array_agg(row_number order by row_number), max(total)
+        from rejected
+        join raw_data.landing_files using (file_id)
+        join raw_data.landing_paths using (sha256)
+        where is_current and place <= %(shown)s
+        group by path, column_name, reason
+        order by max(total) desc, path
+        limit 10
+        """,
+        {"source": source.name, "day": day, "shown": SHOWN},
+    )
+    return [_quarantine_line(*row) for row in rows]
+
+
+def _quarantine_line(path: str, column: str | None, reason: str, numbers: list[int], total: int) -> str:
+    where = f"row {numbers[0]}" if total == 1 else f"rows {', '.join(map(str, numbers))}"
+    more = f" and {total - len(numbers):,} more" if total > len(numbers) else ""
+    return f"{path}, {where}{more}" + (f", column {column}" if column else "") + f": {reason}"
