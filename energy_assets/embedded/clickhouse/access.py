@@ -1,0 +1,211 @@
+"""Who may connect, and what the `bi` user may run.
+
+What belongs here: passwords, and the rules that the engine's own readonly=1 leaves open in process. What does not: running anything.
+
+readonly=1 refuses writing and reading through table functions. In process it still obeys `file('/etc/passwd')` as a
+scalar function, DESCRIBE of a file or URL, INTO OUTFILE, KILL QUERY and `Python(…)`: those are refused here, by reading
+the statement as ClickHouse itself formats it, so that no comment or quoting of the client's can hide a name.
+"""
+
+from __future__ import annotations
+
+import hmac
+import stat
+import tomllib
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from energy_assets.embedded.clickhouse import sql
+from energy_assets.embedded.clickhouse.protocol import EndpointError
+
+AUTHENTICATION_FAILED = 516
+READONLY = 164
+
+BI_SETTINGS = frozenset(
+    {
+        "max_execution_time",
+        "max_memory_usage",
+        "max_result_bytes",
+        "max_result_rows",
+        "max_rows_to_read",
+        "max_bytes_to_read",
+        "result_overflow_mode",
+        "read_overflow_mode",
+        "timeout_overflow_mode",
+        "max_block_size",
+        "max_threads",
+        "session_timezone",
+        "date_time_output_format",
+        "join_use_nulls",
+        "extremes",
+        "log_comment",
+        "output_format_json_quote_64bit_integers",
+        "output_format_arrow_string_as_string",
+    }
+)
+"""Settings that limit or shape what `bi` reads, and that it may therefore give; all others are refused as the server does."""
+
+_HARMLESS_TABLE_FUNCTIONS = frozenset(
+    {
+        "dictionary",
+        "format",
+        "fuzzquery",
+        "generaterandom",
+        "generateseries",
+        "generate_series",
+        "merge",
+        "mergetreeindex",
+        "mergetreeprojection",
+        "null",
+        "numbers",
+        "numbers_mt",
+        "primes",
+        "sqlstandardvalues",
+        "values",
+        "view",
+        "viewexplain",
+        "viewifpermitted",
+        "zeros",
+        "zeros_mt",
+    }
+)
+_READING_KEYWORDS = frozenset({b"SELECT", b"WITH", b"FROM"})
+_HANDLE_KEYWORDS = frozenset({b"USE", b"SET"})
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    readonly: bool
+
+
+WRITER = User("writer", readonly=False)
+BI = User("bi", readonly=True)
+
+
+class CredentialsError(Exception):
+    """A credentials file that cannot be used; the message names the remedy."""
+
+
+class Users:
+    """The two users and their passwords, which stay in here."""
+
+    def __init__(self, writer: str, bi: str) -> None:
+        self._passwords = {WRITER.name: (WRITER, writer.encode()), BI.name: (BI, bi.encode())}
+
+    @classmethod
+    def from_file(cls, path: Path) -> Users:
+        """Raises CredentialsError where the file is missing, readable by others, or lacks a password."""
+        try:
+            mode = path.stat().st_mode
+            found = tomllib.loads(path.read_text()).get("clickhouse", {})
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise CredentialsError(f"cannot read the credentials file {path}: {error}") from error
+        if stat.S_IMODE(mode) & 0o077:
+            raise CredentialsError(f"{path} can be read by other users: chmod 600 {path}")
+        lacking = [user for user in (WRITER.name, BI.name) if not found.get(user)]
+        if lacking:
+            raise CredentialsError(f"{path} lacks a password for {', '.join(lacking)} below [clickhouse]: add it")
+        return cls(writer=found[WRITER.name], bi=found[BI.name])
+
+    def authenticate(self, headers: Mapping[str, str], given: Mapping[str, str]) -> User:
+        """The user that a request's headers or its parameters `user` and `password` prove.
+
+        Raises EndpointError 516, in the same words for an unknown user and a wrong password.
+        """
+        name, password = _credentials(headers, given)
+        user, expected = self._passwords.get(name, (None, b"\0"))
+        if not hmac.compare_digest(expected, password.encode("utf-8", "surrogateescape")) or user is None:
+            raise _refused(
+                f"{name}: Authentication failed: password is incorrect, or there is no user with such name. "
+                "The users here are writer and bi; `energy-assets status` tells how to connect"
+            )
+        return user
+
+
+def _credentials(headers: Mapping[str, str], given: Mapping[str, str]) -> tuple[str, str]:
+    authorization = headers.get("authorization", "")
+    header_user, header_key = headers.get("x-clickhouse-user"), headers.get("x-clickhouse-key")
+    ways = [
+        bool(authorization),
+        header_user is not None or header_key is not None,
+        "user" in given or "password" in given,
+    ]
+    if sum(ways) > 1:
+        raise _refused(
+            "Invalid authentication: it is not allowed to use the Authorization header, X-ClickHouse headers and URL parameters "
+            "at once; send one of them"
+        )
+    if authorization:
+        return _basic(authorization)
+    if ways[1]:
+        return header_user or "default", header_key or ""
+    return given.get("user") or "default", given.get("password", "")
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise _refused(f"Invalid authentication: {scheme} is not supported here; use Basic")
+    try:
+        name, _, password = b64decode(encoded.strip(), validate=True).decode("utf-8", "surrogateescape").partition(":")
+    except (Base64Error, ValueError) as error:
+        raise _refused("Invalid authentication: the Authorization header is no Base64 of user:password") from error
+    return name or "default", password
+
+
+def _refused(message: str) -> EndpointError:
+    return EndpointError(AUTHENTICATION_FAILED, "AUTHENTICATION_FAILED", message)
+
+
+def check_bi_settings(settings: Mapping[str, str]) -> None:
+    """Raises EndpointError 164 for a setting that is not `bi`'s to give. `readonly` may only be confirmed."""
+    for name, value in settings.items():
+        if name not in BI_SETTINGS and (name, value) != ("readonly", "1"):
+            raise EndpointError(
+                READONLY, "READONLY", f"Cannot modify '{name}' setting in readonly mode. User bi only reads"
+            )
+
+
+def denied_functions(table_functions: list[str], network_functions: list[str]) -> frozenset[str]:
+    """Names, in lower case, that `bi` may not call: whatever reads files, networks, processes or this interpreter."""
+    risky = {name.lower() for name in [*table_functions, *network_functions]}
+    return frozenset(risky - _HARMLESS_TABLE_FUNCTIONS | {"file", "hascolumnintable", "catboostevaluate"})
+
+
+def check_bi_statement(
+    canonical: bytes, *, reads_only: bool, statements: int, bound: Mapping[str, str], denied: frozenset[str]
+) -> None:
+    """Raise EndpointError 164 unless `canonical`, a statement as ClickHouse formats it, only reads what is in tables.
+
+    `reads_only` and `statements` are the engine's own classification of it; `bound` are its query parameters.
+    """
+    found = list(sql.tokens(canonical))
+    kind = sql.first_keyword(canonical)
+    if statements != 1 or not (reads_only or kind in _HANDLE_KEYWORDS) or sql.touches_server_files(canonical):
+        raise _beyond_reading(f"{kind.decode() or 'this'} statement")
+    for at, token in enumerate(found):
+        name = (token.identifier or "").lower()
+        following = found[at + 1].text if at + 1 < len(found) else b""
+        preceding = found[at - 1] if at else None
+        if name in denied and following == b"(":
+            raise _beyond_reading(f"function {name}()")
+        # `arrayMap(file, …)` and `APPLY file` call it without brackets.
+        qualified = following == b"." or (
+            preceding is not None and (preceding.text == b"." or preceding.keyword == b"AS")
+        )
+        if name == "file" and not qualified:
+            raise _beyond_reading("bare name `file`, which can be the function (a column of that name: table.file)")
+    if kind not in _READING_KEYWORDS:
+        names = [token.identifier or "" for token in found if token.kind == "quoted"] + list(bound.values())
+        if any(mark in name for name in names for mark in "/\\"):
+            raise _beyond_reading("name with a path in it")
+
+
+def _beyond_reading(what: str) -> EndpointError:
+    return EndpointError(
+        READONLY, "READONLY", f"bi: Cannot execute query in readonly mode: {what}. User bi only reads tables"
+    )

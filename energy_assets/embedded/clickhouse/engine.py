@@ -1,0 +1,406 @@
+"""The chDB engine of this process, and one statement's life on a handle of its own.
+
+What belongs here: every call into chDB. All methods block: callers run them in worker threads, one at a time for each Job.
+What does not: HTTP (app.py), and what users may do (access.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+from xml.sax.saxutils import escape
+
+from energy_assets.embedded.clickhouse import access, sql
+from energy_assets.embedded.clickhouse.compression import PIECE_BYTES
+from energy_assets.embedded.clickhouse.protocol import SPOOLED_FORMATS, EndpointError, Statistics, engine_error
+
+logger = logging.getLogger(__name__)
+
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_TAG_SETTING = "chdb_client_name"
+"""A setting that nothing reads: it carries a job's tag into system.processes, where KILL QUERY finds it."""
+_SERVER_LIKE = {"implicit_select": "0", "allow_introspection_functions": "0"}
+"""What chDB, being made for notebooks, sets otherwise than a server."""
+
+_CONFIG = """<clickhouse>
+  <logger><level>none</level><console>0</console></logger>
+  <timezone>UTC</timezone>
+  <max_server_memory_usage>{memory}</max_server_memory_usage>
+  <mark_cache_size>{mark_cache}</mark_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+  <backups><allowed_path>{backups}</allowed_path></backups>
+  <query_log>
+    <database>system</database><table>query_log</table>
+    <ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
+    <flush_interval_milliseconds>7500</flush_interval_milliseconds>
+  </query_log>
+</clickhouse>
+"""
+_MARK_CACHE_BYTES = 256 << 20
+
+
+class DataDirectoryError(Exception):
+    """A data directory that the engine cannot open; the message names cause and remedy."""
+
+
+@dataclass(frozen=True)
+class ExternalTable:
+    """A table that a request brings along: a temporary table of its handle."""
+
+    name: str
+    structure: str
+    format: str
+    content: Any
+    """A binary file."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job is to run, and as whom."""
+
+    user: access.User
+    database: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    bound: Mapping[str, str] = field(default_factory=dict)
+    external: tuple[ExternalTable, ...] = ()
+    is_get: bool = False
+    query_id: str = ""
+
+
+class Engine:
+    """The engine on one data directory. Handles are cheap; this root keeps the engine open between them."""
+
+    def __init__(self, data: Path, *, memory_bytes: int) -> None:
+        """Raises DataDirectoryError where `data` is taken by another process or cannot be written."""
+        self.spool = data / "spool"
+        self._store = data / "engine"
+        try:
+            config = self._prepare(data, memory_bytes)
+            import chdb  # the engine's 0.3 s and 500 MB of library are paid by the process that serves, nobody else
+
+            self._chdb = chdb
+            self._root = chdb.connect(f"{self._store}?config-file={config}")
+        except OSError as error:
+            raise DataDirectoryError(f"cannot use {data} for data: {error}") from error
+        except RuntimeError as error:
+            raise DataDirectoryError(f"the engine cannot open {data}: {engine_error(error).message}") from error
+        self._control_lock = threading.Lock()
+        self._control = chdb.connect(str(self._store))
+        self.version = self._text("SELECT version()")
+        self.timezone = self._text("SELECT timezone()")
+        self.denied_to_bi = access.denied_functions(
+            self._text("SELECT name FROM system.table_functions").split(),
+            self._text("SELECT name FROM system.functions WHERE lower(name) LIKE 'ai%'").split(),
+        )
+
+    def _prepare(self, data: Path, memory_bytes: int) -> Path:
+        if set(str(data)) & set("?&#%"):
+            raise OSError("its path holds one of ? & # %: choose another")
+        work = data / "empty"
+        for directory in (self._store, self.spool, work, data / "backups"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _locked(data)
+        config = data / "config.xml"
+        text = _CONFIG.format(memory=memory_bytes, mark_cache=_MARK_CACHE_BYTES, backups=escape(str(data / "backups")))
+        config.write_text(text)
+        # Names that look like files resolve against the working directory: let there be none.
+        os.chdir(work)
+        return config
+
+    def clear_spool(self) -> None:
+        """Remove what requests of a killed process left behind."""
+        for left in self.spool.iterdir():
+            left.unlink()
+
+    def _text(self, statement: str) -> str:
+        return self._root.query(statement, "TabSeparatedRaw").bytes().decode().strip()
+
+    def connect(self) -> Any:
+        return self._chdb.connect(str(self._store))
+
+    def kill(self, tag: str) -> None:
+        """Cancel the statement that runs under `tag`, if one does; returns at once."""
+        with self._control_lock:
+            self._control.query(f"KILL QUERY WHERE Settings['{_TAG_SETTING}'] = '{tag}' ASYNC FORMAT Null")
+
+    def close(self) -> None:
+        with self._control_lock:
+            self._control.close()
+        self._root.close()
+
+
+def _locked(data: Path) -> TextIO:
+    """The open lock file of `data`, which this process holds as long as it lives.
+
+    The engine has a lock of its own, but tells of it on stderr only. Raises DataDirectoryError where another process holds the lock.
+    """
+    lock = (data / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise DataDirectoryError(
+            f"{data} is in use by another process, and only one can have it open: "
+            "stop that one (`energy-assets down`), or choose another --data"
+        ) from error
+    return lock
+
+
+class Job:
+    """One request's statement on a handle of its own. Not thread-safe, save for `cancel`."""
+
+    def __init__(self, engine: Engine, request: Request) -> None:
+        self._engine, self._request = engine, request
+        self.tag = uuid.uuid4().hex
+        self.is_cancelled = False
+        self.reads_only: bool | None = None
+        """None until the statement was examined."""
+        self.statistics = Statistics()
+        self._handle: Any = None
+        self._stream: Any = None
+        self._sink: _StreamedInsert | _SpooledInsert | None = None
+
+    def open(self) -> None:
+        """Open the handle: database, external tables, settings, and `readonly` last. Raises EndpointError."""
+        request = self._request
+        with _engine_errors():
+            self._handle = self._engine.connect()
+            if request.database and request.database != "default":
+                self._handle.query(f"USE {sql.quote_identifier(request.database)}")
+            for table in request.external:
+                self._create_external(table)
+            self._handle.query(f"SET {self._settings()}")
+
+    def _settings(self) -> str:
+        request = self._request
+        if request.user.readonly:
+            access.check_bi_settings(request.settings)
+        values = {"log_comment": request.query_id, **_SERVER_LIKE, **request.settings, _TAG_SETTING: self.tag}
+        readonly = values.pop("readonly", None)
+        if request.user.readonly:
+            readonly = "1"
+        elif request.is_get and readonly in (None, "0"):
+            readonly = "2"
+        if readonly is not None:
+            values["readonly"] = readonly
+        return ", ".join(f"{_setting_name(name)} = {sql.quote_string(value)}" for name, value in values.items())
+
+    def _create_external(self, table: ExternalTable) -> None:
+        name = sql.quote_identifier(table.name)
+        self._handle.query(f"CREATE TEMPORARY TABLE {name} ({table.structure}) ENGINE = Memory")
+        inserter = self._handle.send_insert(f"INSERT INTO {name}", table.format)
+        with inserter:
+            while piece := table.content.read(PIECE_BYTES):
+                inserter.append(piece)
+            inserter.finish()
+
+    def examine(self, statement: bytes) -> bool:
+        """Whether `statement` only reads. Raises EndpointError for several statements, server files, or what `bi` may not run."""
+        if sql.touches_server_files(statement):
+            raise EndpointError(
+                358, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE and FROM INFILE are not allowed over HTTP"
+            )
+        found = self._classify(statement)
+        if found["statement_count"] > 1:
+            raise EndpointError(62, "SYNTAX_ERROR", "Multi-statements are not allowed: send one statement a request")
+        reads_only = found["query_class"].name == "READ_ONLY"
+        if self._request.user.readonly:
+            access.check_bi_statement(
+                self._canonical(statement),
+                reads_only=reads_only,
+                statements=found["statement_count"],
+                bound=self._request.bound,
+                denied=self._engine.denied_to_bi,
+            )
+        return reads_only
+
+    def _classify(self, statement: bytes) -> dict[str, Any]:
+        return self._handle._conn.classify_query(statement.decode("utf-8", "replace"))
+
+    def _canonical(self, statement: bytes) -> bytes:
+        text = statement.decode("utf-8", "replace")
+        for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0")):
+            text = text.replace(plain, escaped)
+        with _engine_errors():
+            return self._handle.query(
+                "SELECT formatQuerySingleLine({q:String})", "TabSeparatedRaw", params={"q": text}
+            ).bytes()
+
+    def run(self, statement: bytes, format_name: str) -> bytes:
+        """Run to the end; the whole result, empty where the statement has none."""
+        with _engine_errors():
+            result = self._handle.query(statement, format_name, params=dict(self._request.bound))
+        self.statistics = _statistics(result)
+        return result.bytes()
+
+    def start(self, statement: bytes, format_name: str) -> None:
+        """Start a streamed query, to be fetched piece by piece."""
+        with _engine_errors():
+            self._stream = self._handle.send_query(statement, format_name, params=dict(self._request.bound))
+
+    def fetch(self) -> bytes | None:
+        """The next piece of a streamed result, about PIECE_BYTES; None at its end."""
+        pieces, size = [], 0
+        with _engine_errors():
+            while size < PIECE_BYTES:
+                if self.is_cancelled:
+                    raise EndpointError(394, "QUERY_WAS_CANCELLED", "Query was cancelled")
+                block = self._stream.fetch()
+                if block is None:
+                    break
+                self.statistics.result_rows += block.rows_read()
+                self.statistics.read_rows += block.storage_rows_read()
+                self.statistics.read_bytes += block.storage_bytes_read()
+                self.statistics.elapsed_seconds += block.elapsed()
+                pieces.append(block.bytes())
+                size += len(pieces[-1])
+        self.statistics.result_bytes += size
+        return b"".join(pieces) if size else None
+
+    def begin_insert(self, insert: sql.DataInsert) -> None:
+        """Start an INSERT whose data follows in `feed`. Raises EndpointError where the target, format or user refuse it."""
+        with _engine_errors():
+            for name, value in self._request.bound.items():
+                self._handle.query(f"SET {_setting_name('param_' + name)} = {sql.quote_string(value)}")
+            if insert.format in SPOOLED_FORMATS and not self._request.user.readonly:
+                self._sink = _SpooledInsert(self._handle, insert, self._engine.spool)
+            else:
+                self._sink = _StreamedInsert(self._handle, insert)
+
+    def feed(self, data: bytes) -> None:
+        with _engine_errors():
+            self._sink.append(data)
+
+    def finish_insert(self) -> None:
+        """Commit. Only after this may an insert be acknowledged."""
+        with _engine_errors():
+            self.statistics = self._sink.finish()
+            self._sink = None
+
+    def cancel(self) -> None:
+        """Ask a running statement to stop; from any thread, again and again until it did."""
+        self.is_cancelled = True
+        self._engine.kill(self.tag)
+
+    def close(self) -> None:
+        """Give up whatever is still open. Blocks written by an unfinished insert stay, as on a server."""
+        sink, stream, handle = self._sink, self._stream, self._handle
+        self._sink = self._stream = self._handle = None
+        try:
+            if sink is not None:
+                sink.cancel()
+            if stream is not None:
+                stream.cancel()
+        except RuntimeError as error:
+            logger.debug("closing a handle with a failed statement: %s", engine_error(error).name)
+        finally:
+            if handle is not None:
+                handle.close()
+
+
+class _StreamedInsert:
+    """Data goes to the engine as it comes, in pieces of PIECE_BYTES."""
+
+    def __init__(self, handle: Any, insert: sql.DataInsert) -> None:
+        statement = (insert.into + b" " + insert.settings).decode("utf-8", "surrogateescape")
+        self._inserter = handle.send_insert(statement, insert.format)
+        self._pending = bytearray()
+
+    def append(self, data: bytes) -> None:
+        self._pending += data
+        if len(self._pending) >= PIECE_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        for start in range(0, len(self._pending), PIECE_BYTES):
+            self._inserter.append(bytes(self._pending[start : start + PIECE_BYTES]))
+        self._pending.clear()
+
+    def finish(self) -> Statistics:
+        self._flush()
+        result = self._inserter.finish()
+        return Statistics(
+            read_rows=result.rows_written,
+            read_bytes=result.bytes_written,
+            written_rows=result.rows_written,
+            written_bytes=result.bytes_written,
+            result_rows=result.rows_written,
+            result_bytes=result.bytes_written,
+            elapsed_seconds=result.elapsed,
+        )
+
+    def cancel(self) -> None:
+        self._inserter.cancel()
+
+
+class _SpooledInsert:
+    """Data goes to a file first: the engine would keep formats that are read from their end in memory, whole."""
+
+    def __init__(self, handle: Any, insert: sql.DataInsert, spool: Path) -> None:
+        self._handle, self._insert = handle, insert
+        # Fails for a missing table or column before any data is taken.
+        handle.query(b"EXPLAIN AST " + insert.into + b" SELECT 1")
+        self._file = tempfile.NamedTemporaryFile(dir=spool, suffix=f".{insert.format.lower()}")  # noqa: SIM115 (lives until finish)
+
+    def append(self, data: bytes) -> None:
+        self._file.write(data)
+
+    def finish(self) -> Statistics:
+        with self._file:
+            self._file.flush()
+            source = sql.quote_string(self._file.name).encode()
+            statement = b"%s FROM INFILE %s %s FORMAT %s"
+            parts = (self._insert.into, source, self._insert.settings, self._insert.format.encode())
+            return _statistics(self._handle.query(statement % parts))
+
+    def cancel(self) -> None:
+        self._file.close()
+
+
+def _statistics(result: Any) -> Statistics:
+    return Statistics(
+        read_rows=result.storage_rows_read(),
+        read_bytes=result.storage_bytes_read(),
+        written_rows=result.rows_written(),
+        written_bytes=result.bytes_written(),
+        result_rows=result.rows_read() or result.rows_written(),
+        result_bytes=result.size(),
+        elapsed_seconds=result.elapsed(),
+    )
+
+
+def _setting_name(name: str) -> str:
+    if not _SETTING_NAME.fullmatch(name):
+        raise EndpointError(
+            115, "UNKNOWN_SETTING", f"Unknown setting {name!r}: a name has letters, digits and underscores"
+        )
+    return name
+
+
+class _engine_errors:
+    """Whatever chDB raises in the block leaves it as an EndpointError."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        # chdb's own exceptions are of several bases; RuntimeError covers the streaming ones.
+        if isinstance(error, Exception) and not isinstance(error, (EndpointError, OSError)):
+            raise engine_error(error) from error
+        return False
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """`data` in pieces of PIECE_BYTES, without copying it whole."""
+    view = memoryview(data)
+    for start in range(0, len(view), PIECE_BYTES):
+        yield bytes(view[start : start + PIECE_BYTES])
