@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from energy_assets.assets.models import report_row_counts
+from energy_assets.days import DayWindow
 from energy_assets.keys import ML, OWNERS, checkpoint_key
-from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, DayWindow, day_window, lookback
+from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
 from energy_assets.resources.gates import day_states, require_readable
 from energy_assets.resources.models import Loaded, Models, Published
 from energy_assets.resources.warehouse import Warehouse

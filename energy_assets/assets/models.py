@@ -10,8 +10,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
+from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS, checkpoint_key, is_gated
-from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, DayWindow, day_window
+from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window
 from energy_assets.resources.dbt import PROJECT_DIR, Dbt
 from energy_assets.resources.gates import require_readable
 from energy_assets.resources.warehouse import Warehouse

@@ -12,8 +12,8 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
+from energy_assets.days import DayWindow
 from energy_assets.operations.why import explain
-from energy_assets.partitions import DayWindow
 from energy_assets.resources.due import red_days
 from energy_assets.resources.warehouse import Warehouse
 

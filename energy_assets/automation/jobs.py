@@ -7,7 +7,8 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from energy_assets.assets.landing import LANDING_FILES, REJECTED_ROWS
-from energy_assets.partitions import DAILY, DayWindow
+from energy_assets.days import DayWindow
+from energy_assets.partitions import DAILY
 
 LANDING_JOB = dg.define_asset_job(
     "landing",

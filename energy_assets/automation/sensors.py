@@ -10,7 +10,8 @@ import dagster as dg
 
 from energy_assets.automation.edges import EDGES
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags
-from energy_assets.partitions import DAILY, runs_of_days
+from energy_assets.days import runs_of_days
+from energy_assets.partitions import DAILY
 from energy_assets.resources import ledger
 from energy_assets.resources.due import DueDay, due_days
 from energy_assets.resources.landing_zone import LandingZone

@@ -11,8 +11,9 @@ from typing import Any
 import dagster as dg
 
 from energy_assets.checkpoints.day_evaluations import log_day_evaluation
+from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS, QUALITY, checkpoint_key, table_key
-from energy_assets.partitions import BACKFILL, DAILY, DayWindow, day_window
+from energy_assets.partitions import BACKFILL, DAILY, day_window
 from energy_assets.resources.gates import DayState, day_states, failures, record_verdict
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import Settings, settings

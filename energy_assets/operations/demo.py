@@ -11,13 +11,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from energy_assets import home as homes
 from energy_assets.embedded import supervisor
 from energy_assets.home import Home, HomeError
 from energy_assets.operations.ingest import Ingested, ingest
 from energy_assets.operations.runs import Progress
-from energy_assets.operations.summary import Summary, summarize
+
+if TYPE_CHECKING:
+    from energy_assets.operations.summary import Summary
 
 METERS, DAYS, SEED = 100, 30, 1
 
@@ -54,6 +57,7 @@ def run_demo(
     layers = layer_seconds(ingested)
     seconds["look, start, land"] = time.monotonic() - started - sum(layers.values())
     seconds |= layers
+    from energy_assets.operations.summary import summarize
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
 

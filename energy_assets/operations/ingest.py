@@ -20,7 +20,7 @@ from energy_assets.operations.stores import bring_up
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
-    from energy_assets.partitions import DayWindow
+    from energy_assets.days import DayWindow
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Ingested:
 
     @property
     def window(self) -> DayWindow | None:
-        from energy_assets.partitions import DayWindow
+        from energy_assets.days import DayWindow
 
         days = [outcome.window for outcome in self.outcomes]
         return DayWindow(min(w.start for w in days), max(w.end for w in days)) if days else None
@@ -97,7 +97,7 @@ def ingest(
 def run_due(runner: Runner) -> list[RangeOutcome]:
     """Run every day that the graph owes, in ranges."""
     from energy_assets.automation.edges import EDGES
-    from energy_assets.partitions import runs_of_days
+    from energy_assets.days import runs_of_days
     from energy_assets.resources.due import due_days
 
     due = due_days(runner.warehouse, EDGES)

@@ -23,7 +23,7 @@ from energy_assets.operations.instance import dagster_instance
 if TYPE_CHECKING:
     import dagster as dg
 
-    from energy_assets.partitions import DayWindow
+    from energy_assets.days import DayWindow
     from energy_assets.resources.warehouse import Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -72,7 +72,12 @@ class Runner:
         os.environ.setdefault("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")
         self._instance = self._stack.enter_context(dagster_instance(self._home))
         from energy_assets.definitions import defs
+        from energy_assets.partitions import CALENDAR
 
+        if self._home.calendar() != CALENDAR:
+            raise OperationError(
+                f"the calendar of home {self._home.name} changed while this program ran: run the command again"
+            )
         self._definitions: dg.Definitions = defs
         return self
 
@@ -87,7 +92,8 @@ class Runner:
 
     def window(self, first: date, last: date) -> DayWindow:
         """The days from `first` to `last`. Raises OperationError where the calendar does not hold them."""
-        from energy_assets.partitions import DAILY, ONE_DAY, DayWindow
+        from energy_assets.days import ONE_DAY, DayWindow
+        from energy_assets.partitions import DAILY
 
         keys = DAILY.get_partition_keys()
         if last < first:
@@ -142,7 +148,7 @@ class Runner:
 
     def _run_range(self, window: DayWindow, keys: list[dg.AssetKey] | None, outcome: RangeOutcome) -> None:
         from energy_assets.automation.jobs import DAILY_JOB, range_tags
-        from energy_assets.partitions import runs_of_days
+        from energy_assets.days import runs_of_days
         from energy_assets.resources.due import red_days
 
         result = self._execute(DAILY_JOB.name, str(window), range_tags(window), keys, outcome)

@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.assets.serving import SERVED
-from energy_assets.partitions import DayWindow
+from energy_assets.days import DayWindow
 from energy_assets.resources.due import red_days
 from energy_assets.resources.ledger import delivered_days
 from energy_assets.resources.serving import DATABASE, Serving, quoted

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from energy_assets.days import DayWindow
 from energy_assets.keys import GATED
-from energy_assets.partitions import DayWindow
 from energy_assets.resources.gates import DayState, day_states, failures
 
 if TYPE_CHECKING:

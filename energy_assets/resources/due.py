@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from energy_assets.partitions import DayWindow
+from energy_assets.days import DayWindow
 from energy_assets.resources.ledger import stale_days
 from energy_assets.settings import settings
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from psycopg2.extras import execute_values
 
-from energy_assets.partitions import DayWindow
+from energy_assets.days import DayWindow
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from psycopg2.extras import execute_values
 
+from energy_assets.days import DayWindow
 from energy_assets.landing.contract import SOURCES, Source
-from energy_assets.partitions import DayWindow
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

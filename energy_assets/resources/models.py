@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from energy_assets.days import DayWindow
 from energy_assets.home import Home
-from energy_assets.partitions import DayWindow
 from energy_assets.resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
