@@ -28,9 +28,11 @@ from energy_assets.landing.mapping import CsvDialect
 
 PARSED_BYTES = 2 << 20
 """The parser reads up to 32 of these ahead."""
-BLOCK_BYTES = 12 << 20
+BLOCK_BYTES = 8 << 20
 BLOCK_ROWS = 250_000
 HEADER_BYTES = 1 << 20
+HOPELESS_ROWS = 100_000
+"""Rows of the wrong length, and none of the right one, after which a file is given up."""
 RAGGED_TEXT = 1000
 """Characters of a ragged row that are kept to find its day in."""
 
@@ -47,13 +49,8 @@ class Block:
     row_numbers: np.ndarray
 
 
-@dataclass(frozen=True)
-class RaggedRow:
-    """A CSV row with too few or too many values."""
-
-    row_number: int
-    values: int
-    text: str
+OnRagged = Callable[[int, int, str], None]
+"""Takes the row number, the number of values and the text (cut to RAGGED_TEXT) of a row of the wrong length."""
 
 
 def read_header(path: Path, dialect: CsvDialect) -> list[str]:
@@ -86,9 +83,7 @@ def check_header(header: Sequence[str], used: frozenset[str]) -> None:
             raise UnreadableFile(f"the column {name} is there {header.count(name)} times: leave one of them")
 
 
-def read_blocks(
-    path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: Callable[[RaggedRow], None]
-) -> Iterator[Block]:
+def read_blocks(path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: OnRagged) -> Iterator[Block]:
     """The file's rows, in order and in bounded memory; wholly empty ones are left out.
 
     The next block is parsed while the caller works on one. `on_ragged` is called (from another thread, in order) for each
@@ -99,22 +94,21 @@ def read_blocks(
     return _read_ahead(blocks)
 
 
-def _csv_blocks(
-    path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: Callable[[RaggedRow], None]
-) -> Iterator[Block]:
+def _csv_blocks(path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: OnRagged) -> Iterator[Block]:
     ragged = array("q")  # ten million of them must fit
 
-    runaway: list[int] = []
+    refusals: list[str] = []
 
     def note(row: pacsv.InvalidRow) -> str:
-        if "\n" in row.text.rstrip("\r\n"):
-            runaway.append(row.number)
-            return "error"  # raising here would only be printed
         ragged.append(row.number)
-        on_ragged(RaggedRow(row.number, row.actual_columns, row.text[:RAGGED_TEXT]))
-        return "skip"
+        if "\n" in row.text.rstrip("\r\n"):
+            refusals.append(_runaway_reason(row.number, dialect))
+        elif len(ragged) == HOPELESS_ROWS and row.number == HOPELESS_ROWS + 1:
+            refusals.append(_hopeless_reason(row, len(header)))
+        on_ragged(row.number, row.actual_columns, row.text[:RAGGED_TEXT])
+        return "error" if refusals else "skip"  # raising here would only be printed
 
-    with _as_unreadable(dialect, runaway), _open(path) as stream:
+    with _as_unreadable(dialect, refusals), _open(path) as stream:
         watched = _Watched(stream, dialect.quote.encode())
         names = [str(position) for position in range(len(header))]
         first = 2
@@ -216,6 +210,13 @@ def _runaway_reason(row_number: int | None, dialect: CsvDialect) -> str:
     )
 
 
+def _hopeless_reason(row: pacsv.InvalidRow, expected: int) -> str:
+    return (
+        f"its first {HOPELESS_ROWS:,} rows all have another number of values than the header ({row.actual_columns}, not "
+        f"{expected}): correct the header, or declare the delimiter in a mapping"
+    )
+
+
 def _unique(header: Sequence[str]) -> list[str]:
     """Column names that can be addressed: unnamed and repeated ones, which no mapping reads, get their position."""
     return [f"\0{position}" if not name or header.count(name) > 1 else name for position, name in enumerate(header)]
@@ -268,10 +269,10 @@ class _Watched(io.RawIOBase):
 
 
 @contextmanager
-def _as_unreadable(dialect: CsvDialect | None = None, runaway: Sequence[int] = ()) -> Iterator[None]:
+def _as_unreadable(dialect: CsvDialect | None = None, refusals: Sequence[str] = ()) -> Iterator[None]:
     """Turn what a broken file raises into UnreadableFile; errors of the machine (OSError with a number) pass.
 
-    `runaway` holds the rows at which a quote was found that is never closed.
+    `refusals` holds reasons that were found while parsing; they say more than what the parser then raises.
     """
     try:
         yield
@@ -282,8 +283,8 @@ def _as_unreadable(dialect: CsvDialect | None = None, runaway: Sequence[int] = (
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        if runaway:
-            raise UnreadableFile(_runaway_reason(runaway[0], dialect or CsvDialect())) from error
+        if refusals:
+            raise UnreadableFile(refusals[0]) from error
         raise UnreadableFile(_damage_reason(str(error), dialect or CsvDialect())) from error
 
 

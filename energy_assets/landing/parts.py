@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from energy_assets.landing.contract import SOURCES, Source
 
-HELD_BYTES = 64 << 20
+HELD_BYTES = 48 << 20
 """Rows held in memory before they are spilled."""
 GROUP_ROWS = 500_000
 REJECTED = "rejected_rows"

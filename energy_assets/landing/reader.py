@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from energy_assets.landing import instants, values
-from energy_assets.landing.blocks import Block, RaggedRow, UnreadableFile, check_header, read_blocks, read_header
+from energy_assets.landing.blocks import Block, UnreadableFile, check_header, read_blocks, read_header
 from energy_assets.landing.contract import INSTANT, REJECTED_ROWS, Column, Source
 from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.files import DataFile
@@ -315,11 +315,10 @@ class _RaggedRows:
         self._sink = sink
         self._expected = expected
         self._dialect = dialect
-        self._waiting: list[RaggedRow] = []
+        self._waiting: list[tuple[int, int, str]] = []
 
-    def note(self, row: RaggedRow) -> None:
-        self.count += 1
-        self._waiting.append(row)
+    def note(self, row_number: int, values_there: int, text: str) -> None:
+        self._waiting.append((row_number, values_there, text))
         if len(self._waiting) >= RAGGED_AT_ONCE:
             self.flush()
 
@@ -327,26 +326,32 @@ class _RaggedRows:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        cells = [self._cells(row.text) for row in waiting]
+        self.count += len(waiting)
+        rows = pl.DataFrame(waiting, schema={"number": pl.Int64, "values": pl.Int64, "text": pl.String}, orient="row")
+        reasons = pl.format("has {} values, the header has {}", "values", pl.lit(self._expected))
         for reader in self._readers:
             self._sink.reject(
                 rejected_rows(
                     reader.source.name,
-                    days=reader.days_of(pa.array([_cell(row, reader.instant_index) for row in cells], pa.string())),
-                    row_numbers=pa.array([row.row_number for row in waiting], pa.int64()),
+                    days=reader.days_of(self._cells(rows["text"], reader.instant_index)),
+                    row_numbers=rows["number"].to_arrow(),
                     column=None,
-                    delivered=pa.array([row.text for row in waiting], pa.string()),
-                    reasons=pa.array([f"has {row.values} values, the header has {self._expected}" for row in waiting]),
+                    delivered=rows["text"].to_arrow(),
+                    reasons=rows.select(reasons).to_series().to_arrow().cast(pa.string()),
                 )
             )
 
-    def _cells(self, text: str) -> list[str]:
-        quoting = {"quotechar": self._dialect.quote} if self._dialect.quote else {"quoting": csv.QUOTE_NONE}
-        return next(csv.reader([text], delimiter=self._dialect.delimiter, **quoting), [])
-
-
-def _cell(cells: list[str], position: int | None) -> str:
-    return cells[position] if position is not None and position < len(cells) else ""
+    def _cells(self, texts: pl.Series, position: int | None) -> pa.Array:
+        """The value at `position` of each row, null where the row is shorter."""
+        if position is None:
+            return pa.nulls(len(texts), pa.string())
+        quote = self._dialect.quote
+        if quote and texts.str.contains(quote, literal=True).any():
+            rows = csv.reader(texts, delimiter=self._dialect.delimiter, quotechar=quote)
+            return pa.array([row[position] if position < len(row) else None for row in rows], pa.string())
+        return (
+            texts.str.split(self._dialect.delimiter).list.get(position, null_on_oob=True).to_arrow().cast(pa.string())
+        )
 
 
 def _read_values(delivered: pa.Array, column: Column, origin: From) -> values.Values:
@@ -385,7 +390,7 @@ def _proven_orders(file: DataFile, mapping: Mapping, header: list[str]) -> dict[
         raise UnreadableFile(f"column {', '.join(proofs)}: {error}") from error
 
 
-def _ignore(_row: RaggedRow) -> None:
+def _ignore(_row_number: int, _values: int, _text: str) -> None:
     return None
 
 

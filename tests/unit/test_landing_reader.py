@@ -167,6 +167,11 @@ PACKED = gzip.compress((HEADER + GOOD * 5000).encode())
         ("a.csv", HEADER.encode() + b'M1,2024-01-01,1\n"M2,2024-01-01,1\nM3,2024-01-01,1\n', "row 3 opens a quote"),
         ("a.csv", HEADER.encode() + b'"M2,2024-01-01,1\nM3",2024-01-01,1\n', "row 2 opens a quote"),
         ("a.csv", HEADER.encode() + b'M1,2024-01-01,1\n"' + GOOD.encode() * 200_000, "row is longer than"),
+        (
+            "a.csv",
+            HEADER.encode() + b"M1,2024-01-01\n" * 100_000,
+            "its first 100,000 rows all have another number of values",
+        ),
         ("a.csv", b"PK\x03\x04\x00\xff\xfe", "not encoded in utf-8"),
         ("a.csv.gz", PACKED[: len(PACKED) // 2], "damaged or cut off"),
         ("a.csv.gz", PACKED[:-6], "damaged or cut off"),
