@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from energy_assets.landing.contract import SOURCES, Source
 HELD_BYTES = 48 << 20
 """Rows held in memory before they are spilled."""
 GROUP_ROWS = 500_000
+ABANDONED_SECONDS = 86_400
 REJECTED = "rejected_rows"
 EPOCH = date(1970, 1, 1)
 
@@ -145,7 +148,11 @@ def move_durably(draft: Path, target: Path) -> None:
 
 
 def draft_directory(parts: Path) -> Path:
-    """A new directory for a file's parts in the making."""
+    """A new directory for a file's parts in the making; those that killed processes left a day ago are cleared away."""
+    for left in parts.glob(".draft-*"):
+        with suppress(FileNotFoundError):  # another process cleared it
+            if left.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                drop_draft(left)
     path = parts / f".draft-{os.getpid()}-{os.urandom(4).hex()}"
     path.mkdir(parents=True)
     return path

@@ -32,7 +32,8 @@ class ScanError(Exception):
 
 @dataclass(frozen=True)
 class FileScan:
-    """What one file would become. `message` says why it could not be read; `rejects` are sentences about rejected rows."""
+    """What one file would become. `message` says why it could not be read; `rejects` are sentences about the
+    first SAMPLED_REJECTS rejected rows."""
 
     path: str
     mapping: str | None = None

@@ -148,3 +148,13 @@ def test_the_same_content_where_nothing_fits_takes_nothing_away(zone: Zone) -> N
     elsewhere = zone.land_text(days_text(1), "weather/a.csv")
     assert elsewhere.status == "unreadable"
     assert zone.part(landed, DAY).is_file()
+
+
+def test_what_a_killed_process_left_is_cleared_away_a_day_later(zone: Zone) -> None:
+    young, old = zone.parts / ".draft-1-young", zone.parts / ".draft-1-old"
+    for draft in (young, old):
+        draft.mkdir(parents=True)
+        (draft / "spill-0-meter_readings.arrow").touch()
+    os.utime(old, (1_700_000_000, 1_700_000_000))
+    zone.land_text(days_text(1))
+    assert (young.exists(), old.exists()) == (True, False)
