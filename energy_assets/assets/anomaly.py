@@ -7,6 +7,7 @@ What does not: features, forest and types (ml/), thresholds (settings.py).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 
 import dagster as dg
 import numpy as np
@@ -139,16 +140,12 @@ def anomaly_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, mode
     window = day_window(context)
     require_readable(warehouse, [FEATURES, WEATHER], window)
     history = ProfileHistory(warehouse)
-    for day in window:
-        model = models.load(warehouse, Week.of(day).first_day)
-        weather = weather_of(warehouse, day)
-        warehouse.replace_day(
-            ML,
-            "anomaly_scores",
-            day,
-            (score_table(piece, model) for piece in history.features(day, weather)),
-            run_id=context.run_id,
-        )
+    for week, days in groupby(window, key=Week.of):
+        model = models.load(warehouse, week.first_day)
+        for day in days:
+            features = history.features(day, weather_of(warehouse, day))
+            tables = (score_table(piece, model) for piece in features)
+            warehouse.replace_day(ML, "anomaly_scores", day, tables, run_id=context.run_id)
     report_row_counts(context, warehouse, context.asset_key, window)
     return dg.MaterializeResult()
 

@@ -4,13 +4,13 @@ What belongs here: judging the days of a run, recording each day's verdict, and 
 What does not: expectations (quality_suites/), who may read a day (resources/gates.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from energy_assets.checkpoints.day_evaluations import log_day_evaluation
+from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
 from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS, QUALITY, checkpoint_key, table_key
 from energy_assets.partitions import BACKFILL, DAILY, day_window
@@ -48,8 +48,7 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
             red = [day for day in window if day not in green]
             for day in green:
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat()))
-            for day in window:
-                evaluate_day(context, warehouse, states[day])
+            evaluate_days(context, warehouse, table, states.values())
             raise red_days(warehouse, table, red, green)
         for day in window:
             context.add_asset_metadata(state_metadata(states[day]), partition_key=day.isoformat())
@@ -72,8 +71,7 @@ def gate(table: str) -> dg.AssetChecksDefinition:
         window = day_window(context)
         states = {day: state for (_, day), state in day_states(warehouse, [table], window).items()}
         closed = [day for day in window if day not in states or not states[day].is_readable]
-        for day, state in states.items():
-            evaluate_day(context, warehouse, state)
+        evaluate_days(context, warehouse, table, states.values())
         return dg.AssetCheckResult(
             passed=not closed,
             description=f"{len(window) - len(closed)} of {len(window)} days may be read"
@@ -117,17 +115,25 @@ def limits(known: Settings) -> Any:
     )
 
 
-def evaluate_day(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, warehouse: Warehouse, state: DayState
+def evaluate_days(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    warehouse: Warehouse,
+    table: str,
+    states: Iterable[DayState],
 ) -> None:
-    log_day_evaluation(
+    log_day_evaluations(
         context,
-        asset_key=checkpoint_key(state.table),
+        asset_key=checkpoint_key(table),
         check_name=CHECK,
-        day=state.day,
-        passed=state.is_readable,
-        description=f"{state.table} of {state.day} is {state.state}",
-        metadata={**state_metadata(state), **failure_metadata(warehouse, state)},
+        evaluations=[
+            DayEvaluation(
+                day=state.day,
+                passed=state.is_readable,
+                description=f"{table} of {state.day} is {state.state}",
+                metadata={**state_metadata(state), **failure_metadata(warehouse, state)},
+            )
+            for state in sorted(states, key=lambda state: state.day)
+        ],
     )
 
 
@@ -142,9 +148,9 @@ def state_metadata(state: DayState) -> dict[str, Any]:
 
 def failure_metadata(warehouse: Warehouse, state: DayState) -> dict[str, Any]:
     """The failing expectations as a table, with sample rows; nothing where all hold."""
-    failed = failures(warehouse, state.table, state.day)
-    if not failed:
+    if not (state.failed_critical or state.failed_warning):
         return {}
+    failed = failures(warehouse, state.table, state.day)
     records = [
         dg.TableRecord(
             {"severity": f.severity, "what": f.message, "count": f.unexpected_count or 0, "sample": "; ".join(f.sample)}

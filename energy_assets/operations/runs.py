@@ -213,7 +213,7 @@ class _StepWatch:
         if event is None:
             return
         kind = event.event_type_value
-        if kind == "RUN_START" and self._outcome is not None:
+        if kind == "PIPELINE_START" and self._outcome is not None:
             self._outcome.runs += 1
         if kind == "STEP_START":
             self._started[event.step_key] = time.monotonic()

@@ -15,11 +15,11 @@ import dagster as dg
 from psycopg2 import sql
 
 from energy_assets.home import Home
+from energy_assets.resources.pools import adbc_connection, psycopg2_connection
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from adbc_driver_postgresql.dbapi import Connection as AdbcConnection
     from psycopg2.extensions import connection as Connection
 
     from energy_assets.embedded.connections import Connections
@@ -39,15 +39,8 @@ class Warehouse(dg.ConfigurableResource):
     @contextmanager
     def transaction(self, *, as_loader: bool = False) -> Iterator[Connection]:
         """A psycopg2 connection in one transaction: committed at the end, rolled back on an error."""
-        import psycopg2
-
-        known = self.connections
-        connection = psycopg2.connect(known.loader_dsn if as_loader else known.transformer_dsn)
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+        with psycopg2_connection(self._dsn(as_loader)) as connection, connection:
+            yield connection
 
     def rows(self, query: sql.Composable | str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple]:
         """A small result, whole."""
@@ -58,7 +51,7 @@ class Warehouse(dg.ConfigurableResource):
     @contextmanager
     def stream(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[pa.RecordBatchReader]:
         """A large result as a stream of Arrow batches; parameters are `$1`, `$2`, …"""
-        with self._adbc(as_loader=False) as connection, connection.cursor() as cursor:
+        with adbc_connection(self._dsn(False)) as connection, connection.cursor() as cursor:
             cursor.execute(query, parameters or None)
             yield cursor.fetch_record_batch()
 
@@ -79,7 +72,7 @@ class Warehouse(dg.ConfigurableResource):
         """
         partition = self.ensure_partition(schema, table, day, as_loader=as_loader)
         row_count = 0
-        with self._adbc(as_loader=as_loader) as connection, connection.cursor() as cursor:
+        with adbc_connection(self._dsn(as_loader)) as connection, connection.cursor() as cursor:
             cursor.execute("select quality.lock_table($1)", (f"{schema}.{table}",))
             cursor.fetchall()
             cursor.execute("select quality.empty_partition($1, $2)", (schema, partition))
@@ -128,13 +121,9 @@ class Warehouse(dg.ConfigurableResource):
             )
         )
 
-    @contextmanager
-    def _adbc(self, *, as_loader: bool) -> Iterator[AdbcConnection]:
-        from adbc_driver_postgresql import dbapi
-
+    def _dsn(self, as_loader: bool) -> str:
         known = self.connections
-        with dbapi.connect(known.loader_dsn if as_loader else known.transformer_dsn) as connection:
-            yield connection
+        return known.loader_dsn if as_loader else known.transformer_dsn
 
 
 def quoted_name(*names: str) -> str:
