@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy
 from clickhouse_connect.driver.compression import ZstdCompressor
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
+from clickhouse_connect.driver.external import ExternalData
 from clickhouse_process import PASSWORDS, ClickHouseProcess
 
 ROWS = 300_000
@@ -86,7 +87,7 @@ def counted(writer, table) -> tuple[int, int]:
 # Inserts -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("compress", ["lz4", "zstd", "gzip", False])
+@pytest.mark.parametrize("compress", ["lz4", "zstd"])
 def test_an_insert_of_many_frames_keeps_every_row(server, writer, readings, compress):
     columns = table_of(ROWS).to_pydict()
 
@@ -330,6 +331,62 @@ def test_more_clients_than_workers_wait_their_turn(server):
         answers = list(pool.map(lambda _: ask(server, body="SELECT sleep(0.3)")[0], range(24)))
 
     assert answers == [200] * 24
+
+
+def test_a_slow_query_sends_its_rows_as_they_come(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    statement = "SELECT sleepEachRow(0.1) FROM numbers(30) SETTINGS max_block_size = 1"
+    headers = {"X-ClickHouse-User": "writer", "X-ClickHouse-Key": PASSWORDS["writer"]}
+    started = time.monotonic()
+    connection.request("POST", "/", body=statement, headers=headers)
+
+    assert connection.getresponse().read(2) == b"0\n"
+    assert time.monotonic() - started < 2
+    connection.close()
+
+
+def test_an_external_table_serves_one_query(writer):
+    rows = writer.query(
+        "SELECT name, factor FROM tariffs ORDER BY factor",
+        external_data=ExternalData(
+            file_name="tariffs", data=b"night,1\nday,2\n", fmt="CSV", structure="name String, factor Int8"
+        ),
+    ).result_rows
+
+    assert rows == [("night", 1), ("day", 2)]
+    with pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
+        writer.query("SELECT * FROM tariffs")
+
+
+# Sessions ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_keeps_temporary_tables_settings_and_database(server):
+    with server.client(session_id="keeps") as client:
+        client.command("CREATE TEMPORARY TABLE mine (a Int64)")
+        client.insert("mine", [[1], [2]], column_names=["a"], database="")
+        client.command("SET max_block_size = 1234")
+        assert client.query("SELECT sum(a) FROM mine", settings={"max_block_size": 99}).result_rows == [(3,)]
+        assert client.command("SELECT getSetting('max_block_size')") == 1234
+        client.command("SELECT 1", settings={"max_threads": 1})
+        assert client.command("SELECT changed FROM system.settings WHERE name = 'max_threads'") == 0
+
+    with server.client(session_id="other") as other, pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
+        other.query("SELECT * FROM mine")
+
+
+def test_two_requests_of_one_session_at_once_are_refused(server):
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(ask, server, target="/?session_id=one", body="SELECT sleep(1)")
+        time.sleep(0.3)
+        status, headers, _ = ask(server, target="/?session_id=one", body="SELECT 1")
+        assert (status, headers["x-clickhouse-exception-code"]) == (404, "373")
+        assert slow.result()[0] == 200
+    assert ask(server, target="/?session_id=one&session_check=1", body="SELECT 1")[0] == 200
+    assert (
+        ask(server, target="/?session_id=two&session_check=1", body="SELECT 1")[1]["x-clickhouse-exception-code"]
+        == "372"
+    )
 
 
 # Clients that leave --------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from energy_assets.embedded.clickhouse import access, protocol, sql
 from energy_assets.embedded.clickhouse.compression import PIECE_BYTES, Compressor, Identity, accepted, decompressor
 from energy_assets.embedded.clickhouse.engine import Engine, ExternalTable, Job, Request, pieces
 from energy_assets.embedded.clickhouse.protocol import EndpointError, Parameters
+from energy_assets.embedded.clickhouse.sessions import Session, Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Endpoint:
         self._control = ThreadPoolExecutor(2, thread_name_prefix="control")
         self._gate = asyncio.Semaphore(self._limits.requests)
         self._jobs: set[Job] = set()
+        self._sessions = Sessions(lambda session: self._control.submit(session.handle.close))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer, started = Answer(send, self._engine), time.monotonic()
@@ -103,7 +105,21 @@ class Endpoint:
         )
         if user.readonly and body.external:
             raise EndpointError(access.READONLY, "READONLY", "bi: external tables are not allowed in readonly mode")
-        await self._run(http, request, statement, body, answer)
+        async with self._session(user, given) as session:
+            answer.session = session
+            await self._run(http, request, session, statement, body, answer)
+
+    @asynccontextmanager
+    async def _session(self, user: access.User, given: Parameters) -> AsyncIterator[Session | None]:
+        session_id = given.transport.get("session_id")
+        if not session_id:
+            yield None
+            return
+        session = await self._sessions.take(user.name, session_id, must_exist=given.flag("session_check"))
+        try:
+            yield session
+        finally:
+            self._sessions.release(session, given.transport.get("session_timeout", ""))
 
     async def _body(self, http: HttpRequest, given: Parameters) -> Body:
         if http.headers.get("content-type", "").lower().startswith("multipart/form-data"):
@@ -124,8 +140,16 @@ class Endpoint:
                 raise EndpointError(272, "QUERY_IS_TOO_LARGE", message)
         return statement
 
-    async def _run(self, http: HttpRequest, request: Request, statement: bytes, body: Body, answer: Answer) -> None:
-        async with self._gate, self._job(request) as job:
+    async def _run(
+        self,
+        http: HttpRequest,
+        request: Request,
+        session: Session | None,
+        statement: bytes,
+        body: Body,
+        answer: Answer,
+    ) -> None:
+        async with self._gate, self._job(request, session) as job:
             executor = self._control if sql.first_keyword(statement[:PIECE_BYTES]) == b"KILL" else self._workers
             run = _Run(job, executor, answer, self._engine)
             insert = sql.data_insert(statement)
@@ -135,8 +159,8 @@ class Endpoint:
                 await self._until_client_leaves(http, job, run.statement(statement, is_values=insert is not None))
 
     @asynccontextmanager
-    async def _job(self, request: Request) -> AsyncIterator[Job]:
-        job = Job(self._engine, request)
+    async def _job(self, request: Request, session: Session | None) -> AsyncIterator[Job]:
+        job = Job(self._engine, request, session)
         self._jobs.add(job)
         try:
             yield job
@@ -180,8 +204,9 @@ class Endpoint:
 
     def close(self) -> bool:
         """Let go of the worker threads; False where a statement still holds one."""
-        for pool in (self._workers, self._control):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._sessions.end_all()
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._control.shutdown(wait=True)
         return not self._jobs
 
 
@@ -208,14 +233,16 @@ class _Run:
     async def statement(self, statement: bytes, *, is_values: bool) -> None:
         job, answer = self._job, self._answer
         await self._call(job.open)
-        reads = False if is_values else await self._call(job.examine, statement)
-        job.reads_only = reads
+        if is_values:
+            job.refuse_writing()
+        reads = job.reads_only = False if is_values else await self._call(job.examine, statement)
         format_name = (sql.output_format(statement) if reads else None) or answer.default_format
         is_query = reads and sql.first_keyword(statement) in (b"SELECT", b"WITH", b"FROM")
         if is_query and format_name in protocol.STREAMED_FORMATS:
             await self._stream(statement, format_name)
             return
         result = await self._call(job.run, statement, answer.default_format)
+        await self._call(job.keep, statement)
         has_result = reads or bool(result)
         if len(result) <= PIECE_BYTES:
             await answer.whole(result, format_name if has_result else None, job.statistics)
@@ -231,17 +258,17 @@ class _Run:
         job, answer = self._job, self._answer
         await self._call(job.start, statement, format_name)
         first = await self._call(job.fetch)
-        if first is None or len(first) < PIECE_BYTES:
-            await answer.whole(first or b"", format_name, job.statistics)
+        if job.is_exhausted:
+            await answer.whole(first, format_name, job.statistics)
             return
         if answer.waits_for_end:
             await self._spooled(first, format_name)
             return
         await answer.begin(format_name)
-        upcoming: asyncio.Future[bytes | None] | None = None
-        piece: bytes | None = first
+        upcoming: asyncio.Future[bytes] | None = None
+        piece = first
         try:
-            while piece is not None:
+            while piece:
                 # The engine works on the next piece while this one is sent.
                 upcoming = asyncio.ensure_future(self._call(job.fetch))
                 await answer.send_piece(await self._call(answer.compress, piece))
@@ -258,8 +285,8 @@ class _Run:
         """Send nothing before the query's end, as `wait_end_of_query` asks: its errors then have a status of their own."""
         job, answer = self._job, self._answer
         with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY_BYTES, dir=self._engine.spool) as spool:
-            piece: bytes | None = first
-            while piece is not None:
+            piece = first
+            while piece:
                 await self._call(spool.write, piece)
                 piece = await self._call(job.fetch)
             spool.seek(0)
@@ -325,6 +352,7 @@ class Answer:
         self.default_format = _DEFAULT_FORMAT
         self.waits_for_end = False
         self.outcome = "no answer"
+        self.session: Session | None = None
         self._timezone = engine.timezone
         self._encoding: str | None = None
         self._codec: Compressor | Identity = Identity()
@@ -373,6 +401,7 @@ class Answer:
             await self._send({"type": "http.response.body", "body": b"" if self._is_head else piece, "more_body": True})
 
     async def end(self) -> None:
+        self._is_last()
         await self._send({"type": "http.response.body", "body": self._codec.finish(), "more_body": False})
         self.outcome = "ok"
 
@@ -394,7 +423,13 @@ class Answer:
 
     async def _respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
         await self._send({"type": "http.response.start", "status": status, "headers": protocol.encode_headers(headers)})
+        self._is_last()
         await self._send({"type": "http.response.body", "body": b"" if self._is_head else body})
+
+    def _is_last(self) -> None:
+        """Said before the last piece is sent: the client may send its next request at once."""
+        if self.session is not None:
+            self.session.is_answered = True
 
     def _headers(self, format_name: str | None, statistics: protocol.Statistics | None) -> dict[str, str]:
         headers = {

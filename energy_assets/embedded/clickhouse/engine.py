@@ -7,11 +7,13 @@ What does not: HTTP (app.py), and what users may do (access.py).
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import re
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +24,12 @@ from xml.sax.saxutils import escape
 from energy_assets.embedded.clickhouse import access, sql
 from energy_assets.embedded.clickhouse.compression import PIECE_BYTES
 from energy_assets.embedded.clickhouse.protocol import SPOOLED_FORMATS, EndpointError, Statistics, engine_error
+from energy_assets.embedded.clickhouse.sessions import Session, leaves_state, settings_named
 
 logger = logging.getLogger(__name__)
 
+_PIECE_SECONDS = 0.25
+"""A slow query's rows do not wait for a full piece."""
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _TAG_SETTING = "chdb_client_name"
 """A setting that nothing reads: it carries a job's tag into system.processes, where KILL QUERY finds it."""
@@ -158,10 +163,11 @@ def _locked(data: Path) -> TextIO:
 class Job:
     """One request's statement on a handle of its own. Not thread-safe, save for `cancel`."""
 
-    def __init__(self, engine: Engine, request: Request) -> None:
-        self._engine, self._request = engine, request
+    def __init__(self, engine: Engine, request: Request, session: Session | None = None) -> None:
+        self._engine, self._request, self._session = engine, request, session
         self.tag = uuid.uuid4().hex
         self.is_cancelled = False
+        self.is_exhausted = False
         self.reads_only: bool | None = None
         """None until the statement was examined."""
         self.statistics = Statistics()
@@ -170,29 +176,28 @@ class Job:
         self._sink: _StreamedInsert | _SpooledInsert | None = None
 
     def open(self) -> None:
-        """Open the handle: database, external tables, settings, and `readonly` last. Raises EndpointError."""
-        request = self._request
-        with _engine_errors():
-            self._handle = self._engine.connect()
-            if request.database and request.database != "default":
-                self._handle.query(f"USE {sql.quote_identifier(request.database)}")
-            for table in request.external:
-                self._create_external(table)
-            self._handle.query(f"SET {self._settings()}")
-
-    def _settings(self) -> str:
-        request = self._request
+        """Open the handle: database, settings, external tables, and `readonly` last. Raises EndpointError."""
+        request, session = self._request, self._session
         if request.user.readonly:
             access.check_bi_settings(request.settings)
-        values = {"log_comment": request.query_id, **_SERVER_LIKE, **request.settings, _TAG_SETTING: self.tag}
-        readonly = values.pop("readonly", None)
-        if request.user.readonly:
-            readonly = "1"
-        elif request.is_get and readonly in (None, "0"):
-            readonly = "2"
-        if readonly is not None:
-            values["readonly"] = readonly
-        return ", ".join(f"{_setting_name(name)} = {sql.quote_string(value)}" for name, value in values.items())
+        with _engine_errors():
+            is_kept = session is not None and session.handle is not None
+            self._handle = session.handle if is_kept else self._engine.connect()
+            database = request.database or (session.database if is_kept else "")
+            if database and (is_kept or database != "default"):
+                self._handle.query(f"USE {sql.quote_identifier(database)}")
+            settings = {"log_comment": request.query_id, **_SERVER_LIKE, **request.settings, _TAG_SETTING: self.tag}
+            readonly = "1" if request.user.readonly else settings.get("readonly")
+            self._set({name: value for name, value in settings.items() if name != "readonly"})
+            for table in request.external:
+                self._create_external(table)
+            # On a session's handle it could not be taken back: there `examine` alone refuses writing.
+            if readonly is not None and not is_kept:
+                self._set({"readonly": readonly})
+
+    def _set(self, settings: Mapping[str, str]) -> None:
+        assignments = [f"{_setting_name(name)} = {sql.quote_string(value)}" for name, value in settings.items()]
+        self._handle.query(f"SET {', '.join(assignments)}")
 
     def _create_external(self, table: ExternalTable) -> None:
         name = sql.quote_identifier(table.name)
@@ -213,6 +218,7 @@ class Job:
         if found["statement_count"] > 1:
             raise EndpointError(62, "SYNTAX_ERROR", "Multi-statements are not allowed: send one statement a request")
         reads_only = found["query_class"].name == "READ_ONLY"
+        self.refuse_writing(unless=reads_only or found["statement_count"] == 0)
         if self._request.user.readonly:
             access.check_bi_statement(
                 self._canonical(statement),
@@ -222,6 +228,46 @@ class Job:
                 denied=self._engine.denied_to_bi,
             )
         return reads_only
+
+    def refuse_writing(self, *, unless: bool = False) -> None:
+        """Raises EndpointError 164 for a request that may only read: a GET, or one with a `readonly` setting."""
+        if unless or self._request.user.readonly:
+            return
+        if self._request.is_get:
+            raise EndpointError(
+                access.READONLY,
+                "READONLY",
+                "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. "
+                "You should use method POST for modifying queries",
+            )
+        if self._request.settings.get("readonly", "0") != "0" and self._session is not None and self._session.handle:
+            raise EndpointError(access.READONLY, "READONLY", "Cannot execute query in readonly mode")
+
+    def keep(self, statement: bytes) -> None:
+        """After `statement` ran: leave the handle to the session, where a later request would notice the difference."""
+        session = self._session
+        if session is None or self._request.user.readonly or not leaves_state(statement):
+            return
+        with _engine_errors():
+            if names := settings_named(statement):
+                listed = ", ".join(sql.quote_string(name) for name in names)
+                found = self._handle.query(
+                    f"SELECT name, value FROM system.settings WHERE name IN ({listed})", "JSONEachRow"
+                )
+                session.settings |= {row["name"]: row["value"] for row in map(json.loads, found.bytes().splitlines())}
+            session.database = (
+                self._handle.query("SELECT currentDatabase()", "TabSeparatedRaw").bytes().decode().strip()
+            )
+        session.handle = self._handle
+
+    def _restore_session(self) -> None:
+        """Take back what this request set, and the session did not."""
+        session = self._session
+        for name in self._request.settings:
+            if name in session.settings:
+                self._set({name: session.settings[name]})
+            elif name != "readonly":
+                self._handle.query(f"SET {_setting_name(name)} = DEFAULT")
 
     def _classify(self, statement: bytes) -> dict[str, Any]:
         return self._handle._conn.classify_query(statement.decode("utf-8", "replace"))
@@ -247,15 +293,16 @@ class Job:
         with _engine_errors():
             self._stream = self._handle.send_query(statement, format_name, params=dict(self._request.bound))
 
-    def fetch(self) -> bytes | None:
-        """The next piece of a streamed result, about PIECE_BYTES; None at its end."""
-        pieces, size = [], 0
+    def fetch(self) -> bytes:
+        """The next piece of a streamed result: about PIECE_BYTES, less where the engine is slow. Empty at its end."""
+        pieces, size, started = [], 0, time.monotonic()
         with _engine_errors():
-            while size < PIECE_BYTES:
+            while size < PIECE_BYTES and not (pieces and time.monotonic() - started > _PIECE_SECONDS):
                 if self.is_cancelled:
                     raise EndpointError(394, "QUERY_WAS_CANCELLED", "Query was cancelled")
                 block = self._stream.fetch()
                 if block is None:
+                    self.is_exhausted = True
                     break
                 self.statistics.result_rows += block.rows_read()
                 self.statistics.read_rows += block.storage_rows_read()
@@ -264,10 +311,11 @@ class Job:
                 pieces.append(block.bytes())
                 size += len(pieces[-1])
         self.statistics.result_bytes += size
-        return b"".join(pieces) if size else None
+        return b"".join(pieces)
 
     def begin_insert(self, insert: sql.DataInsert) -> None:
         """Start an INSERT whose data follows in `feed`. Raises EndpointError where the target, format or user refuse it."""
+        self.refuse_writing()
         with _engine_errors():
             for name, value in self._request.bound.items():
                 self._handle.query(f"SET {_setting_name('param_' + name)} = {sql.quote_string(value)}")
@@ -303,8 +351,22 @@ class Job:
         except RuntimeError as error:
             logger.debug("closing a handle with a failed statement: %s", engine_error(error).name)
         finally:
-            if handle is not None:
+            if handle is not None and not self._left_to_session(handle):
                 handle.close()
+
+    def _left_to_session(self, handle: Any) -> bool:
+        session = self._session
+        if session is None or session.handle is not handle:
+            return False
+        self._handle = handle
+        try:
+            self._restore_session()
+        except RuntimeError as error:
+            # Better no session than one with another request's settings.
+            logger.warning("a session ends: its settings cannot be restored: %s", engine_error(error).name)
+            session.handle = None
+        self._handle = None
+        return session.handle is not None
 
 
 class _StreamedInsert:

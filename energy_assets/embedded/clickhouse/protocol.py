@@ -218,6 +218,5 @@ def new_exception_tag() -> str:
 
 def exception_block(tag: str, message: str) -> bytes:
     """What ends a result that failed after its headers were sent; the connection is cut after it."""
-    body = message.strip().encode("utf-8", "replace") + b"\n"
-    mark = tag.encode()
-    return b"\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n" % (mark, body, len(body), mark)
+    body, mark = message.strip().encode("utf-8", "replace"), tag.encode()
+    return b"\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n" % (mark, body, len(body), mark)
