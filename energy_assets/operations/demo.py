@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from energy_assets.operations.summary import Summary
 
 METERS, DAYS, SEED = 100, 30, 1
+RED_DAY = date(2024, 1, 20)
+"""On this day the simulated head-end loses a quarter of the meter identifiers: a gate must be seen to hold."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def simulated(home: Home, say: Callable[[str], None]) -> Path:
     out = home.path / "simulated"
     if not out.exists():
         say(f"simulating {METERS} meters, {DAYS} days")
-        simulate(meters=METERS, days=DAYS, seed=SEED, out=out)
+        simulate(meters=METERS, days=DAYS, seed=SEED, out=out, red_days=[RED_DAY])
     return out
 
 

@@ -22,18 +22,18 @@ def query(home: Home, store: str, statement: str) -> tuple[list[str], list[tuple
 
 
 def _postgres(dsn: str, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    import psycopg2
+    """One statement in a read-only transaction; the driver prepares it, so that a second one cannot end the transaction."""
+    from adbc_driver_manager import Error
+    from adbc_driver_postgresql import dbapi
 
-    connection = psycopg2.connect(dsn)
     try:
-        connection.set_session(readonly=True)
-        with connection.cursor() as cursor:
+        with dbapi.connect(dsn) as connection, connection.cursor() as cursor:
+            cursor.execute("set transaction read only")
             cursor.execute(statement)
-            return [column.name for column in cursor.description or []], cursor.fetchall() if cursor.description else []
-    except psycopg2.Error as error:
+            names = [column[0] for column in cursor.description or []]
+            return names, cursor.fetchall() if names else []
+    except Error as error:
         raise OperationError(str(error).strip()) from error
-    finally:
-        connection.close()
 
 
 def _clickhouse(url: str, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
