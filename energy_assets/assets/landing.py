@@ -64,7 +64,7 @@ REJECTED_ROWS = dg.AssetSpec(
 )
 
 
-@dg.multi_asset(specs=[LANDING_FILES, REJECTED_ROWS], name="landing")
+@dg.multi_asset(specs=[LANDING_FILES, REJECTED_ROWS], name="landing_files")
 def landing(
     context: dg.AssetExecutionContext, warehouse: Warehouse, landing_zone: LandingZone
 ) -> Iterator[dg.MaterializeResult]:
