@@ -1,0 +1,322 @@
+"""The whole graph in this test process: one started home, fourteen days, real runs and real ticks of its sensors.
+
+A process has one calendar, read when `energy_assets.partitions` is imported: importing this module fixes it. Tests share
+the stores; the fixture `graph` empties them, so that each test starts from nothing without starting anything.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from energy_assets.home import Calendar, Home
+from energy_assets.simulation import simulate
+
+FIRST_DAY = date(2024, 1, 1)
+"""A Monday: the week of the eighth is the first that has a week to learn from."""
+LAST_DAY = date(2024, 1, 14)
+CALENDAR = Calendar("Africa/Douala", FIRST_DAY, LAST_DAY)
+METERS = 6
+SETTLED_SECONDS = 3600
+RUN_KEY_TAG = "dagster/run_key"
+
+# Tests must neither reach the servers nor obey the settings that the tester's own environment names.
+for _name in [name for name in os.environ if name.startswith("ENERGY_") or name in ("POSTGRES_URL", "CLICKHOUSE_URL")]:
+    del os.environ[_name]
+
+
+@contextmanager
+def current_home(home: Home) -> Iterator[None]:
+    """`home` is the one that commands and definitions act on."""
+    before = os.environ.get("ENERGY_HOME")
+    os.environ["ENERGY_HOME"] = str(home.path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["ENERGY_HOME"]
+        else:
+            os.environ["ENERGY_HOME"] = before
+
+
+def _fix_calendar() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        home = Home(Path(directory))
+        home.write_calendar(CALENDAR)
+        with current_home(home):
+            from energy_assets import partitions
+    if partitions.CALENDAR != CALENDAR:
+        raise RuntimeError("energy_assets.partitions was imported before tests/integration/graph.py fixed its calendar")
+
+
+_fix_calendar()
+
+import dagster as dg  # noqa: E402
+
+from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags  # noqa: E402
+from energy_assets.automation.sensors import due_days_sensor, landing_sensor  # noqa: E402
+from energy_assets.days import DayWindow  # noqa: E402
+from energy_assets.definitions import build_defs  # noqa: E402
+from energy_assets.keys import GATED, checkpoint_key  # noqa: E402
+from energy_assets.resources.gates import day_states  # noqa: E402
+from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
+from energy_assets.resources.serving import DATABASE, Serving, quoted  # noqa: E402
+from energy_assets.resources.warehouse import Warehouse, quoted_name  # noqa: E402
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def day(number: int) -> date:
+    """The `number`th of January 2024."""
+    return date(2024, 1, number)
+
+
+def days(first: int, last: int) -> DayWindow:
+    """From the `first` to the `last` of January 2024, both included."""
+    return DayWindow(day(first), day(last) + timedelta(days=1))
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One file a day, sound, and the same with a quarter of its rows lacking their meter."""
+
+    sound: Path
+    red: Path
+
+    def file(self, of: date, *, is_red: bool) -> Path:
+        return (self.red if is_red else self.sound) / "meter_readings" / f"{of}.csv"
+
+
+class Graph:
+    """The graph of the test home: deliver files, run days, let sensors tick, and look at what came of it."""
+
+    def __init__(self, home: Home, definitions: dg.Definitions, instance: dg.DagsterInstance, files: Simulated) -> None:
+        self.home = home
+        self.definitions = definitions
+        self.instance = instance
+        self.warehouse = Warehouse(home=str(home.path))
+        self.serving = Serving(home=str(home.path))
+        self.landing_zone = LandingZone(home=str(home.path))
+        self._files = files
+
+    # Deliveries
+
+    def deliver(self, window: DayWindow | date, *, red: Collection[date] = ()) -> list[Path]:
+        """Put the days' files into the landing zone, as files that were written a while ago."""
+        delivered = []
+        for of in DayWindow.of(window) if isinstance(window, date) else window:
+            content = self._files.file(of, is_red=of in red).read_text()
+            delivered.append(self.drop(f"meter_readings/{of}.csv", content))
+        return delivered
+
+    def drop(self, relative: str, content: str, *, age_seconds: float = SETTLED_SECONDS) -> Path:
+        """Write a file below the landing zone whose last change is `age_seconds` ago."""
+        path = self.home.landing / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        changed_at = time.time() - age_seconds
+        os.utime(path, (changed_at, changed_at))
+        return path
+
+    # Runs
+
+    def land(self) -> dg.ExecuteInProcessResult:
+        return self._execute(LANDING_JOB.name)
+
+    def run(
+        self, window: DayWindow | date, keys: Sequence[dg.AssetKey] | None = None, *, tags: Mapping[str, str] = {}
+    ) -> dg.ExecuteInProcessResult:
+        """One run of the daily job over the window, of all its assets or of `keys`."""
+        window = DayWindow.of(window) if isinstance(window, date) else window
+        return self._execute(DAILY_JOB.name, keys, {**range_tags(window), **tags})
+
+    def land_and_run(self, window: DayWindow, *, red: Collection[date] = ()) -> dg.ExecuteInProcessResult:
+        """Deliver the window, land it, and run it whole."""
+        self.deliver(window, red=red)
+        assert self.land().success
+        return self.run(window)
+
+    def tick_landing(self) -> list[dg.ExecuteInProcessResult]:
+        """A tick of the landing sensor, and the runs that the daemon would launch for it."""
+        return self._tick(landing_sensor, {"warehouse": self.warehouse, "landing_zone": self.landing_zone})
+
+    def tick_due(self) -> list[dg.ExecuteInProcessResult]:
+        """A tick of the due-days sensor, and the runs that the daemon would launch for it."""
+        return self._tick(due_days_sensor, {"warehouse": self.warehouse})
+
+    def settle(self, ticks: int = 10) -> list[dg.ExecuteInProcessResult]:
+        """Let both sensors tick until nothing more is asked for; the runs that were launched, in order.
+
+        Fails where they still ask after `ticks` rounds: automation that never comes to rest.
+        """
+        launched: list[dg.ExecuteInProcessResult] = []
+        for _ in range(ticks):
+            results = self.tick_landing() + self.tick_due()
+            if not results:
+                return launched
+            launched += results
+        pytest.fail(f"the sensors still ask for runs after {ticks} rounds: {[tags_of(r) for r in launched]}")
+
+    def evaluate(self, sensor: dg.SensorDefinition, resources: Mapping[str, object]) -> Sequence[dg.RunRequest]:
+        """What a tick of the sensor asks for, resolved as the daemon does; keys that were used before are left out."""
+        context = dg.build_sensor_context(
+            instance=self.instance, resources=dict(resources), definitions=self.definitions, sensor_name=sensor.name
+        )
+        asked = sensor.evaluate_tick(context).run_requests or []
+        return [request for request in asked if not self._was_asked(request)]
+
+    def _was_asked(self, request: dg.RunRequest) -> bool:
+        return bool(self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: str(request.run_key)}), limit=1))
+
+    def _tick(self, sensor: dg.SensorDefinition, resources: Mapping[str, object]) -> list[dg.ExecuteInProcessResult]:
+        return [
+            self._execute(sensor.job_name, request.asset_selection, {**request.tags, RUN_KEY_TAG: str(request.run_key)})
+            for request in self.evaluate(sensor, resources)
+        ]
+
+    def _execute(
+        self, job: str, keys: Sequence[dg.AssetKey] | None = None, tags: Mapping[str, str] = {}
+    ) -> dg.ExecuteInProcessResult:
+        return self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            tags=dict(tags),
+            asset_selection=list(keys) if keys else None,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+
+    # What came of it
+
+    def states(self, of: date) -> dict[str, str]:
+        """The state of each gated table that was written for the day."""
+        found = day_states(self.warehouse, list(GATED), DayWindow.of(of))
+        return {table: state.state for (table, _), state in found.items()}
+
+    def versions(self, window: DayWindow) -> dict[tuple[str, date], int]:
+        """The version of each day of the window, of gated tables and served copies."""
+        rows = self.warehouse.rows(
+            "select table_name, reading_date, version from quality.day_versions"
+            " where reading_date >= %s and reading_date < %s",
+            (window.start, window.end),
+        )
+        return {(table, of): version for table, of, version in rows}
+
+    def count(self, table: str, date_column: str, of: date) -> int:
+        """Rows of the day in a Postgres table; 0 where the table was never made."""
+        name = quoted_name(GATED[table], table)
+        if self.warehouse.rows("select to_regclass(%s)", (name,))[0][0] is None:
+            return 0
+        return self.warehouse.rows(f"select count(*) from {name} where {quoted_name(date_column)} = %s", (of,))[0][0]
+
+    def served(self, table: str = "meter_readings", date_column: str = "reading_date") -> dict[date, int]:
+        """Rows by day of a table in ClickHouse."""
+        name, column = quoted(DATABASE, table), quoted(date_column)
+        with self.serving.client() as client:
+            return dict(client.query(f"SELECT {column}, count() FROM {name} GROUP BY 1 ORDER BY 1").result_rows)
+
+    def materialized_days(self, key: dg.AssetKey) -> set[date]:
+        return {date.fromisoformat(p) for p in self.instance.get_materialized_partitions(key)}
+
+    # From nothing
+
+    def empty(self) -> None:
+        """Bring the home back to where it was before anything landed."""
+        for directory in (self.home.landing, self.home.parts, self.home.models):
+            shutil.rmtree(directory, ignore_errors=True)
+        self.home.calendar_file.unlink()
+        self.home.write_calendar(CALENDAR)
+        for as_loader, schemas in (
+            (True, ["raw_data"]),
+            (False, ["staging", "intermediate", "ml", "marts", "quality"]),
+        ):
+            with self.warehouse.transaction(as_loader=as_loader) as connection, connection.cursor() as cursor:
+                cursor.execute(
+                    "select quote_ident(nspname) || '.' || quote_ident(relname) from pg_class join pg_namespace"
+                    " on pg_namespace.oid = relnamespace where nspname = any(%s) and relkind in ('r', 'p') and not relispartition",
+                    (schemas,),
+                )
+                if tables := ", ".join(row[0] for row in cursor.fetchall()):
+                    cursor.execute(f"truncate {tables}")
+        with self.serving.client() as client:
+            for (table,) in client.query(f"SHOW TABLES FROM {quoted(DATABASE)}").result_rows:
+                client.command(f"TRUNCATE TABLE {quoted(DATABASE, table)}")
+
+
+def tags_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    return {name: value for name, value in result.dagster_run.tags.items() if not name.startswith(".")}
+
+
+def window_of(result: dg.ExecuteInProcessResult) -> DayWindow | None:
+    """The days of a run."""
+    from energy_assets.automation.alerts import window_of as window_of_run
+
+    return window_of_run(result.dagster_run)
+
+
+def failure_of(result: dg.ExecuteInProcessResult, step: str) -> str:
+    """What the failed step says to the engineer. Fails where the step did not fail."""
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE" and event.step_key == step:
+            data = event.event_specific_data
+            failure = data.user_failure_data
+            return (failure and failure.description) or data.error.message
+    failed = [event.step_key for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    pytest.fail(f"{step} did not fail; failed were {failed or 'none'}")
+
+
+def materialized(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
+    """Assets of which the run materialized any day."""
+    return {event.asset_key for event in result.get_asset_materialization_events()}
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """Deliveries of fourteen days by six meters."""
+    root = tmp_path_factory.mktemp("simulated")
+    count = (LAST_DAY - FIRST_DAY).days + 1
+    every = [FIRST_DAY + timedelta(days=number) for number in range(count)]
+    for name, red in (("sound", []), ("red", every)):
+        simulate(meters=METERS, days=count, seed=7, out=root / name, red_days=red)
+    return Simulated(root / "sound", root / "red")
+
+
+@pytest.fixture(scope="session")
+def graph_home() -> Iterator[Home]:
+    """A home with both stores and their tables; the calendar is this process's."""
+    from energy_assets.embedded import supervisor
+    from energy_assets.operations.stores import bring_up
+
+    # Not below pytest's own directories, which it closes to other users: root's Postgres is another user.
+    directory = Path(tempfile.mkdtemp(prefix="energy-graph-"))
+    home = Home(directory / "home")
+    try:
+        home.write_calendar(CALENDAR)
+        bring_up(home)
+        yield home
+    finally:
+        supervisor.down(home)
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def graph_definitions(graph_home: Home) -> dg.Definitions:
+    with current_home(graph_home):
+        return build_defs()
+
+
+@pytest.fixture
+def graph(graph_home: Home, graph_definitions: dg.Definitions, simulated: Simulated) -> Iterator[Graph]:
+    """The graph with nothing in it, on an instance of its own."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        graph = Graph(graph_home, graph_definitions, instance, simulated)
+        graph.empty()
+        yield graph
