@@ -36,8 +36,12 @@ compute_logs:
 concurrency:
   runs:
     max_concurrent_runs: 2
+run_launcher:
+  module: energy_assets.operations.launcher
+  class: LocalRunLauncher
 run_monitoring:
   enabled: true
+  poll_interval_seconds: 30
 telemetry:
   enabled: false
 nux:
@@ -74,4 +78,10 @@ def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:
+        keep_connections(instance)
         yield instance
+
+
+def keep_connections(instance: dg.DagsterInstance) -> None:
+    """Let the instance keep a connection per storage, as it does in the web server: by default each event opens three anew."""
+    instance.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)

@@ -1,160 +1,295 @@
-"""Dagster's web server and daemon of a home, on one code server that can be reloaded when the calendar widens.
+"""Dagster's web server and daemon of a home, on one code server that is reloaded when the calendar widens.
 
-What belongs here: starting these three and stopping them together. What does not: the stores (embedded/).
+What belongs here: starting these three once a home and stopping them together. What does not: the stores (embedded/).
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
-from energy_assets.embedded import ports
+import psutil
+
+from energy_assets.embedded import ports, processes
 from energy_assets.embedded.ports import LOOPBACK
-from energy_assets.home import Home, write_atomically
+from energy_assets.home import Home, HomeError, write_atomically
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import environment
 
-STOP_SECONDS = 20
+WORKSPACE = """\
+# Written by `energy-assets ui`.
+load_from:
+  - grpc_server:
+      host: {host}
+      port: {port}
+      location_name: energy_assets
+"""
+START_SECONDS = 180.0
+RELOAD_SECONDS = 120
 POLL_SECONDS = 1.0
+STOP_STEPS = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+MARK = "ENERGY_UI_HOME"
+"""Set for the processes of a UI, which hand it on to theirs: so they are found again, whoever started them."""
+
+Say = Callable[[str], None]
 
 
 class UiError(OperationError):
-    """A process of the UI that did not stay up; the message names its log."""
+    """The UI cannot be served; the message names the reason and the remedy."""
 
 
 @dataclass
 class Service:
-    """One process of the UI and its log."""
+    """One process of the UI and what it writes."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    since: int
+    """Size of the log when the process started."""
 
 
-def serve(home: Home, *, port: int | None, say: Callable[[str], None], ready: Callable[[str], None]) -> None:
-    """Run until interrupted. `ready` gets the address once the page answers.
+def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str], None]) -> None:
+    """Run until interrupted or terminated. `ready` gets the address once the page answers.
 
-    Raises UiError where one of the processes ends by itself.
+    Raises UiError where the home's UI runs already, the port is taken, the code does not load, or a process ends by itself.
     """
-    code_port = ports.choose(home, "code", say=say)
-    web_port = port or ports.choose(home, "ui", say=say)
-    ports.remember(home, code=code_port, ui=web_port)
-    workspace = home.dagster / "workspace.yaml"
-    write_atomically(
-        workspace,
-        f"load_from:\n  - grpc_server:\n      host: {LOOPBACK}\n      port: {code_port}\n      location_name: energy_assets\n",
-    )
-    services: list[Service] = []
-    # A terminated `ui` must take its children with it, as an interrupted one does.
-    signal.signal(signal.SIGTERM, _interrupt)
+    with _only_one(home) as lock, _interruptible():
+        try:
+            _clear(home, lambda: say("ending what an earlier UI, which was killed, left behind"), say)
+            code_port, web_port = _ports(home, port, say)
+            address = f"http://{LOOPBACK}:{web_port}"
+            _write(lock, f"{os.getpid()} {address}")
+            services = _start_all(home, code_port, web_port)
+            ready(address)
+            _watch(services, home, code_port, say)
+        except KeyboardInterrupt:
+            say("stopping the UI")
+        finally:
+            with _uninterruptible():
+                _clear(home, lambda: None, say)
+
+
+def running(home: Home) -> str | None:
+    """Process and address of the UI that serves `home` now; None where there is none."""
+    if not _lock_file(home).exists():
+        return None
     try:
-        services.append(
-            _start(
-                home,
-                "code-server",
-                [
-                    "dagster",
-                    "code-server",
-                    "start",
-                    "-m",
-                    "energy_assets.definitions",
-                    "-h",
-                    LOOPBACK,
-                    "-p",
-                    str(code_port),
-                ],
-            )
-        )
-        _wait(services, lambda: _listens(code_port))
-        web = ["dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)]
-        services.append(_start(home, "webserver", web))
-        services.append(_start(home, "daemon", ["dagster-daemon", "run", "-w", str(workspace)]))
-        _wait(services, lambda: _listens(web_port))
-        ready(f"http://{LOOPBACK}:{web_port}")
-        _watch(services, home, code_port)
-    except KeyboardInterrupt:
-        pass
+        with _only_one(home):
+            return None
+    except UiError:
+        return _lock_file(home).read_text(encoding="utf-8").strip() or "starting"
+
+
+@contextmanager
+def _only_one(home: Home) -> Iterator[TextIO]:
+    """Hold the home's UI lock, which the kernel gives back however this process ends; the file to say in who holds it."""
+    _lock_file(home).parent.mkdir(parents=True, exist_ok=True)
+    with _lock_file(home).open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            pid, _, address = handle.read().strip().partition(" ")
+            where = f" at {address} (process {pid})" if address else ", it is just starting"
+            raise UiError(
+                f"the UI of home {home.name} runs already{where}: open that, or stop it first (Ctrl-C"
+                + (f", or kill {pid})" if address else ")")
+            ) from None
+        _write(handle, "")
+        yield handle
+        _write(handle, "")
+
+
+def _lock_file(home: Home) -> Path:
+    return home.dagster / ".ui.lock"
+
+
+def _write(handle: TextIO, text: str) -> None:
+    handle.truncate(0)
+    handle.write(text)
+    handle.flush()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A terminated UI, or one whose terminal closed, takes its children with it, as an interrupted one does."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        # Ignored by whoever started this program (nohup, a script's background) means ignored here.
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    try:
+        yield
     finally:
-        _stop(services)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _watch(services: list[Service], home: Home, code_port: int) -> None:
+@contextmanager
+def _uninterruptible() -> Iterator[None]:
+    """A second Ctrl-C must not leave children behind: stopping has a time limit of its own."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    yield
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _ports(home: Home, port: int | None, say: Say) -> tuple[int, int]:
+    """Ports of the code server and of the page, remembered for the next start."""
+    if port is not None and not ports.is_free(port):
+        raise UiError(f"port {port} is taken by another program: choose another with --port, or leave it out")
+    code_port, web_port = ports.choose(home, "code", say=say), port or ports.choose(home, "ui", say=say)
+    ports.remember(home, code=code_port, ui=web_port)
+    return code_port, web_port
+
+
+def _start_all(home: Home, code_port: int, web_port: int) -> list[Service]:
+    """The three processes, once the code is loaded and the page answers."""
+    workspace = home.dagster / "workspace.yaml"
+    write_atomically(workspace, WORKSPACE.format(host=LOOPBACK, port=code_port))
+    module = ["-m", "energy_assets.definitions"]
+    code = _start(home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port))
+    _wait([code], lambda: _listens(code_port))
+    _raise_if_broken(code, code_port)
+    services = [
+        code,
+        _start(home, "daemon", "dagster-daemon", "run", "-w", str(workspace)),
+        _start(home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)),
+    ]
+    _wait(services, lambda: _answers(f"http://{LOOPBACK}:{web_port}/server_info"))
+    return services
+
+
+def _start(home: Home, name: str, program: str, *arguments: str) -> Service:
+    log = home.logs / f"{name}.log"
+    processes.rotate(log)
+    since = log.stat().st_size
+    process = processes.start(
+        [str(Path(sys.executable).parent / program), *arguments],
+        log=log,
+        cwd=home.path,
+        environment={**os.environ, **environment(home), MARK: str(home.path)},
+    )
+    return Service(name, process, log, since)
+
+
+def _watch(services: list[Service], home: Home, code_port: int, say: Say) -> None:
     """Stay until a process ends; reload the code when the home's calendar changes."""
-    calendar = home.calendar()
+    loaded = home.calendar()
+    broken = ""
     while True:
         time.sleep(POLL_SECONDS)
         _raise_if_ended(services)
-        if (now := home.calendar()) != calendar:
-            calendar = now
-            _reload_code(code_port)
+        try:
+            calendar = home.calendar()
+            if calendar != loaded:
+                _reload_code(code_port)
+                loaded = calendar
+                say(f"the calendar changed ({calendar.first_day} … {calendar.last_day or ''}): the code was reloaded")
+            broken = ""
+        except (HomeError, UiError) as error:
+            # Said once; a calendar that is corrected, or a code server that answers again, is taken up by itself.
+            if str(error) != broken:
+                say(broken := str(error))
 
 
 def _reload_code(code_port: int) -> None:
+    from dagster._core.errors import DagsterUserCodeUnreachableError
     from dagster._grpc.client import DagsterGrpcClient
 
-    DagsterGrpcClient(host=LOOPBACK, port=code_port).reload_code(timeout=120)
+    try:
+        DagsterGrpcClient(host=LOOPBACK, port=code_port).reload_code(timeout=RELOAD_SECONDS)
+    except DagsterUserCodeUnreachableError as error:
+        raise UiError("the code server did not reload the changed calendar yet: trying again") from error
 
 
-def _start(home: Home, name: str, arguments: list[str]) -> Service:
-    log = home.logs / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    executable = Path(sys.executable).parent / arguments[0]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(executable), *arguments[1:]],
-            env={**os.environ, **environment(home)},
-            cwd=home.path,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C reaches this process only, which then stops them in order.
-            start_new_session=True,
-        )
-    return Service(name, process, log)
+def _raise_if_broken(code: Service, code_port: int) -> None:
+    """The servers run on with code that does not load and show an empty page: say it here instead."""
+    from dagster._grpc.client import DagsterGrpcClient
+    from dagster._serdes import deserialize_value
+    from dagster_shared.error import SerializableErrorInfo
+
+    loaded = deserialize_value(DagsterGrpcClient(host=LOOPBACK, port=code_port).list_repositories())
+    if isinstance(loaded, SerializableErrorInfo):
+        while loaded.cause:
+            loaded = loaded.cause
+        raise UiError(f"the code does not load: {loaded.message.strip()}\n→ its log is {code.log}")
 
 
-def _wait(services: list[Service], is_ready: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
+def _wait(services: list[Service], is_ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
     while not is_ready():
         _raise_if_ended(services)
         if time.monotonic() > deadline:
-            raise UiError(f"the {services[-1].name} did not answer within {seconds:.0f} s: see {services[-1].log}")
-        time.sleep(0.2)
+            raise UiError(
+                f"the {services[-1].name} did not answer within {START_SECONDS:.0f} s: see {services[-1].log}"
+            )
+        time.sleep(0.1)
 
 
 def _raise_if_ended(services: list[Service]) -> None:
     for service in services:
-        if service.process.poll() is not None:
-            tail = "\n".join(service.log.read_text(errors="replace").splitlines()[-15:])
+        if (code := service.process.poll()) is not None:
+            tail = processes.tail(service.log, since=service.since)
             raise UiError(
-                f"the {service.name} ended (code {service.process.returncode}):\n{tail}\n→ its log is {service.log}"
+                f"the {service.name} ended by itself (code {code}):\n{tail}\n→ run `energy-assets ui` again; its log is {service.log}"
             )
 
 
-def _stop(services: list[Service]) -> None:
-    for service in reversed(services):
-        if service.process.poll() is None:
-            service.process.send_signal(signal.SIGINT)
-    for service in reversed(services):
-        try:
-            service.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            service.process.kill()
-            service.process.wait()
-
-
 def _listens(port: int) -> bool:
-    import socket
-
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 (our own loopback address)
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def _clear(home: Home, found: Callable[[], None], say: Say) -> None:
+    """Stop every process of the home's UI; what the first ones started in turn (the code, runs, log readers) after them."""
+    if alive := _marked(home):
+        found()
+    pids = {process.pid for process in alive}
+    processes.stop([p for p, parent in alive.items() if parent not in pids], STOP_STEPS, what="the UI", say=say)
+    if survivors := processes.stop(list(_marked(home)), STOP_STEPS[1:], what="a run of the UI", say=say):
+        raise UiError(
+            f"processes {', '.join(str(p.pid) for p in survivors)} of the UI survive every signal: end them by hand"
+        )
+
+
+def _marked(home: Home) -> dict[psutil.Process, int]:
+    """Living processes that carry the mark of the home's UI, each with its parent's pid."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if (
+                process.pid != os.getpid()
+                and process.environ().get(MARK) == str(home.path)
+                and processes.is_alive(process)
+            ):
+                found[process] = process.ppid()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            # Ended meanwhile, or of another user: none of ours.
+            continue
+    return found
