@@ -139,6 +139,17 @@ def test_a_body_of_unknown_compression_is_refused(server):
     assert b"lz4, zstd, gzip, deflate" in text
 
 
+def test_a_cut_arrow_file_is_an_error(writer, readings):
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, table_of(1).schema) as file:
+        file.write_table(table_of(1000), max_chunksize=100)
+    whole = sink.getvalue()
+
+    for broken in (whole[: len(whole) // 2], whole[:-1], b"no arrow"):
+        with pytest.raises(DatabaseError, match=r"CANNOT_READ_ALL_DATA|INCORRECT_DATA"):
+            writer.raw_insert(readings, insert_block=broken, fmt="Arrow")
+
+
 def test_a_broken_row_fails_the_insert(writer, readings):
     with pytest.raises(DatabaseError, match="INCORRECT_DATA"):
         writer.raw_insert(readings, ["meter_id", "at", "wh"], "M1,2024-01-01 00:00:00,many\n", fmt="CSV")
@@ -517,6 +528,17 @@ def test_bi_is_refused_more_than_reading_tables(server, bi, statement):
 
     assert status != 200, text
     assert headers["x-clickhouse-exception-code"] in ("164", "62"), text
+
+
+@pytest.mark.parametrize("value", ["file", "`file`", "fil\\x65"])
+def test_bi_cannot_name_a_refused_function_in_a_parameter(server, bi, value):
+    target = "/?" + urlencode({"param_f": value})
+
+    status, headers, text = ask(
+        server, target=target, body="SELECT arrayMap({f:Identifier}, ['/etc/passwd'])", user="bi"
+    )
+
+    assert (status, headers["x-clickhouse-exception-code"]) == (500, "164"), text
 
 
 def test_nobody_reads_or_writes_the_servers_files_through_sql(server, bi, tmp_path):

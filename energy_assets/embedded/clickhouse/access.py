@@ -10,6 +10,7 @@ the statement as ClickHouse itself formats it, so that no comment or quoting of 
 from __future__ import annotations
 
 import hmac
+import re
 import stat
 import tomllib
 from base64 import b64decode
@@ -72,6 +73,7 @@ _HARMLESS_TABLE_FUNCTIONS = frozenset(
         "zeros_mt",
     }
 )
+_IDENTIFIER_PARAMETER = re.compile(rb"\{\s*(\w+)\s*:\s*Identifier\s*\}")
 _READING_KEYWORDS = frozenset({b"SELECT", b"WITH", b"FROM"})
 _HANDLE_KEYWORDS = frozenset({b"USE", b"SET"})
 
@@ -199,6 +201,10 @@ def check_bi_statement(
         )
         if name == "file" and not qualified:
             raise _beyond_reading("bare name `file`, which can be the function (a column of that name: table.file)")
+    for name in _IDENTIFIER_PARAMETER.findall(canonical):
+        value = bound.get(name.decode(), "")
+        if "\\" in value or value.strip('`"').lower() == "file":
+            raise _beyond_reading(f"identifier parameter {name.decode()} with this value")
     if kind not in _READING_KEYWORDS:
         names = [token.identifier or "" for token in found if token.kind == "quoted"] + list(bound.values())
         if any(mark in name for name in names for mark in "/\\"):

@@ -232,17 +232,18 @@ class _Run:
 
     async def statement(self, statement: bytes, *, is_values: bool) -> None:
         job, answer = self._job, self._answer
-        await self._call(job.open)
         if is_values:
             job.refuse_writing()
-        reads = job.reads_only = False if is_values else await self._call(job.examine, statement)
+            await self._call(job.open)
+            reads = job.reads_only = False
+        else:
+            reads = await self._call(job.prepare, statement)
         format_name = (sql.output_format(statement) if reads else None) or answer.default_format
         is_query = reads and sql.first_keyword(statement) in (b"SELECT", b"WITH", b"FROM")
         if is_query and format_name in protocol.STREAMED_FORMATS:
             await self._stream(statement, format_name)
             return
         result = await self._call(job.run, statement, answer.default_format)
-        await self._call(job.keep, statement)
         has_result = reads or bool(result)
         if len(result) <= PIECE_BYTES:
             await answer.whole(result, format_name if has_result else None, job.statistics)
@@ -256,8 +257,7 @@ class _Run:
     async def _stream(self, statement: bytes, format_name: str) -> None:
         """Send the result as it comes, once its first piece shows that the query works."""
         job, answer = self._job, self._answer
-        await self._call(job.start, statement, format_name)
-        first = await self._call(job.fetch)
+        first = await self._call(job.start, statement, format_name)
         if job.is_exhausted:
             await answer.whole(first, format_name, job.statistics)
             return

@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 from xml.sax.saxutils import escape
@@ -208,6 +208,12 @@ class Job:
                 inserter.append(piece)
             inserter.finish()
 
+    def prepare(self, statement: bytes) -> bool:
+        """`open`, then `examine`."""
+        self.open()
+        self.reads_only = self.examine(statement)
+        return self.reads_only
+
     def examine(self, statement: bytes) -> bool:
         """Whether `statement` only reads. Raises EndpointError for several statements, server files, or what `bi` may not run."""
         if sql.touches_server_files(statement):
@@ -243,7 +249,7 @@ class Job:
         if self._request.settings.get("readonly", "0") != "0" and self._session is not None and self._session.handle:
             raise EndpointError(access.READONLY, "READONLY", "Cannot execute query in readonly mode")
 
-    def keep(self, statement: bytes) -> None:
+    def _keep(self, statement: bytes) -> None:
         """After `statement` ran: leave the handle to the session, where a later request would notice the difference."""
         session = self._session
         if session is None or self._request.user.readonly or not leaves_state(statement):
@@ -273,8 +279,14 @@ class Job:
         return self._handle._conn.classify_query(statement.decode("utf-8", "replace"))
 
     def _canonical(self, statement: bytes) -> bytes:
-        text = statement.decode("utf-8", "replace")
-        for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0")):
+        """`statement` as ClickHouse formats it. Raises EndpointError where it is none, or could be read in two ways."""
+        try:
+            text = statement.decode()
+        except UnicodeDecodeError as error:
+            raise EndpointError(62, "SYNTAX_ERROR", "the statement is no valid UTF-8") from error
+        if "\0" in text:
+            raise EndpointError(62, "SYNTAX_ERROR", "the statement holds a NUL byte")
+        for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
             text = text.replace(plain, escaped)
         with _engine_errors():
             return self._handle.query(
@@ -286,12 +298,14 @@ class Job:
         with _engine_errors():
             result = self._handle.query(statement, format_name, params=dict(self._request.bound))
         self.statistics = _statistics(result)
+        self._keep(statement)
         return result.bytes()
 
-    def start(self, statement: bytes, format_name: str) -> None:
-        """Start a streamed query, to be fetched piece by piece."""
+    def start(self, statement: bytes, format_name: str) -> bytes:
+        """Start a streamed query, to be fetched piece by piece; the first piece."""
         with _engine_errors():
             self._stream = self._handle.send_query(statement, format_name, params=dict(self._request.bound))
+        return self.fetch()
 
     def fetch(self) -> bytes:
         """The next piece of a streamed result: about PIECE_BYTES, less where the engine is slow. Empty at its end."""
@@ -321,6 +335,8 @@ class Job:
                 self._handle.query(f"SET {_setting_name('param_' + name)} = {sql.quote_string(value)}")
             if insert.format in SPOOLED_FORMATS and not self._request.user.readonly:
                 self._sink = _SpooledInsert(self._handle, insert, self._engine.spool)
+            elif insert.format == "Arrow":
+                self._sink = _ArrowFileInsert(self._handle, replace(insert, format="ArrowStream"))
             else:
                 self._sink = _StreamedInsert(self._handle, insert)
 
@@ -402,6 +418,36 @@ class _StreamedInsert:
 
     def cancel(self) -> None:
         self._inserter.cancel()
+
+
+class _ArrowFileInsert(_StreamedInsert):
+    """An Arrow file as the stream that lies in it, between a magic number and a footer: read as a file, it would be held whole."""
+
+    _MAGIC = b"ARROW1"
+    _START = b"ARROW1\0\0"
+
+    def __init__(self, handle: Any, insert: sql.DataInsert) -> None:
+        super().__init__(handle, insert)
+        self._start, self._tail = b"", b""
+
+    def append(self, data: bytes) -> None:
+        if len(self._start) < len(self._START):
+            data, self._start = self._start + data, (self._start + data)[: len(self._START)]
+            if not self._START.startswith(self._start):
+                raise EndpointError(
+                    117, "INCORRECT_DATA", "the data is no Arrow file; an Arrow stream is FORMAT ArrowStream"
+                )
+            if len(self._start) < len(self._START):
+                return
+            data = data[len(self._START) :]
+        self._tail = (self._tail + data[-len(self._MAGIC) :])[-len(self._MAGIC) :]
+        super().append(data)
+
+    def finish(self) -> Statistics:
+        # A stream may end after any batch; a file that does is cut.
+        if self._tail != self._MAGIC:
+            raise EndpointError(33, "CANNOT_READ_ALL_DATA", "the Arrow file is cut: it lacks its end")
+        return super().finish()
 
 
 class _SpooledInsert:

@@ -61,7 +61,7 @@ STREAMED_FORMATS = frozenset(
 )
 """Formats without header and footer: the engine's blocks, one after the other, are a whole result."""
 
-SPOOLED_FORMATS = frozenset({"Arrow", "Parquet", "ORC"})
+SPOOLED_FORMATS = frozenset({"Parquet", "ORC"})
 """Formats that are read from their end: their inserts go through a file instead of memory."""
 
 _CONTENT_TYPES = {
