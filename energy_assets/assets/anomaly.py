@@ -4,9 +4,8 @@ What belongs here: which days are read, which model scores a day, and writing bo
 What does not: features, forest and types (ml/), thresholds (settings.py).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from itertools import groupby
 
 import dagster as dg
@@ -17,16 +16,14 @@ from energy_assets.assets.models import report_row_counts
 from energy_assets.days import DayWindow
 from energy_assets.keys import ML, OWNERS, checkpoint_key
 from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
-from energy_assets.resources.gates import day_states, require_readable
+from energy_assets.resources.gates import require_readable
 from energy_assets.resources.models import Loaded, Models, Published
+from energy_assets.resources.profiles import FEATURES, WEATHER, ProfileHistory, TrainingSamples
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
-from ml.anomaly import detector, sampling, types
-from ml.anomaly.features import HISTORY_DAYS, ReadingFeatures, reading_features
-from ml.profiles import DayProfiles, DayWeather, from_arrow
+from ml.anomaly import detector, types
+from ml.anomaly.features import HISTORY_DAYS, ReadingFeatures
 
-FEATURES = "int_consumption_features"
-WEATHER = "stg_weather_observations"
 WEEK = 7
 
 MODEL_LOOKBACK_DAYS = WEEK - 1 + settings().anomaly_training_days + HISTORY_DAYS
@@ -101,9 +98,10 @@ class Week:
 def anomaly_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
     """Publish the model of each week in the window that has none yet and enough days to learn from."""
     window = day_window(context)
-    history = ProfileHistory(warehouse)
+    history = ProfileHistory(warehouse, CALENDAR.zone)
+    samples = TrainingSamples(history, rows_per_day=TRAINING_ROWS_PER_DAY, seed=settings().anomaly_seed)
     for week in sorted({Week.of(day) for day in window}, key=lambda week: week.first_day):
-        published = models.published(warehouse, week.first_day) or fit_week(context, warehouse, models, history, week)
+        published = models.published(warehouse, week.first_day) or fit_week(context, warehouse, models, samples, week)
         for day in window:
             if Week.of(day) == week:
                 context.add_asset_metadata(
@@ -139,87 +137,33 @@ def anomaly_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, mode
     """Rewrite the scores of each day of the window with its week's model."""
     window = day_window(context)
     require_readable(warehouse, [FEATURES, WEATHER], window)
-    history = ProfileHistory(warehouse)
+    history = ProfileHistory(warehouse, CALENDAR.zone)
     for week, days in groupby(window, key=Week.of):
         model = models.load(warehouse, week.first_day)
         for day in days:
-            features = history.features(day, weather_of(warehouse, day))
-            tables = (score_table(piece, model) for piece in features)
+            tables = (score_table(piece, model) for piece in history.features(day))
             warehouse.replace_day(ML, "anomaly_scores", day, tables, run_id=context.run_id)
     report_row_counts(context, warehouse, context.asset_key, window)
     return dg.MaterializeResult()
 
 
-class ProfileHistory:
-    """Profiles by day, each read once while a window moves forward; days whose gate is closed read as absent."""
-
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
-        self._days: dict[date, list[DayProfiles]] = {}
-
-    def features(self, day: date, weather: DayWeather | None) -> Iterator[ReadingFeatures]:
-        """Features of the day's readings, one piece per interval length."""
-        span = DayWindow.of(day).with_lookback(HISTORY_DAYS)
-        self._read(span)
-        for target in self._days[day]:
-            past = [
-                profiles
-                for other in span
-                if other != day
-                for profiles in self._days[other]
-                if profiles.interval_minutes == target.interval_minutes
-            ]
-            yield reading_features(target, past, weather, CALENDAR.zone)
-
-    def _read(self, span: DayWindow) -> None:
-        self._days = {day: profiles for day, profiles in self._days.items() if day >= span.start}
-        missing = [day for day in span if day not in self._days]
-        states = day_states(self._warehouse, [FEATURES], span)
-        for day in missing:
-            state = states.get((FEATURES, day))
-            self._days[day] = self._profiles(day) if state and state.is_readable else []
-
-    def _profiles(self, day: date) -> list[DayProfiles]:
-        with self._warehouse.stream(
-            "select meter_id, interval_minutes, profile_wh from intermediate.int_consumption_features"
-            " where reading_date = $1::text::date",
-            (day.isoformat(),),
-        ) as batches:
-            return from_arrow(batches.read_all(), day, day_starts_at(day))
-
-
-def day_starts_at(day: date) -> np.datetime64:
-    """UTC instant of the utility's local midnight."""
-    local = datetime.combine(day, time(), tzinfo=CALENDAR.zone)
-    return np.datetime64(local.astimezone(UTC).replace(tzinfo=None), "s")
-
-
 def fit_week(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models, history: ProfileHistory, week: Week
+    context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models, samples: TrainingSamples, week: Week
 ) -> Published | None:
     """Fit and publish the week's model; None where fewer days than the setting asks for have readings."""
     known = settings()
-    samples, days = [], []
-    for day in week.training:
-        sample = sampling.training_sample(
-            history.features(day, weather_of(warehouse, day)),
-            per_day_cap=TRAINING_ROWS_PER_DAY,
-            seed=known.anomaly_seed,
-        )
-        if len(sample):
-            samples.append(sample)
-            days.append(day)
+    days = samples.of(week.training)
     if len(days) < known.anomaly_min_training_days:
         context.log.info(
             f"no model for the week of {week.first_day}: {len(days)} days to learn from, {known.anomaly_min_training_days} needed"
         )
         return None
     model = detector.fit(
-        np.concatenate(samples),
+        np.concatenate(list(days.values())),
         share=known.anomaly_share,
         threshold=known.anomaly_threshold,
         seed=known.anomaly_seed,
-        window=(days[0], days[-1]),
+        window=(min(days), max(days)),
     )
     return models.publish(
         warehouse,
@@ -229,23 +173,6 @@ def fit_week(
         training=week.training,
         training_days=len(days),
         run_id=context.run_id,
-    )
-
-
-def weather_of(warehouse: Warehouse, day: date) -> DayWeather | None:
-    """The day's weather where its gate is open and there is any."""
-    state = day_states(warehouse, [WEATHER], DayWindow.of(day)).get((WEATHER, day))
-    if state is None or not state.is_readable or not state.row_count:
-        return None
-    with warehouse.stream(
-        "select observed_at, temperature_c, humidity_pct, wind_speed_kmh from staging.stg_weather_observations"
-        " where observation_date = $1::text::date order by station_id, observed_at",
-        (day.isoformat(),),
-    ) as batches:
-        table = batches.read_all()
-    return DayWeather(
-        observed_at=table["observed_at"].cast(pa.timestamp("s", tz="UTC")).to_numpy(),
-        **{name: table[name].to_numpy() for name in ("temperature_c", "humidity_pct", "wind_speed_kmh")},
     )
 
 

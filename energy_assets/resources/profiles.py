@@ -1,0 +1,107 @@
+"""Profiles, features and training samples by day, read from the warehouse as a window moves forward.
+
+What belongs here: which days are read, and that a day whose gate is closed reads as absent. What does not: features (ml/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from energy_assets.days import DayWindow
+from energy_assets.resources.gates import day_states
+from ml.anomaly.features import HISTORY_DAYS, ReadingFeatures, reading_features
+from ml.anomaly.sampling import training_sample
+from ml.profiles import DayProfiles, DayWeather, from_arrow
+
+if TYPE_CHECKING:
+    from energy_assets.resources.warehouse import Warehouse
+
+FEATURES = "int_consumption_features"
+WEATHER = "stg_weather_observations"
+
+
+class ProfileHistory:
+    """Profiles by day, each read once while a window moves forward; days whose gate is closed read as absent."""
+
+    def __init__(self, warehouse: Warehouse, zone: ZoneInfo) -> None:
+        self._warehouse = warehouse
+        self._zone = zone
+        self._days: dict[date, list[DayProfiles]] = {}
+
+    def features(self, day: date) -> Iterator[ReadingFeatures]:
+        """Features of the day's readings, one piece per interval length."""
+        span = DayWindow.of(day).with_lookback(HISTORY_DAYS)
+        self._read(span)
+        weather = weather_of(self._warehouse, day) if self._days[day] else None
+        for target in self._days[day]:
+            past = [
+                profiles
+                for other in span
+                if other != day
+                for profiles in self._days[other]
+                if profiles.interval_minutes == target.interval_minutes
+            ]
+            yield reading_features(target, past, weather, self._zone)
+
+    def _read(self, span: DayWindow) -> None:
+        self._days = {day: profiles for day, profiles in self._days.items() if day >= span.start}
+        missing = [day for day in span if day not in self._days]
+        states = day_states(self._warehouse, [FEATURES], DayWindow(missing[0], span.end)) if missing else {}
+        for day in missing:
+            state = states.get((FEATURES, day))
+            self._days[day] = self._profiles(day) if state and state.is_readable and state.row_count else []
+
+    def _profiles(self, day: date) -> list[DayProfiles]:
+        with self._warehouse.stream(
+            "select meter_id, interval_minutes, profile_wh from intermediate.int_consumption_features"
+            " where reading_date = $1::text::date",
+            (day.isoformat(),),
+        ) as batches:
+            return from_arrow(batches.read_all(), day, day_starts_at(day, self._zone))
+
+
+class TrainingSamples:
+    """Samples of days to learn from. Weeks overlap in what they learn from: a day is sampled once while weeks move forward."""
+
+    def __init__(self, history: ProfileHistory, *, rows_per_day: int, seed: int) -> None:
+        self._history, self._rows_per_day, self._seed = history, rows_per_day, seed
+        self._samples: dict[date, np.ndarray] = {}
+
+    def of(self, window: DayWindow) -> dict[date, np.ndarray]:
+        """Rows of each day of `window` that has readings, float32 [at most rows_per_day, features]."""
+        self._samples = {day: rows for day, rows in self._samples.items() if day >= window.start}
+        for day in window:
+            if day not in self._samples:
+                self._samples[day] = training_sample(
+                    self._history.features(day), per_day_cap=self._rows_per_day, seed=self._seed
+                )
+        return {day: rows for day, rows in sorted(self._samples.items()) if day < window.end and len(rows)}
+
+
+def day_starts_at(day: date, zone: ZoneInfo) -> np.datetime64:
+    """UTC instant of local midnight."""
+    local = datetime.combine(day, time(), tzinfo=zone)
+    return np.datetime64(local.astimezone(UTC).replace(tzinfo=None), "s")
+
+
+def weather_of(warehouse: Warehouse, day: date) -> DayWeather | None:
+    """The day's weather where its gate is open and there is any."""
+    state = day_states(warehouse, [WEATHER], DayWindow.of(day)).get((WEATHER, day))
+    if state is None or not state.is_readable or not state.row_count:
+        return None
+    with warehouse.stream(
+        "select observed_at, temperature_c, humidity_pct, wind_speed_kmh from staging.stg_weather_observations"
+        " where observation_date = $1::text::date order by station_id, observed_at",
+        (day.isoformat(),),
+    ) as batches:
+        table = batches.read_all()
+    return DayWeather(
+        observed_at=table["observed_at"].cast(pa.timestamp("s", tz="UTC")).to_numpy(),
+        **{name: table[name].to_numpy() for name in ("temperature_c", "humidity_pct", "wind_speed_kmh")},
+    )
