@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import secrets
 import stat
+import tomllib
 from dataclasses import dataclass, field, fields
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from energy_assets.embedded.errors import StoreError
 from energy_assets.home import Home, write_atomically
@@ -75,12 +75,12 @@ def _stored(home: Home) -> dict[str, dict[str, str]]:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise StoreError(f"{path} can be read by others (mode {mode:04o}): chmod 600 {path}")
-        return tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except PermissionError as error:
         raise StoreError(f"{path} belongs to another user: run as the user who made this home") from error
-    except TOMLKitError as error:
+    except tomllib.TOMLDecodeError as error:
         raise StoreError(f"{path} is no TOML ({error}): correct it, or remove it and run `energy-assets up`") from error
 
 

@@ -6,6 +6,7 @@ What belongs here: finding a free port and remembering it. What does not: who li
 from __future__ import annotations
 
 import socket
+import tomllib
 import zlib
 from collections.abc import Callable
 
@@ -27,7 +28,7 @@ def remembered(home: Home) -> dict[str, int]:
     """Ports by program, empty where none was remembered yet."""
     if not home.ports_file.is_file():
         return {}
-    return tomlkit.parse(home.ports_file.read_text(encoding="utf-8")).unwrap()
+    return tomllib.loads(home.ports_file.read_text(encoding="utf-8"))
 
 
 def remember(home: Home, **ports: int) -> None:
