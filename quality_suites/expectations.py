@@ -222,7 +222,7 @@ class ExpectShareBetween(DayExpectation):
     maximum: float = 1.0
 
     def measures(self) -> dict[str, str]:
-        return {"part": self.part, "whole": self.whole}
+        return {"part": as_float(self.part), "whole": as_float(self.whole)}
 
     def found(self, values: Mapping[str, Any]) -> dict[str, Any]:
         part, whole = values["part"] or 0, values["whole"] or 0
@@ -244,7 +244,7 @@ class ExpectSumsToAgree(DayExpectation):
     theirs: str
 
     def measures(self) -> dict[str, str]:
-        return {"ours": self.ours, "theirs": self.theirs, "rows": "count(*)"}
+        return {"ours": as_float(self.ours), "theirs": as_float(self.theirs), "rows": "count(*)"}
 
     def found(self, values: Mapping[str, Any]) -> dict[str, Any]:
         ours, theirs = values["ours"] or 0, values["theirs"] or 0
@@ -405,6 +405,11 @@ class Rules:
     def batch(self) -> str:
         """The rows of `{day}`."""
         return fill(THE_DAY, {"table": self._table, "date_column": self._date_column})
+
+
+def as_float(sql: str) -> str:
+    """A number as Great Expectations would make of it: it converts each decimal by itself, with a look at the whole call stack."""
+    return f"({sql})::double precision"
 
 
 def number(value: float) -> str:
