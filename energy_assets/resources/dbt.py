@@ -1,4 +1,4 @@
-"""dbt in the run's own process: parsed once, then each layer costs under a second instead of a new interpreter.
+"""dbt in the run's own process: its project as `make install` parsed it, and a layer costs well under a second.
 
 What belongs here: calling dbt and turning its events into Dagster's. What does not: which models, which window (assets/).
 dagster-dbt's own resource starts one process for `dbt --version` and one for every call, about 5 s each; its
@@ -8,7 +8,7 @@ translation of dbt's events is used as it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -58,7 +58,7 @@ class Dbt(dg.ConfigurableResource):
             elif event.info.level in ("warn", "error"):
                 context.log.warning(event.info.msg)
 
-        runner = dbtRunner(manifest=self._parsed(), callbacks=[collect])
+        runner = dbtRunner(manifest=self._parsed(project, warehouse), callbacks=[collect])
         result = runner.invoke(
             [
                 "run",
@@ -79,15 +79,20 @@ class Dbt(dg.ConfigurableResource):
             )
         ]
 
-    def _parsed(self) -> Manifest:
+    def _parsed(self, project: DbtProject, warehouse: Warehouse) -> Manifest:
+        """The project parsed for this warehouse, once a run; read from the manifest where that is still true."""
         if self._manifest is None:
-            from dbt.cli.main import dbtRunner
-
-            result = dbtRunner().invoke(["parse", *self._common_arguments()])
-            if not result.success:
-                raise dg.Failure(description=_failure(result))
-            self._manifest = result.result
+            database = urlsplit(warehouse.connections.transformer_dsn).path.lstrip("/")
+            self._manifest = _stored(project, database) or self._parse()
         return self._manifest
+
+    def _parse(self) -> Manifest:
+        from dbt.cli.main import dbtRunner
+
+        result = dbtRunner().invoke(["parse", *self._common_arguments()])
+        if not result.success:
+            raise dg.Failure(description=_failure(result))
+        return result.result
 
     def _common_arguments(self) -> list[str]:
         target = Home.at(self.home).dbt_target
@@ -102,6 +107,26 @@ class Dbt(dg.ConfigurableResource):
             str(target / "logs"),
             "--quiet",
         ]
+
+
+def _stored(project: DbtProject, database: str) -> Manifest | None:
+    """The manifest as it was parsed last, a tenth of a second instead of two.
+
+    None where a file of the project is newer, or where it was parsed for a database of another name, which stands in every node.
+    """
+    from dbt.contracts.graph.manifest import Manifest, WritableManifest
+
+    parsed_at = project.manifest_path.stat().st_mtime
+    if any(path.stat().st_mtime > parsed_at for path in _sources(Path(project.project_dir))):
+        return None
+    manifest = Manifest.from_writable_manifest(WritableManifest.read_and_check_versions(str(project.manifest_path)))
+    return manifest if {node.database for node in manifest.nodes.values()} == {database} else None
+
+
+def _sources(project_dir: Path) -> Iterator[Path]:
+    yield from project_dir.glob("*.yml")
+    for folder in ("models", "macros"):
+        yield from (path for path in (project_dir / folder).rglob("*") if path.is_file())
 
 
 def _export_connection(dsn: str) -> None:
