@@ -3,6 +3,7 @@
 What belongs here: the failure sensor. What does not: the sentences (operations/why.py).
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import dagster as dg
@@ -12,26 +13,35 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
+from energy_assets.checkpoints.checkpoint import RED_DAYS
 from energy_assets.days import DayWindow
-from energy_assets.operations.why import explain
+from energy_assets.operations.why import explain, failed_steps
 from energy_assets.resources.due import red_days
 from energy_assets.resources.warehouse import Warehouse
 
 
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Logs why the red days of a failed run are red, and what to do.",
+    description="Logs why a run failed and what to do: of red days, the lines of `energy-assets why`.",
 )
 def red_days_alert(context: dg.RunFailureSensorContext, warehouse: Warehouse) -> None:
-    context.log.error(alert_text(warehouse, context.dagster_run, context.failure_event.message or ""))
+    context.log.error(alert_text(warehouse, context.dagster_run, context.get_step_failure_events()))
 
 
-def alert_text(warehouse: Warehouse, run: dg.DagsterRun, message: str) -> str:
-    """Why each red day of the run's window is red; the run's own message where none is."""
+def alert_text(warehouse: Warehouse, run: dg.DagsterRun, failures: Sequence[dg.DagsterEvent]) -> str:
+    """Why each red day of the run's window is red, and what the failed steps say of anything else."""
     window = window_of(run)
     red = red_days(warehouse, window) if window else {}
-    explained = [entry.text() for day in sorted(red) for entry in explain(warehouse, day)]
-    return "\n".join(explained) or f"run {run.run_id} failed: {message}"
+    lines = [entry.text() for day in sorted(red) for entry in explain(warehouse, day)]
+    others = failed_steps(event for event in failures if not (red and is_verdict(event)))
+    lines += [f"{step}: {message}" for step, message in others.items()]
+    return "\n".join(lines) or f"run {run.run_id} failed before its first step"
+
+
+def is_verdict(failure: dg.DagsterEvent) -> bool:
+    """Whether the step failed because days are red, which is told day by day."""
+    raised = failure.event_specific_data.user_failure_data
+    return bool(raised and RED_DAYS in raised.metadata)
 
 
 def window_of(run: dg.DagsterRun) -> DayWindow | None:

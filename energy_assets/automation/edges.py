@@ -1,6 +1,7 @@
-"""The graph's edges between day-partitioned tables, read off the assets themselves.
+"""The graph's edges between day-partitioned tables, read off the assets themselves; and what to run for what is owed.
 
-What belongs here: turning dependencies and their partition mappings into edges. What does not: comparing versions (resources/due.py).
+What belongs here: turning dependencies and their partition mappings into edges, and tables back into assets.
+What does not: comparing versions (resources/due.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,19 +10,42 @@ import dagster as dg
 
 from energy_assets.assets.anomaly import anomaly_scores
 from energy_assets.assets.models import LAYER_ASSETS
+from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
-from energy_assets.keys import QUALITY, SERVING
-from energy_assets.resources.due import Edge
+from energy_assets.keys import GATED, QUALITY, SERVING, checkpoint_key
+from energy_assets.resources.due import Edge, Work
 
 
 def edges_of(assets: Iterable[dg.AssetsDefinition]) -> Iterator[Edge]:
     """An edge for each gated table that an asset reads, with how far it looks back."""
     for definition in assets:
         for spec in definition.specs:
-            output = ".".join(spec.key.path) if spec.key.path[0] == SERVING else spec.key.path[-1]
             for dep in spec.deps:
                 if dep.asset_key.path[0] == QUALITY:
-                    yield Edge(dep.asset_key.path[-1].removesuffix("_checkpoint"), output, _lookback_days(dep))
+                    yield Edge(
+                        dep.asset_key.path[-1].removesuffix("_checkpoint"), name_of(spec.key), _lookback_days(dep)
+                    )
+
+
+def writers_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, tuple[dg.AssetKey, ...]]:
+    """What to run for a day of each table: its asset, and what that depends on without a gate between (a week's model)."""
+    return {
+        name_of(spec.key): (spec.key, *(dep.asset_key for dep in spec.deps if dep.asset_key.path[0] != QUALITY))
+        for definition in assets
+        for spec in definition.specs
+    }
+
+
+def assets_of(work: Work) -> list[dg.AssetKey]:
+    """What to run for `work`: the written tables' assets, and the gates of what is written or only judged."""
+    written = [key for table in work.written for key in WRITERS[table]]
+    gates = [checkpoint_key(table) for table in (*work.written, *work.judged) if table in GATED]
+    return sorted({*written, *gates})
+
+
+def name_of(key: dg.AssetKey) -> str:
+    """The table's name in quality.day_versions."""
+    return ".".join(key.path) if key.path[0] == SERVING else key.path[-1]
 
 
 def _lookback_days(dep: dg.AssetDep) -> int:
@@ -31,3 +55,9 @@ def _lookback_days(dep: dg.AssetDep) -> int:
 
 # Published models are immutable: newer inputs never make one due.
 EDGES = tuple(edges_of([*LAYER_ASSETS, anomaly_scores, *SERVED_ASSETS]))
+
+# Raw days depend on the ledger of files, which a landing run writes, not a day's.
+WRITERS = {
+    **{name_of(asset.key): (asset.key,) for asset in RAW_ASSETS},
+    **writers_of([*LAYER_ASSETS, anomaly_scores, *SERVED_ASSETS]),
+}

@@ -3,17 +3,15 @@
 What belongs here: when to ask. What does not: which days are owed (resources/due.py), reading files (runs do that).
 """
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
-from energy_assets.automation.edges import EDGES
+from energy_assets.automation.edges import EDGES, assets_of
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags
-from energy_assets.days import runs_of_days
 from energy_assets.partitions import DAILY
 from energy_assets.resources import ledger
-from energy_assets.resources.due import DueDay, due_days
+from energy_assets.resources.due import DueDay, digest, due_days, due_ranges
 from energy_assets.resources.landing_zone import LandingZone
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
@@ -55,22 +53,15 @@ def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -
     known = set(DAILY.get_partition_keys())
     ready = [entry for entry in due if entry.day.isoformat() in known]
     if not ready:
-        return dg.SkipReason("no day is owed" if not due else f"{due[0].day} is beyond the calendar that is loaded")
+        return dg.SkipReason(
+            f"{due[0].day} is not over yet, or beyond the calendar that is loaded" if due else "no day is owed"
+        )
     return dg.SensorResult(run_requests=day_requests(ready))
 
 
 def day_requests(due: Sequence[DueDay]) -> list[dg.RunRequest]:
-    """One run for each range of consecutive days, none longer than a chunk.
-
-    The run key holds what makes the range due: the same state asks once, a later write asks again.
-    """
-    states = {entry.day: entry.state for entry in due}
+    """One run for each range of consecutive days that owe the same, of what they owe, none longer than a chunk."""
     return [
-        dg.RunRequest(run_key=f"{window}:{digest([states[day] for day in window])}", tags=range_tags(window))
-        for whole in runs_of_days(list(states))
-        for window in whole.chunks(settings().backfill_chunk_days)
+        dg.RunRequest(run_key=owed.key, tags=range_tags(owed.window), asset_selection=assets_of(owed.work))
+        for owed in due_ranges(due, settings().backfill_chunk_days)
     ]
-
-
-def digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -13,12 +13,15 @@ import dagster as dg
 from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
 from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS, QUALITY, checkpoint_key, table_key
+from energy_assets.operations.why import explain
 from energy_assets.partitions import BACKFILL, DAILY, day_window
 from energy_assets.resources.gates import DayState, day_states, failures, record_verdict
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import Settings, settings
 
 CHECK = "gate"
+SHOWN_DAYS = 3
+RED_DAYS = "red days"
 
 
 def checkpoint(table: str) -> dg.AssetsDefinition:
@@ -44,12 +47,11 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         judge_days(context, warehouse, table, window)
         states = {day: state for (_, day), state in day_states(warehouse, [table], window).items()}
         green = [day for day in window if states[day].is_readable]
-        if len(green) < len(window):
-            red = [day for day in window if day not in green]
+        if closed := [day for day in window if day not in green]:
             for day in green:
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat()))
             evaluate_days(context, warehouse, table, states.values())
-            raise red_days(warehouse, table, red, green)
+            raise closed_gate(warehouse, table, closed, green)
         for day in window:
             context.add_asset_metadata(state_metadata(states[day]), partition_key=day.isoformat())
         return dg.MaterializeResult()
@@ -160,16 +162,14 @@ def failure_metadata(warehouse: Warehouse, state: DayState) -> dict[str, Any]:
     return {"failing expectations": dg.MetadataValue.table(records)}
 
 
-def red_days(warehouse: Warehouse, table: str, red: Sequence[date], green: Sequence[date]) -> dg.Failure:
-    """The failure that an engineer reads: what is red, why, and the next command."""
-    lines = [
-        f"{day} {table} is red: "
-        + "; ".join(f.message for f in failures(warehouse, table, day) if f.severity == "critical")
-        for day in red
-    ]
+def closed_gate(warehouse: Warehouse, table: str, closed: Sequence[date], green: Sequence[date]) -> dg.Failure:
+    """The failure that an engineer reads: the lines of `energy-assets why` for each closed day."""
+    shown = [entry.text() for day in closed[:SHOWN_DAYS] for entry in explain(warehouse, day, table)]
+    if hidden := closed[SHOWN_DAYS:]:
+        shown.append(f"… and {len(hidden)} more days: {', '.join(map(str, hidden))}")
     return dg.Failure(
-        description="\n".join([*lines, f"→ energy-assets why {red[0]} {table}"]),
-        metadata={"red days": ", ".join(map(str, red)), "green days": len(green)},
+        description="\n".join([*shown, f"→ energy-assets why {closed[0]}"]),
+        metadata={RED_DAYS: ", ".join(map(str, closed)), "green days": len(green)},
         allow_retries=False,
     )
 

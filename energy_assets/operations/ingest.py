@@ -95,10 +95,25 @@ def ingest(
 
 
 def run_due(runner: Runner) -> list[RangeOutcome]:
-    """Run every day that the graph owes, in ranges."""
-    from energy_assets.automation.edges import EDGES
-    from energy_assets.days import runs_of_days
-    from energy_assets.resources.due import due_days
+    """Run all that the graph owes, in ranges, until nothing more comes of it; what is asked for once is not asked for again.
 
-    due = due_days(runner.warehouse, EDGES)
-    return [runner.backfill(window) for window in runs_of_days([entry.day for entry in due])]
+    Raises RunFailed; OperationError where a landing brought days that this process's calendar does not hold.
+    """
+    from energy_assets.automation.edges import EDGES, assets_of
+    from energy_assets.partitions import DAILY
+    from energy_assets.resources.due import due_days, due_ranges
+
+    known = set(DAILY.get_partition_keys())
+    outcomes: list[RangeOutcome] = []
+    asked: set[str] = set()
+    while True:
+        due = due_days(runner.warehouse, EDGES)
+        ready = [entry for entry in due if entry.day.isoformat() in known]
+        owed = [entry for entry in due_ranges(ready, settings().backfill_chunk_days) if entry.key not in asked]
+        if not owed:
+            break
+        for entry in owed:
+            asked.add(entry.key)
+            outcomes.append(runner.backfill(entry.window, assets_of(entry.work)))
+    runner.require_same_calendar()
+    return outcomes

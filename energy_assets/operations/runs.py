@@ -72,13 +72,9 @@ class Runner:
         os.environ.setdefault("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")
         self._instance = self._stack.enter_context(dagster_instance(self._home))
         from energy_assets.definitions import defs
-        from energy_assets.partitions import CALENDAR
 
-        if self._home.calendar() != CALENDAR:
-            raise OperationError(
-                f"the calendar of home {self._home.name} changed while this program ran: run the command again"
-            )
         self._definitions: dg.Definitions = defs
+        self.require_same_calendar()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -89,6 +85,15 @@ class Runner:
         from energy_assets.resources.warehouse import Warehouse
 
         return Warehouse(home=str(self._home.path))
+
+    def require_same_calendar(self) -> None:
+        """Raises OperationError where the home's calendar is no longer the one that this process loaded: a landing widened it."""
+        from energy_assets.partitions import CALENDAR
+
+        if self._home.calendar() != CALENDAR:
+            raise OperationError(
+                f"the calendar of home {self._home.name} changed while this program ran: run the command again"
+            )
 
     def window(self, first: date, last: date) -> DayWindow:
         """The days from `first` to `last`. Raises OperationError where the calendar does not hold them."""
@@ -135,15 +140,17 @@ class Runner:
 
         Raises RunFailed where a run fails without a red day.
         """
+        from energy_assets.assets.serving import SERVED
+        from energy_assets.resources.due import unserved_days
         from energy_assets.settings import settings
 
+        wanted = list(keys) if keys else None
         outcome = RangeOutcome(window)
         for chunk in window.chunks(settings().backfill_chunk_days):
-            self._run_range(chunk, list(keys) if keys else None, outcome)
-        if keys is None:
-            from energy_assets.resources.due import unserved_days
-
-            outcome.incomplete = [line for day, line in unserved_days(self.warehouse, window) if day not in outcome.red]
+            self._run_range(chunk, wanted, outcome)
+        copies = [served.ledger_name for served in SERVED if wanted is None or served.key in wanted]
+        unserved = unserved_days(self.warehouse, window, copies)
+        outcome.incomplete = [line for day, line in unserved if day not in outcome.red]
         return outcome
 
     def _run_range(self, window: DayWindow, keys: list[dg.AssetKey] | None, outcome: RangeOutcome) -> None:
@@ -246,16 +253,8 @@ LAYERS = {
 
 
 def failure_text(result: dg.ExecuteInProcessResult) -> str:
-    """The failing steps' own messages, causes included, without stack traces."""
-    lines = []
-    for event in result.all_events:
-        if event.event_type_value != "STEP_FAILURE":
-            continue
-        data = event.event_specific_data
-        failure = data.user_failure_data
-        error = data.error
-        while error and error.cause:
-            error = error.cause
-        message = (failure.description if failure and failure.description else None) or (error.message if error else "")
-        lines.append(f"{event.step_key}: {message.strip()}")
+    """The failing steps' own messages."""
+    from energy_assets.operations.why import failed_steps
+
+    lines = [f"{step}: {message}" for step, message in failed_steps(result.all_events).items()]
     return "\n".join(lines) or "the run failed before its first step"

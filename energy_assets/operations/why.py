@@ -1,29 +1,33 @@
-"""Why a day is red: what, where, what to do. The same lines go to the terminal and into alerts.
+"""Why a day is red, or a run failed: what, where, what to do. The same lines go to the terminal, into failures and into alerts.
 
-What belongs here: turning recorded verdicts and quarantined rows into sentences. What does not: judging.
+What belongs here: turning recorded verdicts, quarantined rows and failed steps into sentences. What does not: judging.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.days import DayWindow
 from energy_assets.keys import GATED
+from energy_assets.resources import ledger
 from energy_assets.resources.gates import DayState, day_states, failures
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from energy_assets.resources.warehouse import Warehouse
 
 SHOWN = 3
+SHOWN_FILES = 5
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One table's day in words. `lines` say what and where, `remedy` what to do; an open gate has no remedy."""
+    """A closed gate or a file in words. `lines` say what and where, `remedy` what to do; an open gate has no remedy."""
 
-    state: DayState
     lines: tuple[str, ...]
     remedy: tuple[str, ...] = ()
 
@@ -32,22 +36,60 @@ class Explanation:
 
 
 def explain(warehouse: Warehouse, day: date, table: str | None = None) -> list[Explanation]:
-    """Every closed gate of the day (or the one of `table`, open or closed), in the order in which data flows."""
+    """Every closed gate of the day (or the one of `table`, open or closed), in the order in which data flows.
+
+    Before them come the files that should have brought rows of the day and could not be read.
+    """
     tables = [table] if table else list(GATED)
     states = day_states(warehouse, tables, DayWindow.of(day))
     known = [states[(name, day)] for name in tables if (name, day) in states]
-    return [_explain(warehouse, state) for state in known if table or not state.is_readable]
+    gates = [_explain(warehouse, state) for state in known if table or not state.is_readable]
+    return [*([] if table else unreadable_files(warehouse, day)), *gates]
+
+
+def unreadable_files(warehouse: Warehouse, day: date) -> list[Explanation]:
+    """The files that could not be read at all and, by name or by what their path held before, concern the day."""
+    found = ledger.unreadable_files(warehouse, day)
+    shown = [
+        Explanation(
+            (f"{file.path} could not be read: {file.message}",),
+            (
+                "correct the file and deliver it again under the same path: the landing sensor does the rest",
+                f"or withdraw it: energy-assets retract {file.sha256[:8]}",
+            ),
+        )
+        for file in found[:SHOWN_FILES]
+    ]
+    if hidden := found[SHOWN_FILES:]:
+        shown.append(Explanation((f"… and {len(hidden)} more files could not be read",)))
+    return shown
+
+
+def failed_steps(events: Iterable[dg.DagsterEvent]) -> dict[str, str]:
+    """Each failed step's own message, causes included, without stack traces."""
+    messages = {}
+    for event in events:
+        if event.event_type_value != "STEP_FAILURE":
+            continue
+        data = event.event_specific_data
+        failure = data.user_failure_data
+        error = data.error
+        while error and error.cause:
+            error = error.cause
+        message = (failure.description if failure and failure.description else None) or (error.message if error else "")
+        messages[event.step_key] = message.strip()
+    return messages
 
 
 def _explain(warehouse: Warehouse, state: DayState) -> Explanation:
-    failed = failures(warehouse, state.table, state.day)
+    failed = failures(warehouse, state.table, state.day) if state.is_judged else []
     lines = [f"{state.day} {state.table} is {state.state}" + (":" if failed else f", {state.row_count:,} rows.")]
     for failure in failed:
         lines.append(f"  {failure.severity}: {failure.message}")
         lines += [f"    e.g. {', '.join(failure.sample[:SHOWN])}"] if failure.sample else []
     if GATED[state.table] == "raw_data":
         lines += [f"  {line}" for line in quarantined(warehouse, state.table, state.day)]
-    return Explanation(state, tuple(lines), remedy(state))
+    return Explanation(tuple(lines), remedy(state))
 
 
 def remedy(state: DayState) -> tuple[str, ...]:

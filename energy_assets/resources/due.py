@@ -1,18 +1,23 @@
-"""Which days the graph owes: those whose inputs are newer than what was made of them.
+"""Which days the graph owes, and what of each: tables whose inputs are newer than what was made of them.
 
 What belongs here: comparing versions along the graph's edges. What does not: requesting runs (automation/, operations/).
 
-A day write bumps a version from one sequence, so "newer" is a comparison of numbers, whoever wrote, in whatever order.
+A day write bumps a version from one sequence, so "newer" is a comparison of numbers, whoever wrote, in whatever order. Only
+what is behind a change is owed: what stands before it keeps its version, and with it its verdicts and acceptances.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from energy_assets.days import DayWindow
+from energy_assets.days import DayWindow, runs_of_days
+from energy_assets.keys import GATED
+from energy_assets.resources.gates import READABLE_STATES
 from energy_assets.resources.ledger import stale_days
 from energy_assets.settings import settings
 
@@ -30,21 +35,113 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a day owes: `written` are rewritten and, where they have a gate, judged; `judged` are only judged."""
+
+    written: tuple[str, ...]
+    judged: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DueDay:
-    """A day to run. `state` names the writes that make it due: while nothing is written, it stays the same."""
+    """A day that owes `work`. `state` names the writes that make it due: while nothing is written, it stays the same."""
 
     day: date
+    work: Work
     state: str
 
 
-def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
-    """Days whose raw rows are stale, or whose readable inputs are newer than an output.
+@dataclass(frozen=True)
+class DueRange:
+    """Consecutive days that owe the same. `key` stays the same while nothing is written: one state is asked for once."""
 
-    An output that merely looked back on a newer day is due only where it exists already and is no older than the
+    window: DayWindow
+    work: Work
+    key: str
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """An output whose readable input is newer. It `matters` where there are rows to make, or rows to clear."""
+
+    version: int
+    matters: bool
+
+
+def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
+    """Days that owe anything that can be made now: nothing behind a closed gate is."""
+    edges = list(edges)
+    inputs: dict[str, list[str]] = {}
+    for edge in edges:
+        inputs.setdefault(edge.output, []).append(edge.input)
+    stale, behind, unjudged = stale_days(warehouse), _behind(warehouse, edges), _unjudged(warehouse)
+    candidates = sorted(stale.keys() | behind.keys() | unjudged.keys())
+    states = _states(warehouse, candidates)
+    plans = (
+        _plan(day, inputs, states.get(day, {}), stale.get(day, {}), behind.get(day, {}), unjudged.get(day, {}))
+        for day in candidates
+    )
+    return [plan for plan in plans if plan]
+
+
+def due_ranges(due: Sequence[DueDay], longest: int) -> Iterator[DueRange]:
+    """Ranges of consecutive days that owe the same, none of more than `longest` days, in the order of their days."""
+    ranges = []
+    for work, entries in groupby(sorted(due, key=_by_work), key=lambda entry: entry.work):
+        states = {entry.day: entry.state for entry in entries}
+        for window in (chunk for whole in runs_of_days(list(states)) for chunk in whole.chunks(longest)):
+            ranges.append(DueRange(window, work, f"{window}:{digest(states[day] for day in window)}"))
+    return iter(sorted(ranges, key=lambda entry: entry.window.start))
+
+
+def digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _by_work(entry: DueDay) -> tuple[tuple[str, ...], tuple[str, ...], date]:
+    return entry.work.written, entry.work.judged, entry.day
+
+
+def _plan(
+    day: date,
+    inputs: Mapping[str, Sequence[str]],
+    states: Mapping[str, str],
+    stale: Mapping[str, str],
+    behind: Mapping[str, _Behind],
+    unjudged: Mapping[str, int],
+) -> DueDay | None:
+    """What the day owes, following the data: an output is made where all it reads of the day is open or made in the same run."""
+    written: list[str] = []
+    judged: list[str] = []
+    for table in [*GATED, *(output for output in inputs if output not in GATED)]:
+        if table not in inputs:
+            is_due = table in stale or table not in states
+        else:
+            reads = inputs[table]
+            is_possible = all(
+                name in written or name in judged or states.get(name) in READABLE_STATES for name in reads
+            )
+            is_due = is_possible and (table in behind or any(name in written or name in judged for name in reads))
+        if is_due:
+            written.append(table)
+        elif table in unjudged:
+            judged.append(table)
+    reasons = [
+        *(f"{table}<{fingerprint}" for table, fingerprint in sorted(stale.items())),
+        *(f"{table}<{behind[table].version}" for table in written if table in behind),
+        *(f"{table}?{unjudged[table]}" for table in judged),
+    ]
+    if not (stale or judged or any(table in behind and behind[table].matters for table in written)):
+        return None
+    return DueDay(day, Work(tuple(written), tuple(judged)), digest(reasons))
+
+
+def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[str, _Behind]]:
+    """Outputs by day whose readable input is newer.
+
+    An output that merely looked back on a newer day counts only where it exists already and is no older than the
     restatement window before the newest loaded day.
     """
-    edges = list(edges)
-    stale = stale_days(warehouse)
     rows = warehouse.rows(
         """
         with edges as (
@@ -55,41 +152,64 @@ def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
             select max(reading_date) as reading_date from quality.day_versions where row_count > 0
         ),
         wanted as (
-            select edges.output, due.day::date as reading_date, due.day::date > state.reading_date as is_lookback, state.version
+            select edges.output, due.day::date as reading_date, due.day::date > state.reading_date as is_lookback,
+                   state.version, state.row_count
             from quality.day_states as state
             join edges on edges.input = state.table_name
             cross join lateral generate_series(
                 state.reading_date::timestamp, state.reading_date + edges.lookback_days, interval '1 day'
             ) as due (day)
-            where state.state in ('green', 'accepted')
+            where state.state = any(%(readable)s)
         )
-        select wanted.reading_date, max(wanted.version)
+        select wanted.reading_date, wanted.output, max(wanted.version), bool_or(made.version is not null or wanted.row_count > 0)
         from wanted
         cross join newest
         left join quality.day_versions as made on made.table_name = wanted.output and made.reading_date = wanted.reading_date
         where coalesce(made.version, 0) < wanted.version
           and (not wanted.is_lookback
                or (made.version is not null and wanted.reading_date > newest.reading_date - %(restatement_days)s))
-        group by wanted.reading_date
+        group by wanted.reading_date, wanted.output
         """,
         {
             "inputs": [edge.input for edge in edges],
             "outputs": [edge.output for edge in edges],
             "lookbacks": [edge.lookback_days for edge in edges],
+            "readable": list(READABLE_STATES),
             "restatement_days": settings().restatement_days,
         },
     )
-    behind = {day: str(version) for day, version in rows}
-    return [
-        DueDay(day, ":".join(part for part in (stale.get(day), behind.get(day)) if part))
-        for day in sorted(stale.keys() | behind.keys())
-    ]
+    found: dict[date, dict[str, _Behind]] = {}
+    for day, output, version, matters in rows:
+        found.setdefault(day, {})[output] = _Behind(version, matters)
+    return found
+
+
+def _unjudged(warehouse: Warehouse) -> dict[date, dict[str, int]]:
+    """Written days of gated tables without a verdict: a run ended between the write and its judgement."""
+    rows = warehouse.rows(
+        "select reading_date, table_name, version from quality.day_states"
+        " where state = 'unjudged' and table_name = any(%s)",
+        (list(GATED),),
+    )
+    found: dict[date, dict[str, int]] = {}
+    for day, table, version in rows:
+        found.setdefault(day, {})[table] = version
+    return found
+
+
+def _states(warehouse: Warehouse, days: Sequence[date]) -> dict[date, dict[str, str]]:
+    rows = warehouse.rows(
+        "select reading_date, table_name, state from quality.day_states where reading_date = any(%s::date[])",
+        (list(days),),
+    )
+    found: dict[date, dict[str, str]] = {}
+    for day, table, state in rows:
+        found.setdefault(day, {})[table] = state
+    return found
 
 
 def red_days(warehouse: Warehouse, window: DayWindow) -> dict[date, str]:
     """Red days of the window, each with the first red table in the order in which data flows."""
-    from energy_assets.keys import GATED
-
     rows = warehouse.rows(
         "select reading_date, table_name from quality.day_states"
         " where state = 'red' and reading_date >= %s and reading_date < %s",
@@ -99,15 +219,19 @@ def red_days(warehouse: Warehouse, window: DayWindow) -> dict[date, str]:
     return {day: table for day, table in sorted(rows, key=lambda row: -order.index(row[1]))}
 
 
-def unserved_days(warehouse: Warehouse, window: DayWindow) -> list[tuple[date, str]]:
-    """Days whose served copy is missing or older than the table it copies, with a sentence for each."""
+def unserved_days(warehouse: Warehouse, window: DayWindow, copies: Collection[str]) -> list[tuple[date, str]]:
+    """Days on which one of `copies` (their names in quality.day_versions) is missing or older than the table it copies.
+
+    With each day a sentence for each copy.
+    """
     from energy_assets.assets.serving import SERVED
 
+    checked = [served for served in SERVED if served.ledger_name in copies]
     rows = warehouse.rows(
         """
         select day::date, served.copy
         from generate_series(%(start)s::timestamp, %(last)s::timestamp, interval '1 day') as due (day)
-        cross join unnest(%(sources)s, %(copies)s) as served (source, copy)
+        cross join unnest(%(sources)s::text[], %(copies)s::text[]) as served (source, copy)
         left join quality.day_versions as source on source.table_name = served.source and source.reading_date = day::date
         left join quality.day_versions as copied on copied.table_name = served.copy and copied.reading_date = day::date
         where copied.version is null or source.version is null or copied.version < source.version
@@ -116,8 +240,8 @@ def unserved_days(warehouse: Warehouse, window: DayWindow) -> list[tuple[date, s
         {
             "start": window.start,
             "last": window.last,
-            "sources": [served.source for served in SERVED],
-            "copies": [served.ledger_name for served in SERVED],
+            "sources": [served.source for served in checked],
+            "copies": [served.ledger_name for served in checked],
         },
     )
     return [(day, f"{day}: {copy} is not up to date") for day, copy in rows]

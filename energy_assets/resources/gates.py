@@ -39,6 +39,11 @@ class DayState:
     def is_readable(self) -> bool:
         return self.state in READABLE_STATES
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether what is recorded of the day is about these rows, not about an older version."""
+        return self.state != "unjudged"
+
 
 @dataclass(frozen=True)
 class FailedExpectation:

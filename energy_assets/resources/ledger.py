@@ -37,6 +37,15 @@ class ActiveFile:
     sha256: str
 
 
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file that could not be read at all."""
+
+    path: str
+    sha256: str
+    message: str
+
+
 def unread(warehouse: Warehouse, files: Iterable[DataFile]) -> list[DataFile]:
     """Those of `files` whose path, size and modification time are not the ones that were last read."""
     known = {
@@ -51,13 +60,14 @@ def unread(warehouse: Warehouse, files: Iterable[DataFile]) -> list[DataFile]:
 def record(warehouse: Warehouse, landed: LandedFile, *, run_id: str) -> bool:
     """Enter a read file, in one transaction; whether its content is new.
 
-    New content at a path withdraws what the path held, unless the mapping declares that it adds. Content that is known
-    already only gets one more path.
+    New content at a path withdraws what the path held, unless the mapping declares that it adds. Content that cannot be read
+    corrects nothing: what the path held stands until a readable file comes. Content that is known already only gets one
+    more path.
     """
     with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
         cursor.execute("select quality.lock_table('raw_data.landing_files')")
         is_new = _insert_file(cursor, landed, run_id)
-        if landed.same_path == "corrects":
+        if landed.status == "landed" and landed.same_path == "corrects":
             cursor.execute(
                 "update raw_data.landing_paths set is_current = false where path = %s and sha256 <> %s",
                 (landed.path, landed.sha256),
@@ -84,10 +94,10 @@ def active_files(warehouse: Warehouse, source: Source, day: date) -> tuple[list[
     return [ActiveFile(*row) for row in rows], inputs[0][0] if inputs else None
 
 
-def stale_days(warehouse: Warehouse) -> dict[date, str]:
-    """Days whose raw tables were loaded from other files than count now, or never: what landings touched and no run redid.
+def stale_days(warehouse: Warehouse) -> dict[date, dict[str, str]]:
+    """Days of raw tables that were loaded from other files than count now, or never: what landings touched and no run redid.
 
-    With each day a fingerprint of what there is to load and what was loaded: it changes when either does.
+    Each raw table of a day comes with a fingerprint of what there is to load and what was loaded: it changes when either does.
     """
     rows = warehouse.rows(
         """
@@ -100,15 +110,17 @@ def stale_days(warehouse: Warehouse) -> dict[date, str]:
         due as (
             select source, reading_date, inputs from raw_data.day_inputs
         )
-        select reading_date, md5(string_agg(concat_ws(':', source, due.inputs, version), ',' order by source))
-        from due full join loaded using (source, reading_date)
+        select reading_date, table_name, concat_ws(':', due.inputs, version)
+        from due full join loaded using (source, reading_date) join sources using (source)
         where due.inputs is distinct from loaded.inputs
-        group by reading_date
-        order by reading_date
+        order by reading_date, table_name
         """,
         ([source.name for source in SOURCES], [source.table for source in SOURCES]),
     )
-    return dict(rows)
+    stale: dict[date, dict[str, str]] = {}
+    for day, table, fingerprint in rows:
+        stale.setdefault(day, {})[table] = fingerprint
+    return stale
 
 
 def delivered_days(warehouse: Warehouse) -> DayWindow | None:
@@ -117,6 +129,31 @@ def delivered_days(warehouse: Warehouse) -> DayWindow | None:
         "select min(reading_date), max(reading_date) + 1 from raw_data.day_inputs where row_count > 0"
     )[0]
     return DayWindow(first, last) if first else None
+
+
+def unreadable_files(warehouse: Warehouse, day: date) -> list[UnreadableFile]:
+    """Unreadable files that concern the day: their path names it or held rows of it before; any, where the day has no rows."""
+    rows = warehouse.rows(
+        """
+        select held.path, file.sha256, file.message
+        from raw_data.landing_files as file
+        join raw_data.landing_paths as held using (sha256)
+        where file.status = 'unreadable' and held.is_current and file.retracted_at is null
+          and (
+            translate(held.path, '-_. ', '') like '%%' || to_char(%(day)s::date, 'YYYYMMDD') || '%%'
+            or exists (
+                select from raw_data.landing_paths as earlier
+                join raw_data.landing_files as content using (sha256)
+                join raw_data.landing_parts as part using (file_id)
+                where earlier.path = held.path and part.reading_date = %(day)s
+            )
+            or not exists (select from raw_data.day_inputs where reading_date = %(day)s and row_count > 0)
+          )
+        order by held.path
+        """,
+        {"day": day},
+    )
+    return [UnreadableFile(*row) for row in rows]
 
 
 def retract(warehouse: Warehouse, name: str, *, reason: str) -> list[date]:

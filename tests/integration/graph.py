@@ -66,7 +66,7 @@ from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags  # 
 from energy_assets.automation.sensors import due_days_sensor, landing_sensor  # noqa: E402
 from energy_assets.days import DayWindow  # noqa: E402
 from energy_assets.definitions import build_defs  # noqa: E402
-from energy_assets.keys import GATED, checkpoint_key  # noqa: E402
+from energy_assets.keys import GATED  # noqa: E402
 from energy_assets.resources.gates import day_states  # noqa: E402
 from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
 from energy_assets.resources.serving import DATABASE, Serving, quoted  # noqa: E402
