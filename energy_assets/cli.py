@@ -6,13 +6,14 @@ What belongs here: arguments, printing, exit codes. What does not: work.
 from __future__ import annotations
 
 import getpass
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -24,7 +25,7 @@ from energy_assets.home import Home, HomeError
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
     from energy_assets.operations.demo import DemoReport
-    from energy_assets.operations.runs import Progress, RangeOutcome
+    from energy_assets.operations.runs import Progress, RangeOutcome, Runner
     from energy_assets.resources.warehouse import Warehouse
 
 app = typer.Typer(
@@ -53,6 +54,8 @@ def choose(
     ] = None,
 ) -> None:
     """Find the energy that an electricity utility loses: readings in, energy balances and cases out."""
+    # Its errors are raised as well: one message is enough.
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     if home:
         _chosen["home"] = home
 
@@ -261,9 +264,8 @@ def accept(
 def resume() -> None:
     """Land what waits and run every day that the graph owes, once."""
     from energy_assets.operations.ingest import run_due
-    from energy_assets.operations.runs import Runner
 
-    with errors(), progress_bar() as progress, Runner(current(), progress) as runner:
+    with errors(), running() as runner:
         runner.land()
         outcomes = run_due(runner)
         for outcome in outcomes:
@@ -303,9 +305,7 @@ def sql(
 
 
 def run_window(first: date, last: date, select: str | None) -> None:
-    from energy_assets.operations.runs import Runner
-
-    with errors(), progress_bar() as progress, Runner(current(), progress) as runner:
+    with errors(), running() as runner:
         outcome = runner.backfill(runner.window(first, last), runner.keys(select) if select else None)
         print_outcome(outcome)
         exit_if_incomplete([outcome])
@@ -340,6 +340,11 @@ def say(line: str) -> None:
 @contextmanager
 def errors() -> Iterator[None]:
     """Known errors become one message with its remedy and exit code 1; anything else is a defect and shows its trace."""
+    from clickhouse_connect.driver.exceptions import OperationalError as ClickHouseDown
+    from psycopg2 import OperationalError as PostgresDown
+    from pydantic import ValidationError
+    from sqlalchemy.exc import OperationalError as DagsterStorageDown
+
     from energy_assets.embedded.errors import StoreError
     from energy_assets.landing.files import DeliveryError
     from energy_assets.landing.mapping import MappingError
@@ -349,9 +354,33 @@ def errors() -> Iterator[None]:
     try:
         yield
     except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError) as error:
-        err.print("[red]error[/]", end=" ")
-        err.print(str(error), markup=False)
-        raise typer.Exit(EXIT_FAILED) from error
+        fail(str(error), error)
+    except ValidationError as error:
+        fail("\n".join(f"ENERGY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()), error)
+    except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
+        first = str(error).strip().splitlines()[0]
+        fail(
+            f"a store does not answer: {first}\n→ energy-assets up, then again; energy-assets doctor looks closer",
+            error,
+        )
+
+
+def fail(message: str, error: Exception) -> NoReturn:
+    err.print("[red]error[/]", end=" ")
+    err.print(message, markup=False)
+    raise typer.Exit(EXIT_FAILED) from error
+
+
+@contextmanager
+def running() -> Iterator[Runner]:
+    """A runner of the current home, whose stores are started where they are not."""
+    from energy_assets.operations.runs import Runner
+    from energy_assets.operations.stores import bring_up
+
+    home = current()
+    bring_up(home, say)
+    with progress_bar() as progress, Runner(home, progress) as runner:
+        yield runner
 
 
 @contextmanager

@@ -7,8 +7,9 @@ What does not: the home's calendar (home.py), secrets of the embedded stores (em
 from __future__ import annotations
 
 from functools import lru_cache
+from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -48,6 +49,13 @@ class Settings(BaseSettings):
     anomaly_training_days: int = Field(28, ge=7, le=365)
     anomaly_min_training_days: int = Field(7, ge=1)
     anomaly_seed: int = 42
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str | None) -> str | None:
+        if name is not None and name not in available_timezones():
+            raise ValueError("is no IANA time zone: use a name such as Africa/Douala or Europe/London")
+        return name
 
 
 @lru_cache(maxsize=1)
