@@ -150,6 +150,12 @@ def test_a_cut_arrow_file_is_an_error(writer, readings):
             writer.raw_insert(readings, insert_block=broken, fmt="Arrow")
 
 
+def test_data_for_input_is_refused_rather_than_lost(server, readings):
+    statement = f"INSERT INTO {readings} (wh) SELECT a FROM input('a Int64') FORMAT CSV\n1\n"
+
+    assert ask(server, body=statement)[1]["x-clickhouse-exception-code"] == "48"
+
+
 def test_a_broken_row_fails_the_insert(writer, readings):
     with pytest.raises(DatabaseError, match="INCORRECT_DATA"):
         writer.raw_insert(readings, ["meter_id", "at", "wh"], "M1,2024-01-01 00:00:00,many\n", fmt="CSV")
@@ -319,6 +325,22 @@ def test_large_results_of_every_kind_are_whole(server):
             assert pa.ipc.open_stream(body).read_all().num_rows == ROWS
         elif "JSON" not in format_name and format_name != "RowBinary":
             assert body.count(b"\n") == ROWS + format_name.endswith("WithNames")
+
+
+@pytest.mark.parametrize(
+    ("statement", "settings", "last"),
+    [
+        (
+            "SELECT number % 2 AS k, count() FROM numbers(4) GROUP BY k WITH TOTALS ORDER BY k FORMAT CSV",
+            "",
+            b"\n0,4\n",
+        ),
+        ("SELECT number FROM numbers(4) FORMAT TSV", "extremes=1", b"\n0\n3\n"),
+        ("SELECT 1 AS a FORMAT JSONEachRow", "output_format_json_array_of_rows=1", b"\n]\n"),
+    ],
+)
+def test_a_result_with_a_footer_has_it(server, statement, settings, last):
+    assert ask(server, target=f"/?{settings}", body=statement)[2].endswith(last)
 
 
 def test_eight_clients_at_once_get_their_own_rows(server, writer, readings):

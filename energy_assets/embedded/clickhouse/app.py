@@ -34,6 +34,7 @@ from energy_assets.embedded.clickhouse.sessions import Session, Sessions
 logger = logging.getLogger(__name__)
 
 _Value = TypeVar("_Value")
+_SLOW_SECONDS = 1.0
 _KILL_INTERVAL_SECONDS = 0.2
 _SPOOL_MEMORY_BYTES = 32 << 20
 _DEFAULT_FORMAT = "TabSeparated"
@@ -72,10 +73,10 @@ class Endpoint:
             await answer.fail(error)
         except ClientDisconnect:
             answer.outcome = "client left before its request was complete"
-        # Neither SQL nor parameters: both can hold secrets.
-        logger.info(
-            "%s %s: %s, %.0f ms", answer.query_id, answer.user, answer.outcome, (time.monotonic() - started) * 1e3
-        )
+        seconds = time.monotonic() - started
+        level = logging.DEBUG if answer.outcome == "ok" and seconds < _SLOW_SECONDS else logging.INFO
+        # Neither SQL nor parameters: both can hold secrets. system.query_log has the SQL.
+        logger.log(level, "%s %s: %s, %.0f ms", answer.query_id, answer.user, answer.outcome, seconds * 1e3)
 
     async def _serve(self, http: HttpRequest, answer: Answer) -> None:
         given = protocol.parameters(http.scope["query_string"])
@@ -153,6 +154,8 @@ class Endpoint:
             executor = self._control if sql.first_keyword(statement[:PIECE_BYTES]) == b"KILL" else self._workers
             run = _Run(job, executor, answer, self._engine)
             insert = sql.data_insert(statement)
+            if insert is not None and request.user.readonly:
+                raise EndpointError(access.READONLY, "READONLY", "bi: Cannot execute query in readonly mode: INSERT")
             if insert is not None and not _is_small_values(insert, body):
                 await run.insert(insert, statement, body)
             else:
@@ -166,7 +169,7 @@ class Endpoint:
             yield job
         finally:
             # Shielded: a handle must be closed by a worker even when this request's task is cancelled.
-            await asyncio.shield(self._in_worker(job.close))
+            await asyncio.shield(self._in_worker(job.alone, job.close))
             self._jobs.discard(job)
 
     async def _until_client_leaves(self, http: HttpRequest, job: Job, work: Awaitable[None]) -> None:
@@ -217,7 +220,7 @@ class _Run:
         self._job, self._executor, self._answer, self._engine = job, executor, answer, engine
 
     async def _call(self, call: Callable[..., _Value], *args: Any) -> _Value:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._job.alone, call, *args)
 
     async def insert(self, insert: sql.DataInsert, statement: bytes, body: Body) -> None:
         """Pass data on as it comes. The answer, which acknowledges it, is sent after the engine's commit."""
@@ -239,8 +242,7 @@ class _Run:
         else:
             reads = await self._call(job.prepare, statement)
         format_name = (sql.output_format(statement) if reads else None) or answer.default_format
-        is_query = reads and sql.first_keyword(statement) in (b"SELECT", b"WITH", b"FROM")
-        if is_query and format_name in protocol.STREAMED_FORMATS:
+        if job.can_stream(statement, format_name):
             await self._stream(statement, format_name)
             return
         result = await self._call(job.run, statement, answer.default_format)

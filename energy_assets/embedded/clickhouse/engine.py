@@ -15,19 +15,27 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 from xml.sax.saxutils import escape
 
 from energy_assets.embedded.clickhouse import access, sql
 from energy_assets.embedded.clickhouse.compression import PIECE_BYTES
-from energy_assets.embedded.clickhouse.protocol import SPOOLED_FORMATS, EndpointError, Statistics, engine_error
+from energy_assets.embedded.clickhouse.protocol import (
+    FOOTER_SETTINGS,
+    SPOOLED_FORMATS,
+    STREAMED_FORMATS,
+    EndpointError,
+    Statistics,
+    engine_error,
+)
 from energy_assets.embedded.clickhouse.sessions import Session, leaves_state, settings_named
 
 logger = logging.getLogger(__name__)
 
+_Value = TypeVar("_Value")
 _PIECE_SECONDS = 0.25
 """A slow query's rows do not wait for a full piece."""
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -50,6 +58,7 @@ _CONFIG = """<clickhouse>
   </query_log>
 </clickhouse>
 """
+_MAY_HAVE_FOOTER = re.compile(rb"\btotals\b|" + "|".join(FOOTER_SETTINGS).encode(), re.IGNORECASE)
 _MARK_CACHE_BYTES = 256 << 20
 
 
@@ -174,6 +183,12 @@ class Job:
         self._handle: Any = None
         self._stream: Any = None
         self._sink: _StreamedInsert | _SpooledInsert | None = None
+        self._lock = threading.Lock()
+
+    def alone(self, call: Callable[..., _Value], *args: Any) -> _Value:
+        """Do `call` when no other one of this job runs: one may, when its request was given up meanwhile."""
+        with self._lock:
+            return call(*args)
 
     def open(self) -> None:
         """Open the handle: database, settings, external tables, and `readonly` last. Raises EndpointError."""
@@ -220,6 +235,12 @@ class Job:
             raise EndpointError(
                 358, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE and FROM INFILE are not allowed over HTTP"
             )
+        if sql.reads_input(statement):
+            # The engine would take the statement and silently leave out its data.
+            message = (
+                "INSERT … SELECT … FROM input(…) is not supported: insert into a temporary table, and select from it"
+            )
+            raise EndpointError(48, "NOT_IMPLEMENTED", message)
         found = self._classify(statement)
         if found["statement_count"] > 1:
             raise EndpointError(62, "SYNTAX_ERROR", "Multi-statements are not allowed: send one statement a request")
@@ -293,6 +314,17 @@ class Job:
                 "SELECT formatQuerySingleLine({q:String})", "TabSeparatedRaw", params={"q": text}
             ).bytes()
 
+    def can_stream(self, statement: bytes, format_name: str) -> bool:
+        """Whether the engine's blocks, one after the other, are this query's whole result."""
+        settings = set(self._request.settings) | set(self._session.settings if self._session else ())
+        return (
+            bool(self.reads_only)
+            and sql.first_keyword(statement) in (b"SELECT", b"WITH", b"FROM")
+            and format_name in STREAMED_FORMATS
+            and not settings & FOOTER_SETTINGS
+            and not _MAY_HAVE_FOOTER.search(statement)
+        )
+
     def run(self, statement: bytes, format_name: str) -> bytes:
         """Run to the end; the whole result, empty where the statement has none."""
         with _engine_errors():
@@ -333,7 +365,7 @@ class Job:
         with _engine_errors():
             for name, value in self._request.bound.items():
                 self._handle.query(f"SET {_setting_name('param_' + name)} = {sql.quote_string(value)}")
-            if insert.format in SPOOLED_FORMATS and not self._request.user.readonly:
+            if insert.format in SPOOLED_FORMATS:
                 self._sink = _SpooledInsert(self._handle, insert, self._engine.spool)
             elif insert.format == "Arrow":
                 self._sink = _ArrowFileInsert(self._handle, replace(insert, format="ArrowStream"))
@@ -455,8 +487,6 @@ class _SpooledInsert:
 
     def __init__(self, handle: Any, insert: sql.DataInsert, spool: Path) -> None:
         self._handle, self._insert = handle, insert
-        # Fails for a missing table or column before any data is taken.
-        handle.query(b"EXPLAIN AST " + insert.into + b" SELECT 1")
         self._file = tempfile.NamedTemporaryFile(dir=spool, suffix=f".{insert.format.lower()}")  # noqa: SIM115 (lives until finish)
 
     def append(self, data: bytes) -> None:
@@ -501,8 +531,8 @@ class _engine_errors:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        # chdb's own exceptions are of several bases; RuntimeError covers the streaming ones.
-        if isinstance(error, Exception) and not isinstance(error, (EndpointError, OSError)):
+        # ChdbError is a RuntimeError; ValueError is a parameter that cannot be handed over, such as broken UTF-8.
+        if isinstance(error, (RuntimeError, ValueError)):
             raise engine_error(error) from error
         return False
 

@@ -61,6 +61,9 @@ STREAMED_FORMATS = frozenset(
 )
 """Formats without header and footer: the engine's blocks, one after the other, are a whole result."""
 
+FOOTER_SETTINGS = frozenset({"extremes", "output_format_json_array_of_rows"})
+"""Settings that give these formats a footer after all, as WITH TOTALS does."""
+
 SPOOLED_FORMATS = frozenset({"Parquet", "ORC"})
 """Formats that are read from their end: their inserts go through a file instead of memory."""
 

@@ -144,6 +144,16 @@ def touches_server_files(sql: bytes) -> bool:
     return False
 
 
+def reads_input(sql: bytes) -> bool:
+    """Whether the statement calls input(), which stands for data behind it."""
+    last = b""
+    for token in tokens(sql):
+        if token.text == b"(" and last == b"INPUT":
+            return True
+        last = token.keyword
+    return False
+
+
 def quote_identifier(name: str) -> str:
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
