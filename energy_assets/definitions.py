@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from energy_assets import home as homes
-from energy_assets.assets.anomaly import anomaly_model, anomaly_scores
+from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_model, anomaly_scores
 from energy_assets.assets.landing import landing
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
@@ -31,7 +31,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """The definitions of the current home; `resource_overrides` replaces resources by name."""
     home = str(current_home())
     resources: dict[str, Any] = {
-        "warehouse": Warehouse(home=home),
+        "warehouse": Warehouse(home=home, lookback_days=MODEL_LOOKBACK_DAYS),
         "serving": Serving(home=home),
         "landing_zone": LandingZone(home=home),
         "models": Models(home=home),

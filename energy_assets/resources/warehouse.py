@@ -16,6 +16,7 @@ from psycopg2 import sql
 
 from energy_assets.home import Home
 from energy_assets.resources.pools import adbc_connection, psycopg2_connection
+from energy_assets.resources.turns import reserved, run_window
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -26,9 +27,23 @@ if TYPE_CHECKING:
 
 
 class Warehouse(dg.ConfigurableResource):
-    """Connections are opened when used, never when the code location loads."""
+    """Connections are opened when used, never when the code location loads.
+
+    For as long as a run goes on, the days that it is over are its own, and the `lookback_days` before them stay as they are.
+    """
 
     home: str
+    lookback_days: int = 0
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
+        window = run_window(context.run) if context.run else None
+        if window is None:
+            yield self
+            return
+        log = context.log or dg.get_dagster_logger()
+        with reserved(self._dsn(False), window, lookback_days=self.lookback_days, say=log.info):
+            yield self
 
     @property
     def connections(self) -> Connections:

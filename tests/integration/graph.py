@@ -168,10 +168,10 @@ class Graph:
 
     def evaluate(self, sensor: dg.SensorDefinition, resources: Mapping[str, object]) -> Sequence[dg.RunRequest]:
         """What a tick of the sensor asks for, resolved as the daemon does; keys that were used before are left out."""
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.instance, resources=dict(resources), definitions=self.definitions, sensor_name=sensor.name
-        )
-        asked = sensor.evaluate_tick(context).run_requests or []
+        ) as context:
+            asked = sensor.evaluate_tick(context).run_requests or []
         return [request for request in asked if not self._was_asked(request)]
 
     def _was_asked(self, request: dg.RunRequest) -> bool:

@@ -1,0 +1,1 @@
+"""What tests of several folders share: hashes of content, forms of deliveries, commands in processes of their own."""
