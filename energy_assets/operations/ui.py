@@ -39,6 +39,7 @@ START_SECONDS = 180.0
 RELOAD_SECONDS = 120
 POLL_SECONDS = 1.0
 STOP_STEPS = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "ENERGY_UI_HOME"
 """Set for the processes of a UI, which hand it on to theirs: so they are found again, whoever started them."""
 
@@ -125,11 +126,11 @@ def _write(handle: TextIO, text: str) -> None:
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """A terminated UI, or one whose terminal closed, takes its children with it, as an interrupted one does."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.getsignal(number) for number in ENDINGS}
     for number, handler in before.items():
-        # Ignored by whoever started this program (nohup, a script's background) means ignored here.
-        if handler is not signal.SIG_IGN:
+        # Under nohup a closed terminal means nothing. An ignored Ctrl-C (a script's background) would be handed on to
+        # Dagster's processes, which then could not be asked to end: it is taken here.
+        if number != signal.SIGHUP or handler is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
         yield
@@ -141,7 +142,7 @@ def _interruptible() -> Iterator[None]:
 @contextmanager
 def _uninterruptible() -> Iterator[None]:
     """A second Ctrl-C must not leave children behind: stopping has a time limit of its own."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     yield
 
