@@ -67,6 +67,7 @@ from energy_assets.automation.sensors import due_days_sensor, landing_sensor  # 
 from energy_assets.days import DayWindow  # noqa: E402
 from energy_assets.definitions import build_defs  # noqa: E402
 from energy_assets.keys import GATED  # noqa: E402
+from energy_assets.operations.why import failed_steps  # noqa: E402
 from energy_assets.resources.gates import day_states  # noqa: E402
 from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
 from energy_assets.resources.serving import DATABASE, Serving, quoted  # noqa: E402
@@ -264,13 +265,9 @@ def window_of(result: dg.ExecuteInProcessResult) -> DayWindow | None:
 
 def failure_of(result: dg.ExecuteInProcessResult, step: str) -> str:
     """What the failed step says to the engineer. Fails where the step did not fail."""
-    for event in result.all_events:
-        if event.event_type_value == "STEP_FAILURE" and event.step_key == step:
-            data = event.event_specific_data
-            failure = data.user_failure_data
-            return (failure and failure.description) or data.error.message
-    failed = [event.step_key for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
-    pytest.fail(f"{step} did not fail; failed were {failed or 'none'}")
+    failed = failed_steps(result.all_events)
+    assert step in failed, f"{step} did not fail; failed were {failed or 'none'}"
+    return failed[step]
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
