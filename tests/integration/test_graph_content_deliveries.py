@@ -1,0 +1,165 @@
+"""The same readings, delivered otherwise, come to the same tables.
+
+What must not tell how rows were delivered are staging, intermediate and what is built on them; scores and models too where
+all of it landed before the first run (support/content_hash.py). The ledger, raw and quarantine tell it: that is their job.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graph import Graph, Simulated, day, days
+from support.content_hash import WITHOUT_DELIVERY, WITHOUT_MODELS, Content, assert_same, content, differences
+from support.deliveries import Deliveries, redelivered, shuffled, split, with_restated
+
+from energy_assets.days import DayWindow
+
+WHOLE = days(1, 8)
+"""A week to learn from, and a day that its model scores."""
+
+
+def files_of(simulated: Simulated, window: DayWindow) -> Deliveries:
+    return {f"meter_readings/{of}.csv": simulated.file(of, is_red=False).read_text() for of in window}
+
+
+def held_after(graph: Graph, deliveries: Deliveries, window: DayWindow) -> Content:
+    """What the tables hold once all of it landed, and then one range ran."""
+    graph.empty()
+    drop(graph, deliveries)
+    assert graph.land().success
+    assert graph.run(window).success
+    return content(graph.warehouse, graph.serving, WITHOUT_DELIVERY)
+
+
+def drop(graph: Graph, deliveries: Deliveries) -> None:
+    for path, text in deliveries.items():
+        graph.drop(path, text)
+
+
+def otherwise(deliveries: Deliveries, seed: int) -> Deliveries:
+    """Everything at once: some again, all dealt out over other files, some of those again, each shuffled."""
+    return shuffled(redelivered(split(redelivered(deliveries, seed), seed, files=7), seed + 1), seed)
+
+
+def a_form_of_delivery_leaves_the_tables_alone(graph: Graph, simulated: Simulated, seed: int) -> None:
+    deliveries = with_restated(files_of(simulated, WHOLE), seed)
+    expected = held_after(graph, deliveries, WHOLE)
+    assert expected["ml.anomaly_model"], "no model was fitted: there is less to compare than meant"
+    assert_same(expected, held_after(graph, otherwise(deliveries, seed), WHOLE))
+
+
+def test_readings_shuffled_split_and_delivered_again_come_to_the_same_tables(
+    graph: Graph, simulated: Simulated
+) -> None:
+    a_form_of_delivery_leaves_the_tables_alone(graph, simulated, seed=1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", [2, 3, 4, 5])
+def test_readings_in_any_form_come_to_the_same_tables(graph: Graph, simulated: Simulated, seed: int) -> None:
+    a_form_of_delivery_leaves_the_tables_alone(graph, simulated, seed)
+
+
+def arriving(graph: Graph, deliveries: Deliveries, seed: int, batches: int) -> Content:
+    """What the tables hold after the files came in an order of the seed's, and sensors ran after each batch."""
+    graph.empty()
+    paths = np.random.default_rng(seed).permutation(sorted(deliveries))
+    for batch in np.array_split(paths, batches):
+        drop(graph, {path: deliveries[path] for path in batch})
+        graph.settle()
+    return content(graph.warehouse, graph.serving, WITHOUT_MODELS)
+
+
+def test_the_order_of_arrival_changes_neither_staging_nor_what_is_built_on_it(
+    graph: Graph, simulated: Simulated
+) -> None:
+    deliveries = redelivered(with_restated(files_of(simulated, days(1, 3)), seed=1, share=0.1), seed=1)
+    expected = arriving(graph, deliveries, seed=1, batches=2)
+    assert_same(expected, arriving(graph, deliveries, seed=2, batches=2))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_any_order_of_arrival_comes_to_the_same(graph: Graph, simulated: Simulated, seed: int) -> None:
+    deliveries = redelivered(with_restated(files_of(simulated, days(1, 4)), seed, share=0.1), seed)
+    expected = arriving(graph, deliveries, seed, batches=1)
+    assert_same(expected, arriving(graph, deliveries, seed + 10, batches=4))
+
+
+HEADER = "meter_id,reading_at,consumption_kwh"
+
+
+def readings(kwh: float, *, versions: tuple[object, ...] = ()) -> str:
+    """Two half-hours of one meter on the second of January."""
+    header = HEADER + (",version" if versions else "")
+    starts = ("2024-01-02T09:00+01:00", "2024-01-02T09:30+01:00")
+    rows = [f"A,{start},{kwh}" + (f",{versions[0]}" if versions else "") for start in starts]
+    return "\n".join([header, *rows]) + "\n"
+
+
+def accepted_wh(graph: Graph) -> list[int]:
+    rows = graph.warehouse.rows("select accepted_wh from staging.stg_meter_readings order by meter_id, reading_at")
+    return [row[0] for row in rows]
+
+
+def test_new_content_of_a_path_takes_the_place_of_the_old(graph: Graph) -> None:
+    """A correction wins although it is smaller and although nothing in it says that it is newer."""
+    graph.drop("meter_readings/a.csv", readings(5))
+    graph.settle()
+    assert accepted_wh(graph) == [5000, 5000]
+    graph.drop("meter_readings/a.csv", readings(2))
+    graph.settle()
+    assert accepted_wh(graph) == [2000, 2000]
+    graph.drop("meter_readings/a.csv", readings(5))
+    graph.settle()
+    assert accepted_wh(graph) == [5000, 5000], "content that came back counts again"
+
+
+def test_a_higher_version_wins_whichever_came_first(graph: Graph) -> None:
+    older, newer = readings(5, versions=(1,)), readings(2, versions=(2,))
+    for first, second in ((older, newer), (newer, older)):
+        graph.empty()
+        graph.drop("meter_readings/first.csv", first)
+        graph.settle()
+        graph.drop("meter_readings/second.csv", second)
+        graph.settle()
+        assert accepted_wh(graph) == [2000, 2000]
+
+
+ADDING = """
+name = "portal"
+description = "A portal that overwrites one file with what is new"
+same_path = "adds"
+
+[recognise]
+columns = ["meter", "start", "kwh"]
+
+[sources.meter_readings.columns]
+meter_id = "meter"
+reading_at = "start"
+consumption_kwh = "kwh"
+"""
+
+
+def test_a_mapping_may_declare_that_new_content_of_a_path_adds(graph: Graph) -> None:
+    graph.home.mappings.mkdir()
+    try:
+        (graph.home.mappings / "portal.toml").write_text(ADDING)
+        for number, of in enumerate((day(2), day(3)), start=1):
+            graph.drop("meter_readings/new.csv", f"meter,start,kwh\nA,{of}T09:00+01:00,{number}\n")
+            graph.settle()
+        assert accepted_wh(graph) == [1000, 2000]
+    finally:
+        (graph.home.mappings / "portal.toml").unlink()
+        graph.home.mappings.rmdir()
+
+
+def test_a_restated_reading_is_seen_by_the_comparison(graph: Graph, simulated: Simulated) -> None:
+    """The proof above can fail: one reading of other energy is another content."""
+    deliveries = files_of(simulated, days(1, 2))
+    expected = held_after(graph, deliveries, days(1, 2))
+    name = "meter_readings/2024-01-02.csv"
+    meter, at, kwh = deliveries[name].splitlines()[1].split(",")
+    changed = deliveries[name].replace(f"{meter},{at},{kwh}", f"{meter},{at},{float(kwh) + 0.001:.3f}")
+    found = differences(expected, held_after(graph, deliveries | {name: changed}, days(1, 2)))
+    assert any(difference.startswith("staging.stg_meter_readings 2024-01-02") for difference in found)
