@@ -1,0 +1,38 @@
+"""`python -m benchmarks [NAME…]`: measure all, and write RESULTS.md; or those that are named, and only print."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from benchmarks import import_time, month, range_run, raw_load, report, serving_copy
+
+BENCHMARKS = {
+    "import": import_time.measure,
+    "raw": raw_load.measure,
+    "serving": serving_copy.measure,
+    "range": range_run.measure,
+    "month": month.measure,
+}
+
+
+def main(names: list[str]) -> int:
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        print(f"no benchmark is called {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    load, started = os.getloadavg()[0], time.perf_counter()
+    measures = []
+    for name in names or BENCHMARKS:
+        for measure in BENCHMARKS[name]():
+            measures.append(measure)
+            print("\n".join([report.line(measure), *report.details(measure)]), flush=True)
+    print(f"measured in {time.perf_counter() - started:.0f} s")
+    if not names:
+        report.write(measures, "make bench", load)
+        print(f"wrote {report.RESULTS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

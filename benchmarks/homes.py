@@ -1,0 +1,98 @@
+"""Homes to measure in: temporary, with stores of their own; and the command line, run as a user runs it.
+
+What belongs here: making a home, filling its landing zone, running a command with its time and memory.
+What does not: what is measured.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from energy_assets.embedded import supervisor
+from energy_assets.home import Home
+from energy_assets.operations.ingest import look, prepare_home
+from energy_assets.operations.stores import bring_up
+from energy_assets.simulation import simulate
+
+COMMAND = (str(Path(sys.executable).with_name("energy-assets")),)
+SETTLED = {"ENERGY_SETTLE_SECONDS": "0"}
+"""Delivered files are whole: nothing is waited for."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command took. `peak_bytes` is the resident memory of its largest process."""
+
+    seconds: float
+    peak_bytes: int
+
+
+@contextmanager
+def temporary_home() -> Iterator[Home]:
+    """A home without stores yet; stopped and removed at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="energy-bench-"))
+    home = Home(directory / "home")
+    try:
+        yield home
+    finally:
+        supervisor.down(home)
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def landed_home(meters: int, days: int) -> Iterator[Home]:
+    """A home with running stores, where simulated readings have landed and no day has run."""
+    with temporary_home() as home:
+        simulate(meters=meters, days=days, seed=1, out=home.landing)
+        prepare_home(home, look(home.landing, home), is_historical=True)
+        bring_up(home)
+        # The calendar is read once a process.
+        landing = multiprocessing.get_context("spawn").Process(target=land, args=(home,))
+        landing.start()
+        landing.join()
+        if landing.exitcode:
+            raise RuntimeError(f"landing failed with exit code {landing.exitcode}")
+        yield home
+
+
+def land(home: Home) -> None:
+    """Read what waits in the landing zone, in this process."""
+    os.environ.update(SETTLED)
+    from energy_assets.operations.runs import Runner
+
+    os.environ["ENERGY_HOME"] = str(home.path)
+    with Runner(home) as runner:
+        runner.land()
+
+
+def run(home: Home, *arguments: str, command: tuple[str, ...] = COMMAND) -> Usage:
+    """Run a command on `home` to its end.
+
+    Raises RuntimeError with the end of what it printed where it fails.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment | {"ENERGY_HOME": str(home.path)},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            raise RuntimeError(f"{' '.join(arguments)} failed:\n{output.read().decode(errors='replace')[-3000:]}")
+    return Usage(seconds, usage.ru_maxrss * 1024)

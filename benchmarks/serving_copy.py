@@ -1,0 +1,84 @@
+"""A day of Postgres rows into ClickHouse, beside the same route by hand.
+
+What is compared: what a served asset does with a day (the table's lock, a stream of Arrow batches, a staging table whose
+partition replaces the day, the version) against ADBC → one Arrow table → `insert_arrow` into an emptied table. Fair
+because both send the same query's rows to the same endpoint and engine; the ratio is of speeds, ours ÷ by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from adbc_driver_postgresql import dbapi
+
+from benchmarks.homes import temporary_home
+from benchmarks.measure import Measure, alternately
+from energy_assets.assets.serving import SERVED, Served
+from energy_assets.home import Calendar, Home
+from energy_assets.operations.stores import bring_up
+from energy_assets.resources.serving import DATABASE, Serving
+from energy_assets.resources.warehouse import Warehouse, quoted_name
+
+DAY = date(2024, 3, 4)
+METERS, SLOTS = 10_000, 48
+READINGS = next(served for served in SERVED if served.source == "stg_meter_readings")
+GOAL = 0.8
+
+
+def measure() -> Iterator[Measure]:
+    with temporary_home() as home:
+        home.write_calendar(Calendar("Africa/Douala", DAY))
+        bring_up(home)
+        fill(Warehouse(home=str(home.path)))
+        yield beside_hand(home, READINGS)
+
+
+def beside_hand(home: Home, served: Served) -> Measure:
+    warehouse, serving = Warehouse(home=str(home.path)), Serving(home=str(home.path))
+    with serving.client() as client:
+        client.command(f"CREATE TABLE {DATABASE}.by_hand AS {DATABASE}.{served.table}")
+
+    def ours() -> None:
+        with warehouse.locked(served.ledger_name), serving.client() as client:
+            with warehouse.stream(served.day_query, (DAY.isoformat(),)) as batches:
+                rows = serving.replace_day(client, served.table, DAY, batches, run_id="bench")
+            warehouse.bump_day(served.ledger_name, DAY, rows, run_id="bench")
+        assert rows == METERS * SLOTS
+
+    def by_hand() -> None:
+        with dbapi.connect(warehouse.connections.transformer_dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(served.day_query, (DAY.isoformat(),))
+            table = cursor.fetch_arrow_table()
+        with serving.client() as client:
+            client.command(f"TRUNCATE TABLE {DATABASE}.by_hand")
+            client.insert_arrow(f"{DATABASE}.by_hand", table)
+
+    taken, bare = alternately(ours, by_hand, rounds=5)
+    rows = METERS * SLOTS
+    return Measure(
+        name=f"Postgres → ClickHouse, {rows:,} rows",
+        what="speed of replacing a served day ÷ speed of ADBC → Arrow → insert_arrow by hand",
+        value=bare / taken,
+        unit="",
+        goal=GOAL,
+        better="higher",
+        ours=f"{taken:.2f} s ({rows / taken:,.0f} rows/s)",
+        bare=f"{bare:.2f} s ({rows / bare:,.0f} rows/s)",
+    )
+
+
+def fill(warehouse: Warehouse) -> None:
+    """The served table with one day, as dbt would have made it: no dbt here."""
+    with warehouse.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"create table {quoted_name('staging', READINGS.source)} (reading_date date not null, meter_id text not null,"
+            " reading_at timestamptz not null, interval_minutes smallint not null, accepted_wh bigint, quality_code text not null)"
+        )
+        cursor.execute(
+            f"insert into {quoted_name('staging', READINGS.source)}"
+            " select %(day)s, 'M' || lpad(meter::text, 6, '0'), %(day)s::timestamp at time zone 'UTC' + slot * interval '30 min',"
+            " 30, (meter * 7919 + slot * 104729) %% 2000, 'valid'"
+            " from generate_series(1, %(meters)s) as meter cross join generate_series(0, %(last)s) as slot",
+            {"day": DAY, "meters": METERS, "last": SLOTS - 1},
+        )
