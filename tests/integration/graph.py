@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,6 +19,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from support.commands import environment
 
 from energy_assets.home import Calendar, Home
 from energy_assets.simulation import simulate
@@ -62,12 +65,14 @@ _fix_calendar()
 
 import dagster as dg  # noqa: E402
 
+from energy_assets.automation.edges import EDGES  # noqa: E402
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags  # noqa: E402
 from energy_assets.automation.sensors import due_days_sensor, landing_sensor  # noqa: E402
 from energy_assets.days import DayWindow  # noqa: E402
 from energy_assets.definitions import build_defs  # noqa: E402
 from energy_assets.keys import GATED  # noqa: E402
 from energy_assets.operations.why import failed_steps  # noqa: E402
+from energy_assets.resources.due import due_days  # noqa: E402
 from energy_assets.resources.gates import day_states  # noqa: E402
 from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
 from energy_assets.resources.serving import DATABASE, Serving, quoted  # noqa: E402
@@ -154,6 +159,14 @@ class Graph:
         """A tick of the due-days sensor, and the runs that the daemon would launch for it."""
         return self._tick(due_days_sensor, {"warehouse": self.warehouse})
 
+    def ask_due(self) -> Sequence[dg.RunRequest]:
+        """What the due-days sensor asks for now, without running it."""
+        return self._asked(due_days_sensor, {"warehouse": self.warehouse})
+
+    def owed(self) -> list[date]:
+        """The days that are owed, asked for or not."""
+        return [entry.day for entry in due_days(self.warehouse, EDGES)]
+
     def settle(self, ticks: int = 10) -> list[dg.ExecuteInProcessResult]:
         """Let both sensors tick until nothing more is asked for; the runs that were launched, in order.
 
@@ -167,7 +180,7 @@ class Graph:
             launched += results
         pytest.fail(f"the sensors still ask for runs after {ticks} rounds: {[tags_of(r) for r in launched]}")
 
-    def evaluate(self, sensor: dg.SensorDefinition, resources: Mapping[str, object]) -> Sequence[dg.RunRequest]:
+    def _asked(self, sensor: dg.SensorDefinition, resources: Mapping[str, object]) -> Sequence[dg.RunRequest]:
         """What a tick of the sensor asks for, resolved as the daemon does; keys that were used before are left out."""
         with dg.build_sensor_context(
             instance=self.instance, resources=dict(resources), definitions=self.definitions, sensor_name=sensor.name
@@ -181,7 +194,7 @@ class Graph:
     def _tick(self, sensor: dg.SensorDefinition, resources: Mapping[str, object]) -> list[dg.ExecuteInProcessResult]:
         return [
             self._execute(sensor.job_name, request.asset_selection, {**request.tags, RUN_KEY_TAG: str(request.run_key)})
-            for request in self.evaluate(sensor, resources)
+            for request in self._asked(sensor, resources)
         ]
 
     def _execute(
@@ -250,6 +263,15 @@ class Graph:
         with self.serving.client() as client:
             for (table,) in client.query(f"SHOW TABLES FROM {quoted(DATABASE)}").result_rows:
                 client.command(f"TRUNCATE TABLE {quoted(DATABASE, table)}")
+
+
+def script(home: Home, text: str) -> str:
+    """What a Python script prints in a process of its own, which loads the home's calendar as it is now."""
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=environment(home), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def tags_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
