@@ -12,7 +12,7 @@ import dagster as dg
 
 from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
 from energy_assets.days import DayWindow
-from energy_assets.keys import OWNERS, QUALITY, checkpoint_key, table_key
+from energy_assets.keys import GATED, OWNERS, checkpoint_key, table_key
 from energy_assets.operations.why import explain
 from energy_assets.partitions import BACKFILL, DAILY, day_window
 from energy_assets.resources.gates import DayState, day_states, failures, record_verdict
@@ -32,7 +32,7 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         deps=[table_key(table)],
         partitions_def=DAILY,
         backfill_policy=BACKFILL,
-        group_name=QUALITY,
+        group_name=GATED[table],
         owners=OWNERS,
         kinds={"greatexpectations", "postgres"},
         description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them.",
