@@ -24,6 +24,8 @@ from energy_assets.landing.contract import SOURCES, Source
 HELD_BYTES = 48 << 20
 """Rows held in memory before they are spilled."""
 GROUP_ROWS = 500_000
+BATCH_ROWS = 32_768
+"""Rows handed on at a time: Postgres stores one batch while the next is made ready."""
 ABANDONED_SECONDS = 86_400
 REJECTED = "rejected_rows"
 EPOCH = date(1970, 1, 1)
@@ -165,7 +167,7 @@ def drop_draft(path: Path) -> None:
 def _batches(paths: list[Path]) -> Iterator[pa.RecordBatch]:
     for path in paths:
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=GROUP_ROWS)
+            yield from file.iter_batches(batch_size=BATCH_ROWS)
 
 
 def _by_day(rows: pa.Table, date_column: str) -> Iterator[tuple[date, pa.Table]]:
