@@ -77,6 +77,26 @@ class ModelStore:
             )
         return digest
 
+    def holds(self, version: str) -> bool:
+        """Whether the file of `version` is there, whatever is in it."""
+        return self.path(version).is_file()
+
+    def rebuild(self, model: Model, version: str, sha256: str) -> None:
+        """Write the lost file of `version` again, which was published with `sha256`; a file that is there is left.
+
+        Raises ModelStoreError where `model` is another one.
+        """
+        path = self.path(version)
+        if path.exists():
+            return
+        content = model_bytes(model)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ModelStoreError(
+                f"{path} is missing, and fitting again gives another model: what {version} learnt from, a setting or a "
+                f"library has changed since. A published model never changes: restore it from a backup"
+            )
+        _create(path, content)
+
     def discard(self, version: str) -> None:
         """Remove a file that was never announced, e.g. of a run that was killed right after it; nothing where there is none."""
         self.path(version).unlink(missing_ok=True)
@@ -93,12 +113,14 @@ class ModelStore:
             content = path.read_bytes()
         except FileNotFoundError:
             raise ModelStoreError(
-                f"{path} is missing: restore it from a backup, or fit the model again by materializing its day"
+                f"{path} is missing: restore it from a backup, or materialize its day from the model on, which rebuilds it "
+                f"while what it learnt from is unchanged"
             ) from None
         if (found := hashlib.sha256(content).hexdigest()) != sha256:
             raise ModelStoreError(
                 f"{path} is not the model that was published as {version}: its sha256 is {found}, not {sha256}. It was "
-                f"changed or damaged and was not loaded: restore it from a backup, or remove it and fit the model again"
+                f"changed or damaged and was not loaded: restore it from a backup, or remove it and materialize the day, "
+                f"which rebuilds it while what it learnt from is unchanged"
             )
         _refuse_untrusted(content, path)
         stored = skops.io.loads(content, trusted=list(TRUSTED_TYPES))

@@ -96,12 +96,12 @@ class Week:
     },
 )
 def anomaly_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
-    """Publish the model of each week in the window that has none yet and enough days to learn from."""
+    """Publish the model of each week in the window that has none yet (or lost its file) and enough days to learn from."""
     window = day_window(context)
     history = ProfileHistory(warehouse, CALENDAR.zone)
     samples = TrainingSamples(history, rows_per_day=TRAINING_ROWS_PER_DAY, seed=settings().anomaly_seed)
     for week in sorted({Week.of(day) for day in window}, key=lambda week: week.first_day):
-        published = models.published(warehouse, week.first_day) or fit_week(context, warehouse, models, samples, week)
+        published = models.kept(warehouse, week.first_day) or fit_week(context, warehouse, models, samples, week)
         for day in window:
             if Week.of(day) == week:
                 context.add_asset_metadata(

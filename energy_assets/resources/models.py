@@ -43,6 +43,11 @@ class Models(dg.ConfigurableResource):
         )
         return Published(*rows[0]) if rows else None
 
+    def kept(self, warehouse: Warehouse, fitted_date: date) -> Published | None:
+        """The published model of the week, where its file was not lost."""
+        published = self.published(warehouse, fitted_date)
+        return published if published and self._store.holds(published.model_version) else None
+
     def load(self, warehouse: Warehouse, fitted_date: date) -> Loaded | None:
         """The model of the week that starts on `fitted_date`, its hash verified; None where none was published."""
         from ml.anomaly.detector import AnomalyModel
@@ -64,9 +69,13 @@ class Models(dg.ConfigurableResource):
         training_days: int,
         run_id: str,
     ) -> Published:
-        """Store the file, then name it in the table, under the table's lock; of two writers the first one's model stands."""
+        """Store the file, then name it in the table, under the table's lock; of two writers the first one's model stands.
+
+        A lost file of a published model is written again. Raises ModelStoreError where `model` is not that one.
+        """
         with warehouse.locked("ml.anomaly_model"):
             if held := self.published(warehouse, fitted_date):
+                self._store.rebuild(model, held.model_version, held.sha256)
                 return held
             # A run that died between file and table leaves a file that nothing refers to.
             self._store.discard(version)
