@@ -15,7 +15,7 @@ from energy_assets.days import DayWindow
 from energy_assets.keys import GATED, OWNERS, checkpoint_key, table_key
 from energy_assets.operations.why import explain
 from energy_assets.partitions import BACKFILL, DAILY, day_window
-from energy_assets.resources.gates import DayState, day_states, failures, record_verdict
+from energy_assets.resources.gates import DayState, FailedExpectation, day_states, failures, record_verdict
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import Settings, settings
 
@@ -49,7 +49,11 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         green = [day for day in window if states[day].is_readable]
         if closed := [day for day in window if day not in green]:
             for day in green:
-                context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat()))
+                context.log_event(
+                    dg.AssetMaterialization(
+                        context.asset_key, partition=day.isoformat(), metadata=state_metadata(states[day])
+                    )
+                )
             evaluate_days(context, warehouse, table, states.values())
             raise closed_gate(warehouse, table, closed, green)
         for day in window:
@@ -127,15 +131,19 @@ def evaluate_days(
         context,
         asset_key=checkpoint_key(table),
         check_name=CHECK,
-        evaluations=[
-            DayEvaluation(
-                day=state.day,
-                passed=state.is_readable,
-                description=f"{table} of {state.day} is {state.state}",
-                metadata={**state_metadata(state), **failure_metadata(warehouse, state)},
-            )
-            for state in sorted(states, key=lambda state: state.day)
-        ],
+        evaluations=[day_evaluation(warehouse, state) for state in sorted(states, key=lambda state: state.day)],
+    )
+
+
+def day_evaluation(warehouse: Warehouse, state: DayState) -> DayEvaluation:
+    """The day's verdict: in a sentence with what fails, and the failing expectations as a table."""
+    failed = failures(warehouse, state.table, state.day) if state.failed_critical or state.failed_warning else []
+    return DayEvaluation(
+        day=state.day,
+        passed=state.is_readable,
+        description=": ".join([f"{state.day} is {state.state}", *([failed[0].message] if failed else [])])
+        + (f", and {len(failed) - 1} more" if len(failed) > 1 else ""),
+        metadata={**state_metadata(state), **failure_metadata(failed)},
     )
 
 
@@ -148,11 +156,10 @@ def state_metadata(state: DayState) -> dict[str, Any]:
     }
 
 
-def failure_metadata(warehouse: Warehouse, state: DayState) -> dict[str, Any]:
+def failure_metadata(failed: Sequence[FailedExpectation]) -> dict[str, Any]:
     """The failing expectations as a table, with sample rows; nothing where all hold."""
-    if not (state.failed_critical or state.failed_warning):
+    if not failed:
         return {}
-    failed = failures(warehouse, state.table, state.day)
     records = [
         dg.TableRecord(
             {"severity": f.severity, "what": f.message, "count": f.unexpected_count or 0, "sample": "; ".join(f.sample)}
