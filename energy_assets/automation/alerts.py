@@ -4,19 +4,13 @@ What belongs here: the failure sensor. What does not: the sentences (operations/
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
 
 from energy_assets.checkpoints.checkpoint import RED_DAYS
-from energy_assets.days import DayWindow
 from energy_assets.operations.why import explain, failed_steps
 from energy_assets.resources.due import red_days
+from energy_assets.resources.turns import run_window
 from energy_assets.resources.warehouse import Warehouse
 
 
@@ -30,7 +24,7 @@ def red_days_alert(context: dg.RunFailureSensorContext, warehouse: Warehouse) ->
 
 def alert_text(warehouse: Warehouse, run: dg.DagsterRun, failures: Sequence[dg.DagsterEvent]) -> str:
     """Why each red day of the run's window is red, and what the failed steps say of anything else."""
-    window = window_of(run)
+    window = run_window(run)
     red = red_days(warehouse, window) if window else {}
     lines = [entry.text() for day in sorted(red) for entry in explain(warehouse, day)]
     others = failed_steps(event for event in failures if not (red and is_verdict(event)))
@@ -42,11 +36,3 @@ def is_verdict(failure: dg.DagsterEvent) -> bool:
     """Whether the step failed because days are red, which is told day by day."""
     raised = failure.event_specific_data.user_failure_data
     return bool(raised and RED_DAYS in raised.metadata)
-
-
-def window_of(run: dg.DagsterRun) -> DayWindow | None:
-    first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
-    last = run.tags.get(ASSET_PARTITION_RANGE_END_TAG) or run.tags.get(PARTITION_NAME_TAG)
-    if not first or not last:
-        return None
-    return DayWindow(date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1))

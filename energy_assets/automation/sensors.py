@@ -3,15 +3,14 @@
 What belongs here: when to ask. What does not: which days are owed (resources/due.py), reading files (runs do that).
 """
 
-from collections.abc import Sequence
-
 import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from energy_assets.automation.edges import EDGES, assets_of
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags
 from energy_assets.partitions import DAILY
 from energy_assets.resources import ledger
-from energy_assets.resources.due import DueDay, digest, due_days, due_ranges
+from energy_assets.resources.due import DueRange, digest, due_days, due_ranges
 from energy_assets.resources.landing_zone import LandingZone
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
@@ -56,12 +55,20 @@ def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -
         return dg.SkipReason(
             f"{due[0].day} is not over yet, or beyond the calendar that is loaded" if due else "no day is owed"
         )
-    return dg.SensorResult(run_requests=day_requests(ready))
+    owed = list(due_ranges(ready, settings().backfill_chunk_days))
+    # One range at a time, the earliest first: a later week's model must find the days before it.
+    for entry in owed:
+        if not was_asked_for(context.instance, entry):
+            return dg.SensorResult(run_requests=[request_of(entry)])
+    return dg.SkipReason(
+        f"{owed[0].window} is owed, but its run failed and nothing was written since: → energy-assets resume"
+    )
 
 
-def day_requests(due: Sequence[DueDay]) -> list[dg.RunRequest]:
-    """One run for each range of consecutive days that owe the same, of what they owe, none longer than a chunk."""
-    return [
-        dg.RunRequest(run_key=owed.key, tags=range_tags(owed.window), asset_selection=assets_of(owed.work))
-        for owed in due_ranges(due, settings().backfill_chunk_days)
-    ]
+def was_asked_for(instance: dg.DagsterInstance, owed: DueRange) -> bool:
+    return bool(instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: owed.key}), limit=1))
+
+
+def request_of(owed: DueRange) -> dg.RunRequest:
+    """One run over the range, of what its days owe."""
+    return dg.RunRequest(run_key=owed.key, tags=range_tags(owed.window), asset_selection=assets_of(owed.work))

@@ -30,7 +30,6 @@ LAST_DAY = date(2024, 1, 14)
 CALENDAR = Calendar("Africa/Douala", FIRST_DAY, LAST_DAY)
 METERS = 6
 SETTLED_SECONDS = 3600
-RUN_KEY_TAG = "dagster/run_key"
 
 # Tests must neither reach the servers nor obey the settings that the tester's own environment names.
 for _name in [name for name in os.environ if name.startswith("ENERGY_") or name in ("POSTGRES_URL", "CLICKHOUSE_URL")]:
@@ -64,6 +63,7 @@ def _fix_calendar() -> None:
 _fix_calendar()
 
 import dagster as dg  # noqa: E402
+from dagster._core.storage.tags import RUN_KEY_TAG  # noqa: E402
 
 from energy_assets.automation.edges import EDGES  # noqa: E402
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags  # noqa: E402
@@ -76,6 +76,7 @@ from energy_assets.resources.due import due_days  # noqa: E402
 from energy_assets.resources.gates import day_states  # noqa: E402
 from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
 from energy_assets.resources.serving import DATABASE, Serving, quoted  # noqa: E402
+from energy_assets.resources.turns import run_window  # noqa: E402
 from energy_assets.resources.warehouse import Warehouse, quoted_name  # noqa: E402
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -279,10 +280,8 @@ def tags_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 
 def window_of(result: dg.ExecuteInProcessResult) -> DayWindow | None:
-    """The days of a run."""
-    from energy_assets.automation.alerts import window_of as window_of_run
-
-    return window_of_run(result.dagster_run)
+    """The days of a run; None where it was over no days."""
+    return run_window(result.dagster_run)
 
 
 def failure_of(result: dg.ExecuteInProcessResult, step: str) -> str:
