@@ -1,0 +1,182 @@
+"""The graph as it is declared: a walk over every asset, what loading it costs, and what it takes from inside Dagster."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
+from energy_assets.assets.serving import SERVED
+from energy_assets.automation.edges import EDGES, WRITERS, assets_of
+from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
+from energy_assets.checkpoints.checkpoint import CHECK
+from energy_assets.definitions import build_defs
+from energy_assets.keys import GATED, ML, QUALITY, RAW, SERVING, checkpoint_key, is_gated, table_key
+from energy_assets.partitions import BACKFILL, DAILY
+from energy_assets.resources.due import Edge, Work
+from ml.anomaly.features import HISTORY_DAYS
+from quality_suites import SUITES
+
+UNPARTITIONED = {dg.AssetKey([RAW, "landing_files"]), dg.AssetKey([RAW, "rejected_rows"])}
+HEAVY = ("great_expectations", "sklearn", "chdb", "skops", "pandas")
+
+
+@cache
+def definitions() -> dg.Definitions:
+    return build_defs()
+
+
+@cache
+def asset_graph() -> AssetGraph:
+    return definitions().resolve_asset_graph()
+
+
+def nodes() -> Iterator:
+    return (asset_graph().get(key) for key in sorted(asset_graph().get_all_asset_keys()))
+
+
+def test_every_asset_says_what_it_is() -> None:
+    for node in nodes():
+        known = node.metadata
+        assert node.description, node.key
+        assert node.owners, node.key
+        assert node.kinds, node.key
+        assert node.group_name == layer_of(node.key), f"{node.key} is not shown in its layer"
+        assert known["dagster/column_schema"].columns, node.key
+        assert known["dagster/table_name"], node.key
+        assert bool(known.get("partition_expr")) == node.is_partitioned, node.key
+
+
+def layer_of(key: dg.AssetKey) -> str:
+    """Where the asset's data lives; a gate is shown with the table that it guards."""
+    return GATED[key.path[-1].removesuffix("_checkpoint")] if key.path[0] == QUALITY else key.path[0]
+
+
+def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that_it_shares_one_run() -> None:
+    for definition in definitions().assets:
+        daily = {key for key in definition.keys if key not in UNPARTITIONED}
+        assert not (daily and definition.keys - daily), f"{definition} mixes days and files"
+        if daily:
+            assert definition.partitions_def is DAILY, definition
+            assert definition.backfill_policy is BACKFILL, definition
+    for check in definitions().asset_checks:
+        assert all(spec.partitions_def is DAILY for spec in check.check_specs), check
+
+
+def test_the_two_jobs_are_the_whole_graph() -> None:
+    landing, daily = (
+        definitions().resolve_job_def(job.name).asset_layer.executable_asset_keys for job in (LANDING_JOB, DAILY_JOB)
+    )
+    assert landing == UNPARTITIONED
+    assert landing | daily == asset_graph().get_all_asset_keys()
+
+
+def test_everything_that_is_read_downstream_stands_behind_a_gate() -> None:
+    for node in nodes():
+        if node.key.path[0] != QUALITY:
+            read = {key for key in node.parent_keys if is_gated(key)}
+            assert not read, f"{node.key} reads {read} without its checkpoint between"
+
+
+def test_every_day_partitioned_table_has_a_suite_a_checkpoint_and_a_blocking_check() -> None:
+    tables = {node.key for node in nodes() if node.is_partitioned and node.key.path[0] not in (QUALITY, SERVING)}
+    assert tables - {dg.AssetKey([ML, "anomaly_model"])} == {table_key(table) for table in GATED}
+    assert set(SUITES) == set(GATED)
+    for table, schema in GATED.items():
+        assert SUITES[table].schema == schema
+        assert asset_graph().get(checkpoint_key(table)).parent_keys == {table_key(table)}
+        check = asset_graph().get(dg.AssetCheckKey(checkpoint_key(table), CHECK))
+        assert check.blocking, f"{table}: a check that does not block lets a red day through"
+
+
+def test_every_served_table_is_reconciled_with_the_table_that_it_copies() -> None:
+    served = {node.key for node in nodes() if node.key.path[0] == SERVING}
+    assert served == {entry.key for entry in SERVED}
+    for key in served:
+        assert asset_graph().get(dg.AssetCheckKey(key, "reconcile")).blocking
+
+
+def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
+    looks_back = {("int_consumption_features", "anomaly_scores"): HISTORY_DAYS}
+    expected = set()
+    for node in nodes():
+        if node.key.path[0] == QUALITY or node.key == dg.AssetKey([ML, "anomaly_model"]):
+            continue
+        output = ".".join(node.key.path) if node.key.path[0] == SERVING else node.key.path[-1]
+        for key in node.parent_keys:
+            if key.path[0] == QUALITY:
+                table = key.path[-1].removesuffix("_checkpoint")
+                expected.add(Edge(table, output, looks_back.get((table, output), 0)))
+    assert set(EDGES) == expected
+    mapping = asset_graph().get_partition_mapping(
+        dg.AssetKey([ML, "anomaly_model"]), checkpoint_key("int_consumption_features")
+    )
+    assert mapping.start_offset == -MODEL_LOOKBACK_DAYS
+
+
+def test_what_is_owed_can_be_run_for_every_table() -> None:
+    daily = definitions().resolve_job_def(DAILY_JOB.name).asset_layer.executable_asset_keys
+    everything = Work(tuple(WRITERS), ())
+    assert set(assets_of(everything)) == daily
+    assert assets_of(Work((), ("meter_readings",))) == [checkpoint_key("meter_readings")]
+
+
+def test_sensors_run_by_default_and_no_two_definitions_share_a_name() -> None:
+    assert {sensor.name for sensor in definitions().sensors} == {"landing_sensor", "due_days_sensor", "red_days_alert"}
+    assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in definitions().sensors)
+    dg.Definitions.validate_loadable(definitions())
+
+
+def test_loading_needs_no_store_and_none_of_the_slow_libraries(tmp_path: Path) -> None:
+    """In a process of its own, in an empty home: nothing is started, nothing is read from a store, nothing slow is imported."""
+    script = (
+        "import json, sys, socket\n"
+        "def refuse(*args): raise AssertionError(f'loading opened a connection: {args}')\n"
+        "socket.socket.connect = refuse\n"
+        "from energy_assets.definitions import defs\n"
+        "defs.resolve_job_def('daily')\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))\n"
+    )
+    known = {name: value for name, value in os.environ.items() if not name.startswith("ENERGY_")}
+    loaded = subprocess.run(
+        [sys.executable, "-c", script],
+        env=known | {"ENERGY_HOME": str(tmp_path / "nowhere")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    assert json.loads(loaded.stdout) == []
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_dagsters_target_class_is_still_what_day_evaluations_make_of_it() -> None:
+    """It is not exported: this test fails when an upgrade moves or changes it (energy_assets/checkpoints/day_evaluations.py)."""
+    target = AssetCheckEvaluationTargetMaterializationData(storage_id=1, run_id="r", timestamp=2.0)
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("a"),
+        check_name="c",
+        passed=True,
+        metadata={},
+        target_materialization_data=target,
+        partition="2024-01-01",
+        blocking=True,
+    )
+    assert evaluation.target_materialization_data == target
+    assert evaluation.partition == "2024-01-01"
+    assert {"storage_id", "run_id", "timestamp"} == set(inspect.signature(type(target).__new__).parameters) - {
+        "_cls",
+        "cls",
+    }
