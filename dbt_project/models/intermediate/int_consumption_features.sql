@@ -31,7 +31,7 @@ meters as (
         reading_date,
         meter_id,
         interval_minutes,
-        ceil({{ day_minutes('reading_date') }}::numeric / interval_minutes)::integer as slot_count,
+        {{ day_intervals('reading_date', 'interval_minutes') }}::integer as slot_count,
         count(*)                         as filled_count,
         sum(accepted_count)::smallint    as accepted_count,
         coalesce(sum(slot_wh), 0)::bigint as total_wh

@@ -23,7 +23,7 @@ daily as (
 ),
 
 counted as (
-    select *, ceil({{ day_minutes('reading_date') }}::numeric / interval_minutes)::smallint as expected_count
+    select *, {{ day_intervals('reading_date', 'interval_minutes') }}::smallint as expected_count
     from daily
 )
 
