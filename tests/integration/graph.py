@@ -234,9 +234,7 @@ class Graph:
 
     def served(self, table: str = "meter_readings", date_column: str = "reading_date") -> dict[date, int]:
         """Rows by day of a table in ClickHouse."""
-        name, column = quoted(DATABASE, table), quoted(date_column)
-        with self.serving.client() as client:
-            return dict(client.query(f"SELECT {column}, count() FROM {name} GROUP BY 1 ORDER BY 1").result_rows)
+        return served_rows(self.serving, table, date_column)
 
     def materialized_days(self, key: dg.AssetKey) -> set[date]:
         return {date.fromisoformat(p) for p in self.instance.get_materialized_partitions(key)}
@@ -264,6 +262,17 @@ class Graph:
         with self.serving.client() as client:
             for (table,) in client.query(f"SHOW TABLES FROM {quoted(DATABASE)}").result_rows:
                 client.command(f"TRUNCATE TABLE {quoted(DATABASE, table)}")
+
+
+def served_days(home: Home, table: str = "meter_readings", date_column: str = "reading_date") -> set[date]:
+    """The days of which ClickHouse holds rows."""
+    return set(served_rows(Serving(home=str(home.path)), table, date_column))
+
+
+def served_rows(serving: Serving, table: str, date_column: str) -> dict[date, int]:
+    name, column = quoted(DATABASE, table), quoted(date_column)
+    with serving.client() as client:
+        return dict(client.query(f"SELECT {column}, count() FROM {name} GROUP BY 1 ORDER BY 1").result_rows)
 
 
 def script(home: Home, text: str) -> str:
