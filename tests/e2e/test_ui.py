@@ -1,0 +1,125 @@
+"""Dagster's page as an engineer uses it: looked at, clicked, and left alone while files come in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+
+import pytest
+from conftest import DAYS, Eventually, Served, Watched
+from playwright.sync_api import expect
+
+from tests.support import commands
+from tests.support.content_hash import assert_same, content
+
+pytestmark = pytest.mark.e2e
+
+LAYERS = ("raw_data", "staging", "intermediate", "ml", "marts", "energy_analytics")
+DAY = "2024-01-02"
+SERVED_TABLES = 4
+
+
+def test_smoke_the_graph_and_an_asset_of_it_are_shown_without_an_error(small: Served, watched: Watched) -> None:
+    watched.open(f"{small.url}/asset-groups")
+    for layer in LAYERS:
+        expect(watched.page.get_by_text(layer, exact=True).first).to_be_visible()
+    assert not watched.errors()
+
+    watched.open(f"{small.url}/assets/staging/stg_meter_readings?view=partitions&partition={DAY}")
+    expect(watched.page.get_by_text("Materialized (3)")).to_be_visible()
+    expect(watched.page.get_by_text("dagster/partition_row_count").first).to_be_visible()
+    assert not watched.errors()
+
+    watched.open(f"{small.url}/assets/quality/stg_meter_readings_checkpoint?view=checks")
+    expect(watched.page.get_by_text("Passed").first).to_be_visible()
+    assert not watched.errors()
+
+
+def test_smoke_one_day_of_an_asset_is_made_by_the_button(
+    small: Served, watched: Watched, eventually: Eventually
+) -> None:
+    table = "energy_analytics.meter_readings"
+    before, next_day = small.version(table, DAY), small.version(table, "2024-01-03")
+
+    launch(watched, f"{small.url}/assets/energy_analytics/meter_readings", DAY)
+
+    eventually(lambda: small.version(table, DAY) > before, f"the button did not rewrite {DAY} of {table}")
+    assert small.version(table, "2024-01-03") == next_day, "the button rewrote a day that was not asked for"
+    assert not watched.errors()
+
+
+def test_smoke_a_second_ui_names_the_address_of_the_first(small: Served) -> None:
+    said = commands.run(small.home, "ui", code=1)
+
+    assert f"runs already at {small.url}" in said
+
+
+def test_a_ui_that_was_killed_is_cleared_by_the_next_and_a_terminated_one_leaves_nothing(small: Served) -> None:
+    small.stop(signal.SIGKILL)
+    assert small.processes(), "a killed UI cannot have ended its processes: this test tests nothing"
+
+    said = small.start()
+    assert "left behind" in said
+    assert len([line for line in small.processes() if "dagster-daemon" in line]) == 1
+
+    small.stop(signal.SIGTERM)
+    assert small.processes() == []
+
+
+def test_a_week_backfilled_from_the_page_equals_the_week_of_the_command_line(
+    week: Served, watched: Watched, eventually: Eventually
+) -> None:
+    by_command, before = content(week.warehouse, week.serving), written(week)
+
+    launch(watched, f"{week.url}/locations/energy_assets/jobs/daily", f"[2024-01-01...2024-01-0{DAYS}]")
+
+    eventually(
+        lambda: all(version > before[key][0] for key, (version, _) in written(week).items()),
+        "the daemon did not run the backfill through to ClickHouse",
+        300,
+    )
+    assert_same(by_command, content(week.warehouse, week.serving))
+    assert len({run for _, run in written(week).values()}) == 1, "seven days of one policy are one run"
+
+
+def test_a_file_beyond_the_last_day_is_served_by_itself(week: Served, eventually: Eventually) -> None:
+    day = f"2024-01-0{DAYS + 1}"
+    shutil.copy(week.files / "meter_readings" / f"{day}.csv", week.home.landing / "meter_readings")
+
+    eventually(lambda: len(served_tables(week, day)) == SERVED_TABLES, f"{day}.csv was not served whole", 300)
+
+    with week.serving.client() as client:
+        rows = client.command(
+            "SELECT count() FROM energy_analytics.meter_readings WHERE reading_date = {day:Date}",
+            parameters={"day": day},
+        )
+    assert rows > 200, "six meters have 48 readings each"
+
+
+def launch(watched: Watched, url: str, days: str) -> None:
+    """Ask for `days` of what the page at `url` shows, as a person does."""
+    watched.open(url)
+    page = watched.page
+    page.get_by_role("button", name="Materialize").first.click()
+    dialog = page.get_by_role("dialog")
+    wanted = dialog.get_by_placeholder("ex:")
+    wanted.fill(days)
+    wanted.press("Enter")
+    dialog.get_by_role("button", name=re.compile("^Launch")).click()
+    expect(dialog).to_be_hidden()
+
+
+def written(served: Served) -> dict[tuple[str, str], tuple[int, str]]:
+    """Version and run of the last write of each day of each table."""
+    rows = served.warehouse.rows("select table_name, reading_date::text, version, run_id from quality.day_versions")
+    return {(table, day): (version, run) for table, day, version, run in rows}
+
+
+def served_tables(served: Served, day: str) -> list[str]:
+    """Tables of ClickHouse that were written for the day."""
+    rows = served.warehouse.rows(
+        "select table_name from quality.day_versions where table_name like 'energy_analytics.%%' and reading_date = %s",
+        (day,),
+    )
+    return [row[0] for row in rows]
