@@ -12,7 +12,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from psycopg2.extras import execute_values
 
 from energy_assets.days import DayWindow
 
@@ -96,6 +95,8 @@ def record_verdict(
     warehouse: Warehouse, table: str, day: date, outcomes: Sequence[Outcome], *, run_id: str, version: int
 ) -> None:
     """Replace what is known of the day by `outcomes`, judged on `version` of it."""
+    from psycopg2.extras import execute_values
+
     with warehouse.transaction() as connection, connection.cursor() as cursor:
         cursor.execute(
             "delete from quality.validation_results where table_name = %s and reading_date = %s", (table, day)

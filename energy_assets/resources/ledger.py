@@ -12,8 +12,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from psycopg2.extras import execute_values
-
 from energy_assets.days import DayWindow
 from energy_assets.landing.contract import SOURCES, Source
 
@@ -232,6 +230,8 @@ def _copy_rejects(cursor: Cursor, file_id: int, landed: LandedFile) -> None:
 
 def _insert_parts(cursor: Cursor, file_id: int, landed: LandedFile) -> None:
     """Accepted and rejected rows per source and day; rejects without a readable day are shared out by the days' rows."""
+    from psycopg2.extras import execute_values
+
     cursor.execute(
         "select source, reading_date, count(*) from raw_data.rejected_rows where file_id = %s and row_number > 0"
         " group by source, reading_date",

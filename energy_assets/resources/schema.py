@@ -10,11 +10,11 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from psycopg2 import sql
 
 from energy_assets.landing.contract import SOURCES, Source
 
 if TYPE_CHECKING:
+    from psycopg2 import sql
     from psycopg2.extensions import connection as Connection
 
 POSTGRES_TYPES: dict[pa.DataType, str] = {
@@ -33,6 +33,8 @@ OWNED_BY_LOADER = ("02_landing.sql",)
 
 def apply_schema(loader: Connection, transformer: Connection) -> None:
     """Create what is missing. `loader` owns raw_data, `transformer` the rest; each statement is safe to repeat."""
+    from psycopg2 import sql
+
     for script in sorted(resources.files(__package__).joinpath("postgres_ddl").iterdir(), key=lambda entry: entry.name):
         if not script.name.endswith(".sql"):
             continue
@@ -48,6 +50,8 @@ def raw_table(source: Source) -> sql.Composed:
     It has no primary key: a day is rewritten whole from parts under the table's lock, each part counting its own
     rows, and maintaining an index halves the load.
     """
+    from psycopg2 import sql
+
     columns = [
         sql.SQL("{} {}{}").format(
             sql.Identifier(field.name),

@@ -12,7 +12,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from psycopg2 import sql
 
 from energy_assets.home import Home
 from energy_assets.resources.pools import adbc_connection, psycopg2_connection
@@ -21,6 +20,7 @@ from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from psycopg2 import sql
     from psycopg2.extensions import connection as Connection
 
     from energy_assets.embedded.connections import Connections
@@ -104,6 +104,8 @@ class Warehouse(dg.ConfigurableResource):
 
     def ensure_partition(self, schema: str, table: str, day: date, *, as_loader: bool = False) -> str:
         """The name of the partition that holds `day`, made where missing."""
+        from psycopg2 import sql
+
         partition = f"{table}_{day:%Y%m%d}"
         with self.transaction(as_loader=as_loader) as connection, connection.cursor() as cursor:
             cursor.execute("select to_regclass(%s)", (quoted_name(schema, partition),))
