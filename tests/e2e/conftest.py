@@ -1,28 +1,17 @@
-"""A home with its UI served by the command, and a page of a real browser on it. A failed test leaves a screenshot."""
+"""Fixtures of the browser tests: homes that are served, the browser, and a screenshot where a test fails."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
-
-from energy_assets.embedded import supervisor
-from energy_assets.home import Home
-from energy_assets.operations.ui import MARK
-from energy_assets.resources.serving import Serving
-from energy_assets.resources.warehouse import Warehouse
-from energy_assets.simulation import simulate
-from tests.support import commands
+from playwright.sync_api import Browser, sync_playwright
+from served import DAYS, Served, Watched, served_home
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -36,105 +25,6 @@ FLAGS = [
     "--disable-sync",
 ]
 SCREENSHOTS = Path(tempfile.gettempdir()) / f"energy-assets-e2e-{os.getuid()}"
-METERS = 6
-DAYS = 7
-"""The simulation also writes the day after, for a delivery beyond the calendar."""
-
-expect.set_options(timeout=30_000)
-
-
-@dataclass
-class Served:
-    """A home, the files of its fleet, and the `energy-assets ui` that serves it."""
-
-    home: Home
-    files: Path
-    process: subprocess.Popen[str] | None = None
-    url: str = ""
-
-    @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse(home=str(self.home.path))
-
-    @property
-    def serving(self) -> Serving:
-        return Serving(home=str(self.home.path))
-
-    def start(self) -> str:
-        """Serve the home; what the command said until the page answered."""
-        self.process = commands.start(self.home, "ui")
-        said = ""
-        for line in self.process.stdout:
-            said += line
-            if "http://" in line:
-                self.url = line.split()[1]
-                return said
-        pytest.fail(f"energy-assets ui ended (code {self.process.wait()}):\n{said}")
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End the UI by a signal and wait for it."""
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.communicate(timeout=60)
-            self.process = None
-
-    def processes(self) -> list[str]:
-        """Command lines of what the UI started and still lives."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == str(self.home.path) and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(" ".join(process.cmdline()))
-            except psutil.Error:
-                continue
-        return found
-
-    def version(self, table: str, day: str) -> int:
-        """The number of the day's last write."""
-        return self.warehouse.rows(
-            "select version from quality.day_versions where table_name = %s and reading_date = %s", (table, day)
-        )[0][0]
-
-
-@dataclass
-class Watched:
-    """A page and the answers of the server that it got."""
-
-    page: Page
-    answers: list[Response] = field(default_factory=list)
-
-    def open(self, url: str) -> None:
-        """Open `url` and wait until its requests have come to rest."""
-        self.page.goto(url)
-        self.page.wait_for_load_state("networkidle")
-
-    def errors(self) -> list[str]:
-        """What went wrong on the server or in its code, as the page was told since the last look."""
-        answers, self.answers[:] = list(self.answers), []
-        return [f"{answer.status} {answer.url}" for answer in answers if answer.status >= 400] + [
-            answer.text()[:2000]
-            for answer in answers
-            if answer.url.endswith("/graphql") and answer.ok and '"PythonError"' in answer.text()
-        ]
-
-
-@contextmanager
-def served_home(days: int) -> Iterator[Served]:
-    """A historical home of `days` days that the command line ran, with its UI not started yet."""
-    directory = Path(tempfile.mkdtemp(prefix="energy-e2e-"))
-    served = Served(Home(directory / "home"), directory / "fleet")
-    try:
-        simulate(meters=METERS, days=days + 1, seed=3, out=served.files)
-        delivered = directory / "delivered"
-        for path in sorted((served.files / "meter_readings").iterdir())[:days]:
-            (delivered / "meter_readings").mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, delivered / "meter_readings")
-        commands.run(directory, "--home", str(served.home.path), "ingest", str(delivered), "--historical")
-        yield served
-    finally:
-        served.stop()
-        supervisor.down(served.home)
-        shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="module")
@@ -188,13 +78,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     return report
 
 
-Eventually = Callable[[Callable[[], bool], str], None]
-
-
 @pytest.fixture
-def eventually() -> Eventually:
+def eventually() -> Callable[..., None]:
     """Wait until something holds; fail with a sentence where it never does."""
-    import time
 
     def wait(holds: Callable[[], bool], otherwise: str, seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+from collections.abc import Callable
 
 import pytest
-from conftest import DAYS, Eventually, Served, Watched
 from playwright.sync_api import expect
+from served import DAYS, Served, Watched
 
 from tests.support import commands
 from tests.support.content_hash import assert_same, content
@@ -37,7 +38,7 @@ def test_smoke_the_graph_and_an_asset_of_it_are_shown_without_an_error(small: Se
 
 
 def test_smoke_one_day_of_an_asset_is_made_by_the_button(
-    small: Served, watched: Watched, eventually: Eventually
+    small: Served, watched: Watched, eventually: Callable[..., None]
 ) -> None:
     table = "energy_analytics.meter_readings"
     before, next_day = small.version(table, DAY), small.version(table, "2024-01-03")
@@ -68,7 +69,7 @@ def test_a_ui_that_was_killed_is_cleared_by_the_next_and_a_terminated_one_leaves
 
 
 def test_a_week_backfilled_from_the_page_equals_the_week_of_the_command_line(
-    week: Served, watched: Watched, eventually: Eventually
+    week: Served, watched: Watched, eventually: Callable[..., None]
 ) -> None:
     by_command, before = content(week.warehouse, week.serving), written(week)
 
@@ -83,7 +84,7 @@ def test_a_week_backfilled_from_the_page_equals_the_week_of_the_command_line(
     assert len({run for _, run in written(week).values()}) == 1, "seven days of one policy are one run"
 
 
-def test_a_file_beyond_the_last_day_is_served_by_itself(week: Served, eventually: Eventually) -> None:
+def test_a_file_beyond_the_last_day_is_served_by_itself(week: Served, eventually: Callable[..., None]) -> None:
     day = f"2024-01-0{DAYS + 1}"
     shutil.copy(week.files / "meter_readings" / f"{day}.csv", week.home.landing / "meter_readings")
 
