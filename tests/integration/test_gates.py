@@ -133,6 +133,7 @@ def test_staging_refuses_red_days_until_a_person_accepts_them_and_the_acceptance
     assert graph.states(day(1))["meter_readings"] == "red"
 
 
+@pytest.mark.full
 def test_resume_goes_on_with_an_accepted_day(graph: Graph) -> None:
     assert not graph.land_and_run(days(1, 1), red=[day(1)]).success
     accept(graph.warehouse, "meter_readings", day(1), reason="it is a test", accepted_by="a test")
@@ -187,6 +188,26 @@ def test_why_names_a_file_that_could_not_be_read_and_its_day_keeps_what_it_had(g
     assert explained.lines[0].startswith("meter_readings/2024-01-01.csv could not be read: ")
     assert any("energy-assets retract" in line for line in explained.remedy)
     assert explain(graph.warehouse, day(1), "meter_readings")[0].remedy == ()
+
+
+def test_every_day_of_every_asset_says_how_many_rows_it_has(graph: Graph) -> None:
+    graph.deliver(days(1, 2))
+    events = graph.land().get_asset_materialization_events()
+    assert {event.asset_key.path[-1]: "dagster/row_count" in event.materialization.metadata for event in events} == {
+        "landing_files": True,
+        "rejected_rows": True,
+    }
+
+    events = graph.run(days(1, 2)).get_asset_materialization_events()
+
+    daily = graph.definitions.resolve_job_def("daily").asset_layer.executable_asset_keys
+    assert {(event.asset_key, event.partition) for event in events} == {
+        (key, str(of)) for key in daily for of in days(1, 2)
+    }
+    silent = [
+        event.asset_key for event in events if "dagster/partition_row_count" not in event.materialization.metadata
+    ]
+    assert not silent
 
 
 def failures_of(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
