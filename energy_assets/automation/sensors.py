@@ -4,7 +4,7 @@ What belongs here: when to ask. What does not: which days are owed (resources/du
 """
 
 import dagster as dg
-from dagster._core.storage.tags import RUN_KEY_TAG
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, RUN_KEY_TAG
 
 from energy_assets.automation.edges import EDGES, assets_of
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags
@@ -23,6 +23,11 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
+OWN_FAILURES = ("STEP_FAILURE", "RUN_EXCEPTION", "JOB_INITIALIZATION_FAILURE")
+"""Dagster's reasons of runs that came to an end of their own; those that were killed have another one, or none."""
+ATTEMPTS = 3
+"""So often is the same asked for where each run was killed: what kills three may kill any number."""
+
 
 @dg.sensor(
     job=LANDING_JOB,
@@ -36,7 +41,12 @@ def landing_sensor(
     waiting = ledger.unread(warehouse, landing_zone.listing().settled)
     if not waiting:
         return dg.SkipReason("no new file")
-    return dg.RunRequest(run_key=digest(f"{file.relative} {file.size} {file.mtime_ns}" for file in waiting))
+    key = unanswered(context.instance, digest(f"{file.relative} {file.size} {file.mtime_ns}" for file in waiting))
+    if key is None:
+        return dg.SkipReason(
+            f"{len(waiting)} files wait, which a run was asked to read: where it failed → energy-assets resume"
+        )
+    return dg.RunRequest(run_key=key)
 
 
 @dg.sensor(
@@ -58,17 +68,32 @@ def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -
     owed = list(due_ranges(ready, settings().backfill_chunk_days))
     # One range at a time, the earliest first: a later week's model must find the days before it.
     for entry in owed:
-        if not was_asked_for(context.instance, entry):
-            return dg.SensorResult(run_requests=[request_of(entry)])
+        if key := unanswered(context.instance, entry.key):
+            return dg.SensorResult(run_requests=[request_of(entry, key)])
     return dg.SkipReason(
         f"{owed[0].window} is owed, but its run failed and nothing was written since: → energy-assets resume"
     )
 
 
-def was_asked_for(instance: dg.DagsterInstance, owed: DueRange) -> bool:
-    return bool(instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: owed.key}), limit=1))
+def unanswered(instance: dg.DagsterInstance, key: str) -> str | None:
+    """The run key under which to ask for what `key` names; None where a run of it goes on, or answered, well or badly.
+
+    A run that was killed (a UI that was stopped, a machine that went down) is no answer: then the key names the attempt.
+    """
+    for number in range(1, ATTEMPTS + 1):
+        attempt = key if number == 1 else f"{key}#{number}"
+        runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: attempt}), limit=1)
+        if not runs:
+            return attempt
+        if not was_killed(runs[0]):
+            return None
+    return None
 
 
-def request_of(owed: DueRange) -> dg.RunRequest:
+def was_killed(run: dg.DagsterRun) -> bool:
+    return run.status is dg.DagsterRunStatus.FAILURE and run.tags.get(RUN_FAILURE_REASON_TAG) not in OWN_FAILURES
+
+
+def request_of(owed: DueRange, key: str) -> dg.RunRequest:
     """One run over the range, of what its days owe."""
-    return dg.RunRequest(run_key=owed.key, tags=range_tags(owed.window), asset_selection=assets_of(owed.work))
+    return dg.RunRequest(run_key=key, tags=range_tags(owed.window), asset_selection=assets_of(owed.work))

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from playwright.sync_api import Page, Response, expect
+from support import commands
 
 from energy_assets.embedded import supervisor
 from energy_assets.home import Home
@@ -24,7 +25,6 @@ from energy_assets.operations.ui import MARK
 from energy_assets.resources.serving import Serving
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.simulation import simulate
-from tests.support import commands
 
 METERS = 6
 DAYS = 7

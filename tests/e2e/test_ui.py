@@ -10,9 +10,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 from served import DAYS, Served, Watched
-
-from tests.support import commands
-from tests.support.content_hash import assert_same, content
+from support import commands
+from support.content_hash import assert_same, content
 
 pytestmark = pytest.mark.e2e
 

@@ -160,6 +160,10 @@ class Graph:
         """A tick of the due-days sensor, and the runs that the daemon would launch for it."""
         return self._tick(due_days_sensor, {"warehouse": self.warehouse})
 
+    def ask_landing(self) -> Sequence[dg.RunRequest]:
+        """What the landing sensor asks for now, without running it."""
+        return self._asked(landing_sensor, {"warehouse": self.warehouse, "landing_zone": self.landing_zone})
+
     def ask_due(self) -> Sequence[dg.RunRequest]:
         """What the due-days sensor asks for now, without running it."""
         return self._asked(due_days_sensor, {"warehouse": self.warehouse})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 import dagster as dg
 import pytest
-from graph import FIRST_DAY, LAST_DAY, METERS, Graph, day, days, failure_of, script, window_of
+from graph import FIRST_DAY, LAST_DAY, METERS, RUN_KEY_TAG, Graph, day, days, failure_of, script, window_of
 from support.content_hash import assert_same, content
 
 from energy_assets.assets.serving import SERVED
@@ -82,6 +82,24 @@ def test_a_day_whose_run_died_before_its_gate_is_judged_and_goes_on(graph: Graph
     assert graph.versions(days(1, 1)).items() >= before.items(), "it was judged as it had been written"
 
 
+def test_runs_that_were_killed_before_they_wrote_anything_are_asked_for_again(graph: Graph) -> None:
+    graph.deliver(days(1, 1))
+    kill(graph, graph.ask_landing())
+    assert [run.success for run in graph.tick_landing()] == [True]
+    kill(graph, graph.ask_due())
+
+    assert all(run.success for run in graph.settle())
+    assert set(graph.served()) == {day(1)}
+
+
+def test_what_kills_every_run_is_not_asked_for_for_ever(graph: Graph) -> None:
+    graph.deliver(days(1, 1))
+    for _ in range(3):
+        kill(graph, graph.ask_landing())
+
+    assert graph.ask_landing() == []
+
+
 def test_a_day_that_failed_is_asked_for_again_only_where_something_was_written_since(graph: Graph) -> None:
     graph.deliver(days(1, 1))
     with served_table_away(graph, "meter_readings"):
@@ -142,6 +160,15 @@ def day_windows(runs: list[dg.ExecuteInProcessResult]) -> list:
 
 def range_of(number: int) -> dict[str, str]:
     return {f"dagster/asset_partition_range_{end}": str(day(number)) for end in ("start", "end")}
+
+
+def kill(graph: Graph, requests: Sequence[dg.RunRequest]) -> None:
+    """Leave what the daemon leaves of a requested run whose process was killed at its start."""
+    (request,) = requests
+    run = graph.instance.create_run_for_job(
+        graph.definitions.resolve_job_def("landing"), tags={**request.tags, RUN_KEY_TAG: str(request.run_key)}
+    )
+    graph.instance.report_run_failed(run, "its process is gone")
 
 
 @contextmanager
