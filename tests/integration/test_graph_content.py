@@ -54,12 +54,11 @@ def by_range(graph: Graph) -> Content:
 def test_days_one_by_one_equal_one_range_and_twice_is_once(graph: Graph) -> None:
     expected = by_range(graph)
     assert len(expected["ml.anomaly_model"]) == 1, "no model was fitted: there is less to compare than meant"
-    run(graph, WHOLE)
-    assert_same(expected, held(graph))
-
     graph.empty()
     landed(graph)
     run(graph, days(1, 6), day(7), day(8), day(9))
+    assert_same(expected, held(graph))
+    run(graph, days(7, 9))
     assert_same(expected, held(graph))
 
 
@@ -68,8 +67,6 @@ def test_every_day_by_itself_equals_one_range(graph: Graph) -> None:
     expected = by_range(graph)
     graph.empty()
     landed(graph)
-    run(graph, *WHOLE)
-    assert_same(expected, held(graph))
     run(graph, *WHOLE)
     assert_same(expected, held(graph))
 

@@ -15,14 +15,12 @@ import pytest
 from graph import Graph, Simulated, day, days
 from support.content_hash import WITHOUT_DELIVERY, WITHOUT_MODELS, Content, assert_same, content, differences
 from support.deliveries import Deliveries, redelivered, shuffled, split, with_restated
+from support.selections import INTERMEDIATE, STAGING, with_gates
 
 from energy_assets.days import DayWindow
-from energy_assets.keys import checkpoint_key, table_key
 
 WHOLE = days(1, 8)
 """A week to learn from, and a day that its model scores."""
-
-INTERMEDIATE = ("int_readings_daily", "int_consumption_features")
 
 
 def files_of(simulated: Simulated, window: DayWindow) -> Deliveries:
@@ -70,7 +68,7 @@ def test_readings_in_any_form_come_to_the_same_tables(graph: Graph, simulated: S
 def land_and_run(graph: Graph, window: DayWindow | date, *tables: str) -> None:
     """Land what waits, then run these tables and their gates."""
     assert graph.land().success
-    assert graph.run(window, [key for table in tables for key in (table_key(table), checkpoint_key(table))]).success
+    assert graph.run(window, with_gates(*tables)).success
 
 
 def batches_of(deliveries: Deliveries, seed: int, batches: int) -> Iterator[Deliveries]:
@@ -86,7 +84,7 @@ def test_the_order_of_arrival_changes_neither_staging_nor_intermediate(graph: Gr
         graph.empty()
         for batch in batches_of(deliveries, seed, batches=2):
             drop(graph, batch)
-            land_and_run(graph, days(1, 3), "meter_readings", "stg_meter_readings", *INTERMEDIATE)
+            land_and_run(graph, days(1, 3), *INTERMEDIATE)
         contents.append(content(graph.warehouse, graph.serving, WITHOUT_MODELS))
     assert_same(*contents)
 
@@ -121,7 +119,7 @@ def readings(kwh: float, *, versions: tuple[object, ...] = ()) -> str:
 
 def accepted_wh(graph: Graph, window: DayWindow | date) -> list[int]:
     """Land what waits, and the days' accepted readings."""
-    land_and_run(graph, window, "meter_readings", "stg_meter_readings")
+    land_and_run(graph, window, *STAGING)
     rows = graph.warehouse.rows("select accepted_wh from staging.stg_meter_readings order by meter_id, reading_at")
     return [row[0] for row in rows]
 
