@@ -230,7 +230,7 @@ def why(
 ) -> None:
     """Say why a day is red: which file, row and gate, and the next command."""
     from energy_assets.keys import GATED
-    from energy_assets.operations.why import explain
+    from energy_assets.resources.why import explain
 
     with errors():
         if table and table not in GATED:

@@ -1,6 +1,6 @@
 """What a failed run says to the engineer: the same lines as `energy-assets why`.
 
-What belongs here: the failure sensor. What does not: the sentences (operations/why.py).
+What belongs here: the failure sensor. What does not: the sentences (resources/why.py).
 """
 
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from energy_assets.checkpoints.checkpoint import RED_DAYS
-from energy_assets.operations.why import explain, failed_steps
 from energy_assets.resources.due import red_days
 from energy_assets.resources.turns import run_window
 from energy_assets.resources.warehouse import Warehouse
+from energy_assets.resources.why import explain, failed_steps
 
 
 @dg.run_failure_sensor(

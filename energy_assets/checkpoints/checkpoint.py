@@ -13,10 +13,10 @@ import dagster as dg
 from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
 from energy_assets.days import DayWindow
 from energy_assets.keys import GATED, OWNERS, checkpoint_key, table_key
-from energy_assets.operations.why import explain
 from energy_assets.partitions import BACKFILL, DAILY, day_window
 from energy_assets.resources.gates import DayState, FailedExpectation, day_states, failures, record_verdict
 from energy_assets.resources.warehouse import Warehouse
+from energy_assets.resources.why import explain
 from energy_assets.settings import Settings, settings
 
 CHECK = "gate"

@@ -71,13 +71,13 @@ from energy_assets.automation.sensors import due_days_sensor, landing_sensor  # 
 from energy_assets.days import DayWindow  # noqa: E402
 from energy_assets.definitions import build_defs  # noqa: E402
 from energy_assets.keys import GATED  # noqa: E402
-from energy_assets.operations.why import failed_steps  # noqa: E402
 from energy_assets.resources.due import due_days  # noqa: E402
 from energy_assets.resources.gates import day_states  # noqa: E402
 from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
 from energy_assets.resources.serving import DATABASE, Serving, quoted  # noqa: E402
 from energy_assets.resources.turns import run_window  # noqa: E402
 from energy_assets.resources.warehouse import Warehouse, quoted_name  # noqa: E402
+from energy_assets.resources.why import failed_steps  # noqa: E402
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

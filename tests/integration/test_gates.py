@@ -22,8 +22,8 @@ from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.days import DayWindow
 from energy_assets.keys import QUALITY, RAW, SERVING, checkpoint_key, table_key
 from energy_assets.operations.instance import dagster_instance
-from energy_assets.operations.why import explain, failed_steps
 from energy_assets.resources.gates import accept
+from energy_assets.resources.why import explain, failed_steps
 
 RAW_TABLES = {"meter_readings", "weather_observations", "reading_annotations"}
 RAW_GATE = "quality__meter_readings_checkpoint"
