@@ -148,7 +148,7 @@ class Runner:
         outcome = RangeOutcome(window)
         for chunk in window.chunks(settings().backfill_chunk_days):
             self._run_range(chunk, wanted, outcome)
-        copies = [served.ledger_name for served in SERVED if wanted is None or served.key in wanted]
+        copies = {served.ledger_name: served.source for served in SERVED if wanted is None or served.key in wanted}
         unserved = unserved_days(self.warehouse, window, copies)
         outcome.incomplete = [line for day, line in unserved if day not in outcome.red]
         return outcome

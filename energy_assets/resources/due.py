@@ -219,14 +219,11 @@ def red_days(warehouse: Warehouse, window: DayWindow) -> dict[date, str]:
     return {day: table for day, table in sorted(rows, key=lambda row: -order.index(row[1]))}
 
 
-def unserved_days(warehouse: Warehouse, window: DayWindow, copies: Collection[str]) -> list[tuple[date, str]]:
-    """Days on which one of `copies` (their names in quality.day_versions) is missing or older than the table it copies.
+def unserved_days(warehouse: Warehouse, window: DayWindow, copies: Mapping[str, str]) -> list[tuple[date, str]]:
+    """Days on which one of `copies` (copy -> table, as in quality.day_versions) is missing or older than its table.
 
     With each day a sentence for each copy.
     """
-    from energy_assets.assets.serving import SERVED
-
-    checked = [served for served in SERVED if served.ledger_name in copies]
     rows = warehouse.rows(
         """
         select day::date, served.copy
@@ -240,8 +237,8 @@ def unserved_days(warehouse: Warehouse, window: DayWindow, copies: Collection[st
         {
             "start": window.start,
             "last": window.last,
-            "sources": [served.source for served in checked],
-            "copies": [served.ledger_name for served in checked],
+            "sources": list(copies.values()),
+            "copies": list(copies),
         },
     )
     return [(day, f"{day}: {copy} is not up to date") for day, copy in rows]
