@@ -356,7 +356,13 @@ def errors() -> Iterator[None]:
     except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError) as error:
         fail(str(error), error)
     except ValidationError as error:
-        fail("\n".join(f"ENERGY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()), error)
+        fail(
+            "\n".join(
+                f"ENERGY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+                for e in error.errors()
+            ),
+            error,
+        )
     except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
         first = str(error).strip().splitlines()[0]
         fail(
