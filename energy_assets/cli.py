@@ -83,13 +83,14 @@ def up() -> None:
 
 
 @app.command()
-def down(every: Annotated[bool, typer.Option("--all", help="Stop the stores of every home.")] = False) -> None:
-    """Stop the stores. Nothing is lost: `up` starts them again."""
+def down(every: Annotated[bool, typer.Option("--all", help="Stop everything of every home.")] = False) -> None:
+    """Stop the stores, and a UI that runs on them. Nothing is lost: `up` starts them again."""
     from energy_assets.embedded import supervisor
+    from energy_assets.operations.ui import end
 
     with errors():
         for home in homes.all_homes() if every else [current()]:
-            stopped = supervisor.down(home, say=say)
+            stopped = (["the UI"] if end(home, say) else []) + supervisor.down(home, say=say)
             out.print(
                 f"{home.name}: stopped {' and '.join(stopped)}" if stopped else f"{home.name}: nothing was running"
             )

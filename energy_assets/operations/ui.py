@@ -39,6 +39,8 @@ START_SECONDS = 180.0
 RELOAD_SECONDS = 120
 POLL_SECONDS = 1.0
 STOP_STEPS = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+END_SECONDS = sum(seconds for _, seconds in (*STOP_STEPS, *STOP_STEPS[1:])) + 10.0
+"""A UI takes at most this long to end, a run in progress and stubborn processes included."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "ENERGY_UI_HOME"
 """Set for the processes of a UI, which hand it on to theirs: so they are found again, whoever started them."""
@@ -82,15 +84,33 @@ def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str], None
                 _clear(home, lambda: None, say)
 
 
-def running(home: Home) -> str | None:
-    """Process and address of the UI that serves `home` now; None where there is none."""
+def end(home: Home, say: Say) -> bool:
+    """End the UI that serves `home`, whoever started it, and what a killed one left; whether there was anything to end.
+
+    Raises UiError where something does not end.
+    """
+    pid = _serving(home)
+    if pid is None:
+        left = bool(_marked(home))
+        _clear(home, lambda: None, say)
+        return left
+    if processes.stop([psutil.Process(pid)], ((signal.SIGTERM, END_SECONDS),), what="the UI", say=say):
+        raise UiError(
+            f"the UI of home {home.name} (process {pid}) did not end within {END_SECONDS:.0f} s: end it by hand"
+        )
+    return True
+
+
+def _serving(home: Home) -> int | None:
+    """The process that serves `home`; None where none does."""
     if not _lock_file(home).exists():
         return None
     try:
         with _only_one(home):
             return None
     except UiError:
-        return _lock_file(home).read_text(encoding="utf-8").strip() or "starting"
+        pid, _, _ = _lock_file(home).read_text(encoding="utf-8").partition(" ")
+        return int(pid) if pid else None
 
 
 @contextmanager
@@ -108,7 +128,7 @@ def _only_one(home: Home) -> Iterator[TextIO]:
                 f"the UI of home {home.name} runs already{where}: open that, or stop it first (Ctrl-C"
                 + (f", or kill {pid})" if address else ")")
             ) from None
-        _write(handle, "")
+        _write(handle, f"{os.getpid()}")
         yield handle
         _write(handle, "")
 

@@ -67,6 +67,17 @@ def test_a_ui_that_was_killed_is_cleared_by_the_next_and_a_terminated_one_leaves
     assert small.processes() == []
 
 
+def test_down_ends_the_ui_before_its_stores(small: Served) -> None:
+    small.start()
+
+    said = commands.run(small.home, "down")
+
+    assert "stopped the UI and" in said
+    assert small.processes() == []
+    ended, small.process = small.process, None
+    assert "stopping the UI" in commands.finish(ended)
+
+
 def test_a_week_backfilled_from_the_page_equals_the_week_of_the_command_line(
     week: Served, watched: Watched, eventually: Callable[..., None]
 ) -> None:
