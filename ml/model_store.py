@@ -14,6 +14,7 @@ import io
 import json
 import os
 import re
+import threading
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ TRUSTED_TYPES = ("sklearn.tree._tree.Tree",)
 
 SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
+# numpy parses array headers with `ast`, which CPython 3.11 cannot do in two threads at once.
+_SERIALISING = threading.Lock()
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -132,7 +135,8 @@ def model_bytes(model: Model) -> bytes:
     import skops.io
 
     metadata = json.dumps(model.metadata(), sort_keys=True, allow_nan=False)
-    return _canonical(skops.io.dumps({"estimator": model.estimator, "metadata": metadata}))
+    with _SERIALISING:
+        return _canonical(skops.io.dumps({"estimator": model.estimator, "metadata": metadata}))
 
 
 def _canonical(archive: bytes) -> bytes:
