@@ -254,7 +254,7 @@ LAYERS = {
 
 def failure_text(result: dg.ExecuteInProcessResult) -> str:
     """The failing steps' own messages."""
-    from energy_assets.operations.why import failed_steps
+    from energy_assets.resources.why import failed_steps
 
     lines = [f"{step}: {message}" for step, message in failed_steps(result.all_events).items()]
     return "\n".join(lines) or "the run failed before its first step"
