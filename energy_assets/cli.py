@@ -522,7 +522,7 @@ def print_demo(report: DemoReport) -> None:
             f"  score {anomaly.score:.2f}, {anomaly.flagged} readings",
             markup=False,
         )
-    if not summary.anomalies:
+    if not summary.scored_days:
         out.print("  none: with fewer than 7 days to learn from there is no model")
     served = " · ".join(f"{table} {rows:,}" for table, rows in summary.served.items())
     out.print(f"[bold]ClickHouse[/] {served}")
