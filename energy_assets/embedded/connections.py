@@ -47,6 +47,11 @@ def postgres_url(user: str, password: str, port: int, database: str) -> str:
     return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{port}/{database}"
 
 
+def psycopg2_url(dsn: str) -> str:
+    """The same for SQLAlchemy, which takes another driver for a bare `postgresql://`."""
+    return dsn.replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
 def clickhouse_url(user: str, password: str, port: int) -> str:
     return f"http://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{port}/"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from energy_assets.embedded.connections import connections
+from energy_assets.embedded.connections import connections, psycopg2_url
 from energy_assets.home import Home, write_atomically
 from energy_assets.settings import settings
 
@@ -59,11 +59,6 @@ def environment(home: Home) -> dict[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "GX_ANALYTICS_ENABLED": "false",
     }
-
-
-def psycopg2_url(dsn: str) -> str:
-    """SQLAlchemy takes another driver for a bare `postgresql://`."""
-    return dsn.replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
 def write_configuration(home: Home) -> None:

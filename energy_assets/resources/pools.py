@@ -45,8 +45,9 @@ def adbc_connection(dsn: str) -> Iterator[AdbcConnection]:
 def _engine(dsn: str) -> Engine:
     from sqlalchemy import create_engine
 
-    # SQLAlchemy takes another driver for a bare `postgresql://`.
-    return create_engine(dsn.replace("postgresql://", "postgresql+psycopg2://", 1), pool_size=KEPT, pool_pre_ping=True)
+    from energy_assets.embedded.connections import psycopg2_url
+
+    return create_engine(psycopg2_url(dsn), pool_size=KEPT, pool_pre_ping=True)
 
 
 @lru_cache(maxsize=8)
