@@ -7,22 +7,23 @@ What does not: features, forest and types (ml/), thresholds (settings.py).
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import numpy as np
-import pyarrow as pa
 
-from energy_assets.assets.models import report_row_counts
+from energy_assets.assets.daily import daily_asset, report_row_counts
 from energy_assets.days import DayWindow
-from energy_assets.keys import ML, OWNERS, checkpoint_key
-from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
+from energy_assets.keys import FEATURES, ML, WEATHER, checkpoint_key
+from energy_assets.partitions import CALENDAR, day_window, lookback
 from energy_assets.resources.gates import require_readable
-from energy_assets.resources.models import Loaded, Models, Published
-from energy_assets.resources.profiles import FEATURES, WEATHER, ProfileHistory, TrainingSamples
+from energy_assets.resources.models import Models, Published
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
-from ml.anomaly import detector, types
-from ml.anomaly.features import HISTORY_DAYS, ReadingFeatures
+from ml.anomaly import HISTORY_DAYS
+
+# Arrays and forests are imported where they are used: loading the code location stays quick.
+if TYPE_CHECKING:
+    from energy_assets.resources.profiles import TrainingSamples
 
 WEEK = 7
 
@@ -31,19 +32,17 @@ MODEL_LOOKBACK_DAYS = WEEK - 1 + settings().anomaly_training_days + HISTORY_DAYS
 
 TRAINING_ROWS_PER_DAY = 20_000
 
-COLUMNS = pa.schema(
-    [
-        ("reading_date", pa.date32()),
-        ("meter_id", pa.string()),
-        ("reading_at", pa.timestamp("us", tz="UTC")),
-        ("accepted_wh", pa.int64()),
-        ("expected_wh", pa.float64()),
-        ("anomaly_score", pa.float64()),
-        ("is_anomaly", pa.bool_()),
-        ("anomaly_type", pa.string()),
-        ("score_status", pa.string()),
-        ("model_version", pa.string()),
-    ]
+SCORE_COLUMNS = (
+    dg.TableColumn("reading_date", "date", "Local day of the utility"),
+    dg.TableColumn("meter_id", "text", "Identifier of the meter"),
+    dg.TableColumn("reading_at", "timestamptz", "Start of the interval"),
+    dg.TableColumn("accepted_wh", "bigint", "Accepted energy in Wh"),
+    dg.TableColumn("expected_wh", "double precision", "Energy expected from the meter's own history in Wh"),
+    dg.TableColumn("anomaly_score", "double precision", "How unusual the reading is, 0 to 1; null without a model"),
+    dg.TableColumn("is_anomaly", "boolean", "Whether the score passes the model's threshold"),
+    dg.TableColumn("anomaly_type", "text", "spike, drop, drift, flat or unusual_pattern, where flagged"),
+    dg.TableColumn("score_status", "text", "scored, or no_model"),
+    dg.TableColumn("model_version", "text", "Version of the model that scored it"),
 )
 
 
@@ -66,37 +65,31 @@ class Week:
         return f"anomaly-{self.first_day}"
 
 
-@dg.asset(
-    key=[ML, "anomaly_model"],
+MODEL_COLUMNS = (
+    dg.TableColumn("fitted_date", "date", "First day of the ISO week that the model scores"),
+    dg.TableColumn("model_version", "text", "Name of the model and of its file"),
+    dg.TableColumn("sha256", "text", "Hash of its file, verified at each load"),
+    dg.TableColumn("training_start_date", "date", "First day it learnt from"),
+    dg.TableColumn("training_end_date", "date", "Day after the last it learnt from"),
+    dg.TableColumn("training_days", "integer", "Days with readings among them"),
+    dg.TableColumn("training_rows", "bigint", "Readings it learnt from"),
+    dg.TableColumn("score_threshold", "double precision", "Score from which a reading is flagged"),
+    dg.TableColumn("feature_names", "text[]", "What it sees of a reading"),
+)
+
+
+@daily_asset(
+    dg.AssetKey([ML, "anomaly_model"]),
     deps=[dg.AssetDep(checkpoint_key(FEATURES), partition_mapping=lookback(MODEL_LOOKBACK_DAYS))],
-    partitions_def=DAILY,
-    backfill_policy=BACKFILL,
-    group_name=ML,
-    owners=OWNERS,
     kinds={"scikitlearn", "postgres"},
     description="The Isolation Forest that scores a day: fitted once for its ISO week on the weeks before, then never changed.",
-    metadata={
-        "dagster/table_name": "ml.anomaly_model",
-        "dagster/column_schema": dg.TableSchema(
-            [
-                dg.TableColumn("fitted_date", "date", description="First day of the ISO week that the model scores"),
-                dg.TableColumn("model_version", "text", description="Name of the model and of its file"),
-                dg.TableColumn("sha256", "text", description="Hash of its file, verified at each load"),
-                dg.TableColumn("training_start_date", "date", description="First day it learnt from"),
-                dg.TableColumn("training_end_date", "date", description="Day after the last it learnt from"),
-                dg.TableColumn("training_days", "integer", description="Days with readings among them"),
-                dg.TableColumn("training_rows", "bigint", description="Readings it learnt from"),
-                dg.TableColumn(
-                    "score_threshold", "double precision", description="Score from which a reading is flagged"
-                ),
-                dg.TableColumn("feature_names", "text[]", description="What it sees of a reading"),
-            ]
-        ),
-        "partition_expr": "fitted_date",
-    },
+    date_column="fitted_date",
+    columns=MODEL_COLUMNS,
 )
 def anomaly_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
     """Publish the model of each week in the window that has none yet (or lost its file) and enough days to learn from."""
+    from energy_assets.resources.profiles import ProfileHistory, TrainingSamples
+
     window = day_window(context)
     history = ProfileHistory(warehouse, CALENDAR.zone)
     samples = TrainingSamples(history, rows_per_day=TRAINING_ROWS_PER_DAY, seed=settings().anomaly_seed)
@@ -114,43 +107,44 @@ def anomaly_model(context: dg.AssetExecutionContext, warehouse: Warehouse, model
     return dg.MaterializeResult()
 
 
-@dg.asset(
-    key=[ML, "anomaly_scores"],
+@daily_asset(
+    dg.AssetKey([ML, "anomaly_scores"]),
     deps=[
         dg.AssetKey([ML, "anomaly_model"]),
         dg.AssetDep(checkpoint_key(FEATURES), partition_mapping=lookback(HISTORY_DAYS)),
         checkpoint_key(WEATHER),
     ],
-    partitions_def=DAILY,
-    backfill_policy=BACKFILL,
-    group_name=ML,
-    owners=OWNERS,
     kinds={"scikitlearn", "postgres"},
     description="How unusual each accepted reading is beside its meter's own last week; null without a model.",
-    metadata={
-        "dagster/table_name": "ml.anomaly_scores",
-        "dagster/column_schema": dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in COLUMNS]),
-        "partition_expr": "reading_date",
-    },
+    date_column="reading_date",
+    columns=SCORE_COLUMNS,
 )
 def anomaly_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
     """Rewrite the scores of each day of the window with its week's model."""
+    from energy_assets.resources.profiles import ProfileHistory
+    from ml.anomaly.scores import score_table
+
     window = day_window(context)
     require_readable(warehouse, [FEATURES, WEATHER], window)
     history = ProfileHistory(warehouse, CALENDAR.zone)
     for week, days in groupby(window, key=Week.of):
-        model = models.load(warehouse, week.first_day)
+        loaded = models.load(warehouse, week.first_day)
+        model, version = (loaded.model, loaded.version) if loaded else (None, None)
         for day in days:
-            tables = (score_table(piece, model) for piece in history.features(day))
+            tables = (score_table(piece, model, version) for piece in history.features(day))
             warehouse.replace_day(ML, "anomaly_scores", day, tables, run_id=context.run_id)
     report_row_counts(context, warehouse, context.asset_key, window)
     return dg.MaterializeResult()
 
 
 def fit_week(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models, samples: TrainingSamples, week: Week
+    context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models, samples: "TrainingSamples", week: Week
 ) -> Published | None:
     """Fit and publish the week's model; None where fewer days than the setting asks for have readings."""
+    import numpy as np
+
+    from ml.anomaly import detector
+
     known = settings()
     days = samples.of(week.training)
     if len(days) < known.anomaly_min_training_days:
@@ -174,33 +168,3 @@ def fit_week(
         training_days=len(days),
         run_id=context.run_id,
     )
-
-
-def score_table(features: ReadingFeatures, model: Loaded | None) -> pa.Table:
-    """The day's rows of `ml.anomaly_scores`; without a model the scores are null and say so."""
-    count = len(features)
-    expected = np.round(features.expected_wh.astype(np.float64), 3)
-    if model is None:
-        scores = flags = kinds = versions = pa.nulls(count)
-    else:
-        raw = detector.score(model.model, features.matrix)
-        is_anomaly = detector.is_anomalous(model.model, raw)
-        scores = pa.array(np.round(raw.astype(np.float64), detector.SCORE_DECIMALS))
-        flags = pa.array(is_anomaly)
-        kinds = pa.array(types.anomaly_types(features, is_anomaly), mask=~is_anomaly)
-        versions = pa.repeat(model.version, count)
-    return pa.table(
-        [
-            pa.repeat(pa.scalar(features.day, pa.date32()), count),
-            pa.array(features.meter_id),
-            pa.array(features.reading_at.astype("datetime64[us]")),
-            pa.array(features.wh.astype(np.int64)),
-            pa.array(expected, from_pandas=True),
-            scores,
-            flags,
-            kinds,
-            pa.repeat("no_model" if model is None else "scored", count),
-            versions,
-        ],
-        names=COLUMNS.names,
-    ).cast(COLUMNS)

@@ -14,6 +14,8 @@ from energy_assets.resources import ledger
 from energy_assets.resources.landing_zone import LandingZone
 from energy_assets.resources.warehouse import Warehouse
 
+SHOWN_FILES = 50
+
 LANDING_FILES = dg.AssetSpec(
     [RAW, "landing_files"],
     group_name=RAW,
@@ -82,6 +84,11 @@ def landing(
         counts["new"] += is_new
         counts["rows"] += landed.rows_accepted * is_new
         counts["rejected"] += landed.rows_rejected * is_new
+        if not is_new and (retraction := ledger.retraction_of(warehouse, landed.sha256)):
+            context.log.warning(
+                f"{landed.path} holds what was withdrawn ({retraction}) and counts for nothing: where it should, "
+                f"energy-assets retract --undo {landed.sha256[:8]}"
+            )
         if landed.status == "unreadable":
             context.log.error(f"{landed.path} is quarantined: {landed.message}")
     widen_calendar(landing_zone, warehouse)
@@ -102,6 +109,30 @@ def landing(
             "rows rejected": counts["rejected"],
             "dagster/row_count": warehouse.rows("select count(*) from raw_data.rejected_rows")[0][0],
         },
+    )
+
+
+@dg.asset_check(
+    asset=LANDING_FILES.key,
+    name="readable",
+    description="Every delivered file could be read; one that could not turns no day red, its rows are merely not there.",
+)
+def readable(warehouse: Warehouse) -> dg.AssetCheckResult:
+    files = ledger.unreadable_files(warehouse)
+    records = [
+        dg.TableRecord(
+            {"file": file.path, "why": file.message, "or withdraw it": f"energy-assets retract {file.sha256[:8]}"}
+        )
+        for file in files[:SHOWN_FILES]
+    ]
+    return dg.AssetCheckResult(
+        passed=not files,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(files)} files could not be read, the first {files[0].path}: {files[0].message}. "
+        "Correct it and deliver it again under the same path"
+        if files
+        else "every file could be read",
+        metadata={"unreadable": dg.MetadataValue.table(records)} if files else {},
     )
 
 

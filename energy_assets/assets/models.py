@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
+from energy_assets.assets.daily import DAYS_POOL, report_row_counts
 from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS, checkpoint_key, is_gated
 from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window
@@ -75,6 +76,7 @@ def layer(name: str) -> dg.AssetsDefinition:
         project=PROJECT,
         partitions_def=DAILY,
         backfill_policy=BACKFILL,
+        pool=DAYS_POOL,
         dagster_dbt_translator=translator,
     )
     def models(context: dg.AssetExecutionContext, warehouse: Warehouse, dbt: Dbt) -> Iterator[Any]:
@@ -100,19 +102,6 @@ def inputs_of(assets: dg.AssetsDefinition, models: list[str]) -> list[str]:
     """The gated tables that `models` read, by the checkpoints they depend on."""
     upstream = {dep.asset_key for spec in assets.specs if spec.key.path[-1] in models for dep in spec.deps}
     return sorted(key.path[-1].removesuffix("_checkpoint") for key in upstream if key.path[0] == "quality")
-
-
-def report_row_counts(
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    key: dg.AssetKey,
-    window: DayWindow,
-    *,
-    ledger_name: str | None = None,
-) -> None:
-    """Attach each day's rows to its materialization; call it before the asset's output is yielded."""
-    for day, rows in warehouse.row_counts(ledger_name or key.path[-1], window).items():
-        context.add_asset_metadata({"dagster/partition_row_count": rows}, asset_key=key, partition_key=day.isoformat())
 
 
 LAYER_ASSETS = [layer(name) for name in LAYERS]

@@ -10,10 +10,11 @@ from typing import Any
 
 import dagster as dg
 
+from energy_assets.assets.daily import daily_asset
 from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
 from energy_assets.days import DayWindow
-from energy_assets.keys import GATED, OWNERS, checkpoint_key, table_key
-from energy_assets.partitions import BACKFILL, DAILY, day_window
+from energy_assets.keys import GATED, checkpoint_key, table_key
+from energy_assets.partitions import CALENDAR, DAILY, day_window
 from energy_assets.resources.gates import DayState, FailedExpectation, day_states, failures, record_verdict
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.resources.why import explain
@@ -27,20 +28,15 @@ RED_DAYS = "red days"
 def checkpoint(table: str) -> dg.AssetsDefinition:
     """The asset that judges `table`, day by day, and fails naming the red days; whatever reads the table depends on it."""
 
-    @dg.asset(
-        key=checkpoint_key(table),
+    @daily_asset(
+        checkpoint_key(table),
         deps=[table_key(table)],
-        partitions_def=DAILY,
-        backfill_policy=BACKFILL,
-        group_name=GATED[table],
-        owners=OWNERS,
         kinds={"greatexpectations", "postgres"},
         description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them.",
-        metadata={
-            "dagster/table_name": "quality.validation_results",
-            "dagster/column_schema": VALIDATION_RESULTS,
-            "partition_expr": "reading_date",
-        },
+        date_column="reading_date",
+        columns=VALIDATION_RESULTS,
+        group=GATED[table],
+        table="quality.validation_results",
     )
     def judged(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         window = day_window(context)
@@ -114,6 +110,7 @@ def limits(known: Settings) -> Any:
     from quality_suites.validator import Limits
 
     return Limits(
+        timezone=CALENDAR.timezone,
         rejected_share=known.rejected_share_limit,
         completeness=known.expected_completeness,
         max_interval_kwh=known.max_interval_kwh,
@@ -181,22 +178,20 @@ def closed_gate(warehouse: Warehouse, table: str, closed: Sequence[date], green:
     )
 
 
-VALIDATION_RESULTS = dg.TableSchema(
-    columns=[
-        dg.TableColumn("reading_date", "date", description="Local day that was judged"),
-        dg.TableColumn("table_name", "text", description="Table that was judged"),
-        dg.TableColumn("version", "bigint", description="Write of the day that was judged"),
-        dg.TableColumn("expectation_id", "text", description="Name of the expectation in its suite"),
-        dg.TableColumn("expectation", "text", description="Great Expectations' type"),
-        dg.TableColumn("column_name", "text", description="Column that it is about"),
-        dg.TableColumn("severity", "text", description="critical stops what reads the day; warning is shown"),
-        dg.TableColumn("success", "boolean", description="Whether it held"),
-        dg.TableColumn("observed", "text", description="What was found"),
-        dg.TableColumn("unexpected_count", "bigint", description="Rows that break it"),
-        dg.TableColumn("element_count", "bigint", description="Rows looked at"),
-        dg.TableColumn("sample", "text[]", description="At most five of them"),
-        dg.TableColumn("message", "text", description="The finding in a sentence"),
-        dg.TableColumn("run_id", "text", description="Run that judged"),
-        dg.TableColumn("judged_at", "timestamptz", description="When"),
-    ]
+VALIDATION_RESULTS = (
+    dg.TableColumn("reading_date", "date", "Local day that was judged"),
+    dg.TableColumn("table_name", "text", "Table that was judged"),
+    dg.TableColumn("version", "bigint", "Write of the day that was judged"),
+    dg.TableColumn("expectation_id", "text", "Name of the expectation in its suite"),
+    dg.TableColumn("expectation", "text", "Great Expectations' type"),
+    dg.TableColumn("column_name", "text", "Column that it is about"),
+    dg.TableColumn("severity", "text", "critical stops what reads the day; warning is shown"),
+    dg.TableColumn("success", "boolean", "Whether it held"),
+    dg.TableColumn("observed", "text", "What was found"),
+    dg.TableColumn("unexpected_count", "bigint", "Rows that break it"),
+    dg.TableColumn("element_count", "bigint", "Rows looked at"),
+    dg.TableColumn("sample", "text[]", "At most five of them"),
+    dg.TableColumn("message", "text", "The finding in a sentence"),
+    dg.TableColumn("run_id", "text", "Run that judged"),
+    dg.TableColumn("judged_at", "timestamptz", "When"),
 )

@@ -36,6 +36,9 @@ compute_logs:
 concurrency:
   runs:
     max_concurrent_runs: 2
+  pools:
+    granularity: run
+    default_limit: 1
 run_launcher:
   module: energy_assets.operations.launcher
   class: LocalRunLauncher

@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 
 from energy_assets.home import Home
+from energy_assets.resources.serving_ddl import scripts
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from clickhouse_connect.driver.client import Client
 
-DDL = Path(__file__).resolve().parents[2] / "clickhouse_ddl"
 DATABASE = "energy_analytics"
 
 
@@ -44,7 +43,7 @@ class Serving(dg.ConfigurableResource):
     def apply_schema(self) -> None:
         """Run `clickhouse_ddl/*.sql` in order; each is safe to repeat."""
         with self.client() as client:
-            for script in sorted(DDL.glob("*.sql")):
+            for script in scripts():
                 for statement in script.read_text().split(";\n"):
                     if statement.strip():
                         client.command(statement)

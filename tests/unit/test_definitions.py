@@ -15,16 +15,18 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
+from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, SCORE_COLUMNS
 from energy_assets.assets.serving import SERVED
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.definitions import build_defs
 from energy_assets.keys import GATED, ML, QUALITY, RAW, SERVING, checkpoint_key, is_gated, table_key
+from energy_assets.landing.schemas import ARROW_TYPES
 from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.due import Edge, Work
-from ml.anomaly.features import HISTORY_DAYS
+from ml.anomaly import HISTORY_DAYS
+from ml.anomaly.scores import SCHEMA
 from quality_suites import SUITES
 
 UNPARTITIONED = {dg.AssetKey([RAW, "landing_files"]), dg.AssetKey([RAW, "rejected_rows"])}
@@ -70,7 +72,8 @@ def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that
             assert definition.partitions_def is DAILY, definition
             assert definition.backfill_policy is BACKFILL, definition
     for check in definitions().asset_checks:
-        assert all(spec.partitions_def is DAILY for spec in check.check_specs), check
+        for spec in check.check_specs:
+            assert spec.partitions_def is (None if spec.asset_key in UNPARTITIONED else DAILY), spec.key
 
 
 def test_the_two_jobs_are_the_whole_graph() -> None:
@@ -104,6 +107,19 @@ def test_every_served_table_is_reconciled_with_the_table_that_it_copies() -> Non
     assert served == {entry.key for entry in SERVED}
     for key in served:
         assert asset_graph().get(dg.AssetCheckKey(key, "reconcile")).blocking
+
+
+def test_a_served_column_is_a_column_of_its_source() -> None:
+    for served in SERVED:
+        source = asset_graph().get(table_key(served.source)).metadata["dagster/column_schema"]
+        known = {column.name for column in source.columns}
+        assert {column.name for column in served.columns} <= known, served.table
+        assert all(column.description for column in served.columns), served.table
+
+
+def test_the_scores_table_is_declared_as_it_is_made() -> None:
+    assert [column.name for column in SCORE_COLUMNS] == SCHEMA.names
+    assert [ARROW_TYPES[column.type] for column in SCORE_COLUMNS] == SCHEMA.types
 
 
 def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:

@@ -1,0 +1,63 @@
+"""What every day-partitioned table's asset shares: the calendar, one run at a time, its schema, and rows per day.
+
+What belongs here: the common part of such assets. What does not: what any of them computes.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import dagster as dg
+
+from energy_assets.days import DayWindow
+from energy_assets.keys import OWNERS
+from energy_assets.partitions import BACKFILL, DAILY
+from energy_assets.resources.warehouse import Warehouse
+
+DAYS_POOL = "days"
+"""Runs over days are started one after the other: a later week's model must find the days before it."""
+
+
+def daily_asset(
+    key: dg.AssetKey,
+    *,
+    deps: Iterable[Any],
+    kinds: set[str],
+    description: str,
+    date_column: str,
+    columns: Iterable[dg.TableColumn],
+    group: str | None = None,
+    table: str | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """The decorator of an asset that rewrites the days of its run's window.
+
+    `group` and `table` (schema.table) are the key's own unless given.
+    """
+    return dg.asset(
+        key=key,
+        deps=deps,
+        partitions_def=DAILY,
+        backfill_policy=BACKFILL,
+        pool=DAYS_POOL,
+        group_name=group or key.path[0],
+        owners=OWNERS,
+        kinds=kinds,
+        description=description,
+        metadata={
+            "partition_expr": date_column,
+            "dagster/table_name": table or ".".join(key.path),
+            "dagster/column_schema": dg.TableSchema(list(columns)),
+        },
+    )
+
+
+def report_row_counts(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    key: dg.AssetKey,
+    window: DayWindow,
+    *,
+    ledger_name: str | None = None,
+) -> None:
+    """Attach each day's rows to its materialization; call it before the asset's output is yielded."""
+    for day, rows in warehouse.row_counts(ledger_name or key.path[-1], window).items():
+        context.add_asset_metadata({"dagster/partition_row_count": rows}, asset_key=key, partition_key=day.isoformat())
