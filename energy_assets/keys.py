@@ -17,6 +17,10 @@ SERVING = "energy_analytics"
 
 OWNERS = ["team:data"]
 
+FEATURES = "int_consumption_features"
+WEATHER = "stg_weather_observations"
+"""What scores are made of."""
+
 GATED: dict[str, str] = {
     "meter_readings": RAW,
     "weather_observations": RAW,

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
-INSTANT = pa.timestamp("us", tz="UTC")
-
 
 @dataclass(frozen=True)
 class Column:
@@ -21,7 +17,8 @@ class Column:
     """
 
     name: str
-    type: pa.DataType
+    type: str
+    """Its type in SQL."""
     description: str
     required: bool = False
     derived: bool = False
@@ -29,7 +26,7 @@ class Column:
 
 INSTANT_CODE = Column(
     "instant_code",
-    pa.string(),
+    "text",
     "`fold_assumed` where a doubled local time came only once and was taken as the first",
     derived=True,
 )
@@ -64,10 +61,12 @@ class Source:
         return {column.name: column for column in self.columns}[name]
 
     @property
-    def part_schema(self) -> pa.Schema:
-        """Schema of a part: one source, one local day, one file. `row_number` counts the file's rows, the header being 1."""
-        return pa.schema(
-            [(self.date_column, pa.date32()), *((c.name, c.type) for c in self.columns), ("row_number", pa.int32())]
+    def part_columns(self) -> tuple[Column, ...]:
+        """The columns of a part, and of the raw table but for the file: the day, the source's own, the row's number."""
+        return (
+            Column(self.date_column, "date", "Local day of the utility", required=True, derived=True),
+            *self.columns,
+            Column("row_number", "integer", "Row of the file, the header being 1", required=True, derived=True),
         )
 
 
@@ -76,15 +75,15 @@ METER_READINGS = Source(
     table="meter_readings",
     description="Energy that a meter delivered in an interval, as delivered",
     columns=(
-        Column("meter_id", pa.string(), "Identifier of the meter, as delivered", required=True),
-        Column("reading_at", INSTANT, "Start of the interval", required=True),
-        Column("consumption_kwh", pa.float64(), "Energy of the interval in kWh, as delivered", required=True),
-        Column("interval_minutes", pa.int16(), "Length of the interval where delivered: 15, 30, 60 or 1440"),
-        Column("status", pa.string(), "The head-end's own status of the reading, as delivered"),
-        Column("version", pa.int64(), "Of several deliveries of a reading, the highest version wins"),
+        Column("meter_id", "text", "Identifier of the meter, as delivered", required=True),
+        Column("reading_at", "timestamptz", "Start of the interval", required=True),
+        Column("consumption_kwh", "double precision", "Energy of the interval in kWh, as delivered", required=True),
+        Column("interval_minutes", "smallint", "Length of the interval where delivered: 15, 30, 60 or 1440"),
+        Column("status", "text", "The head-end's own status of the reading, as delivered"),
+        Column("version", "bigint", "Of several deliveries of a reading, the highest version wins"),
         Column(
             "status_rank",
-            pa.int16(),
+            "smallint",
             "Rank of `status` where the mapping ranks statuses, 0 being the best",
             derived=True,
         ),
@@ -100,11 +99,11 @@ WEATHER_OBSERVATIONS = Source(
     table="weather_observations",
     description="Weather at a station",
     columns=(
-        Column("station_id", pa.string(), "Identifier of the station", required=True),
-        Column("observed_at", INSTANT, "Instant of the observation", required=True),
-        Column("temperature_c", pa.float64(), "Air temperature in degrees Celsius"),
-        Column("humidity_pct", pa.float64(), "Relative humidity in per cent"),
-        Column("wind_speed_kmh", pa.float64(), "Wind speed in km/h"),
+        Column("station_id", "text", "Identifier of the station", required=True),
+        Column("observed_at", "timestamptz", "Instant of the observation", required=True),
+        Column("temperature_c", "double precision", "Air temperature in degrees Celsius"),
+        Column("humidity_pct", "double precision", "Relative humidity in per cent"),
+        Column("wind_speed_kmh", "double precision", "Wind speed in km/h"),
         INSTANT_CODE,
     ),
     instant="observed_at",
@@ -117,10 +116,10 @@ READING_ANNOTATIONS = Source(
     table="reading_annotations",
     description="What a delivery says about a reading beyond its energy: labels, past averages",
     columns=(
-        Column("meter_id", pa.string(), "Identifier of the meter, as delivered", required=True),
-        Column("reading_at", INSTANT, "Start of the annotated interval", required=True),
-        Column("delivered_label", pa.string(), "Label as delivered, e.g. Normal or Abnormal"),
-        Column("past_average_kwh", pa.float64(), "Average of past consumption in kWh, as delivered"),
+        Column("meter_id", "text", "Identifier of the meter, as delivered", required=True),
+        Column("reading_at", "timestamptz", "Start of the annotated interval", required=True),
+        Column("delivered_label", "text", "Label as delivered, e.g. Normal or Abnormal"),
+        Column("past_average_kwh", "double precision", "Average of past consumption in kWh, as delivered"),
         INSTANT_CODE,
     ),
     instant="reading_at",
@@ -129,18 +128,6 @@ READING_ANNOTATIONS = Source(
 )
 
 SOURCES: tuple[Source, ...] = (METER_READINGS, WEATHER_OBSERVATIONS, READING_ANNOTATIONS)
-
-REJECTED_ROWS = pa.schema(
-    [
-        ("source", pa.string()),
-        ("reading_date", pa.date32()),
-        ("row_number", pa.int64()),
-        ("column_name", pa.string()),
-        ("value", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
-"""Rows that could not be read; `reading_date` where it could be, `row_number` as in a part; a whole file is row 0."""
 
 
 def source(name: str) -> Source:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-
 from energy_assets.landing.contract import SOURCES, Column, Source
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "landing-contract.md"
@@ -41,11 +39,11 @@ def _table(source: Source) -> str:
 
 
 def _kind(column: Column) -> str:
-    if pa.types.is_timestamp(column.type):
+    if column.type == "timestamptz":
         return "date-time"
-    if pa.types.is_string(column.type):
+    if column.type == "text":
         return "text"
-    return "integer" if pa.types.is_integer(column.type) else "number"
+    return "integer" if column.type in ("smallint", "integer", "bigint") else "number"
 
 
 def _need(column: Column) -> str:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from energy_assets.landing.contract import Source
 from energy_assets.landing.mapping import ISO8601, InstantFrom
+from energy_assets.landing.schemas import part_schema
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FUTURE = timedelta(days=1)
@@ -256,7 +257,8 @@ def resolve_folds(doubled: Iterable[pa.Table], source: Source) -> pa.Table | Non
         pl.when("is_second").then("later_day").otherwise(source.date_column).alias(source.date_column),
         instant_code=pl.when("is_alone").then(pl.lit(FOLD_ASSUMED)),
     )
-    return frame.select(source.part_schema.names).to_arrow().cast(source.part_schema)
+    schema = part_schema(source)
+    return frame.select(schema.names).to_arrow().cast(schema)
 
 
 def _ordered(format_: str, order: str | None) -> str:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from energy_assets.home import Calendar
 from energy_assets.landing import quarantine
 from energy_assets.landing.blocks import UnreadableFile
-from energy_assets.landing.contract import REJECTED_ROWS, Source
+from energy_assets.landing.contract import Source
 from energy_assets.landing.files import DataFile, data_file, folder_of, relative_to, sha256_of
 from energy_assets.landing.mapping import Mapping, Mappings
 from energy_assets.landing.parts import (
@@ -29,6 +29,7 @@ from energy_assets.landing.parts import (
     rejects_path,
 )
 from energy_assets.landing.reader import Reading, choose_mapping, read_file
+from energy_assets.landing.schemas import REJECTED_ROWS
 
 Status = Literal["landed", "unreadable", "changed_while_read"]
 

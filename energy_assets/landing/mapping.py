@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from energy_assets.landing.contract import SOURCES, Column, Source
@@ -225,9 +224,9 @@ def origin_type(column: Column) -> type[From]:
     """The kind of origin that can fill a canonical column."""
     if column.name == "version":
         return VersionFrom
-    if pa.types.is_timestamp(column.type):
+    if column.type == "timestamptz":
         return InstantFrom
-    if pa.types.is_string(column.type):
+    if column.type == "text":
         return TextFrom
     return NumberFrom
 

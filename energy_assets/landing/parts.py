@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from energy_assets.landing.contract import SOURCES, Source
+from energy_assets.landing.schemas import part_schema
 
 HELD_BYTES = 48 << 20
 """Rows held in memory before they are spilled."""
@@ -49,7 +50,7 @@ def read_parts(parts: Path, source: Source, day: date, shas: Iterable[str]) -> p
     Files without rows of that day are passed over.
     """
     paths = [path for sha in shas if (path := part_path(parts, source, day, sha)).is_file()]
-    return pa.RecordBatchReader.from_batches(source.part_schema, _batches(paths))
+    return pa.RecordBatchReader.from_batches(part_schema(source), _batches(paths))
 
 
 def remove_parts(parts: Path, sha256: str) -> int:
@@ -76,7 +77,7 @@ class PartWriter:
         self.rows: dict[Key, int] = defaultdict(int)
 
     def add(self, source: Source, rows: pa.Table, *, is_late: bool = False) -> None:
-        """Take rows of `source.part_schema`, in ascending row number across calls; late ones belong in between those."""
+        """Take rows of the part's schema, in ascending row number across calls; late ones belong in between those."""
         kept = self._late if is_late else self._held
         for day, table in _by_day(rows, source.date_column):
             key = (source.name, day)
@@ -100,7 +101,7 @@ class PartWriter:
             move_durably(draft, target)
 
     def _write(self, path: Path, source: Source, key: Key) -> None:
-        with pq.ParquetWriter(path, source.part_schema, compression="zstd") as writer:
+        with pq.ParquetWriter(path, part_schema(source), compression="zstd") as writer:
             for table in _grouped(_merged(self._stream(key), self._late.get(key, []))):
                 writer.write_table(table, row_group_size=GROUP_ROWS)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from energy_assets.landing.contract import REJECTED_ROWS
+from energy_assets.landing.schemas import REJECTED_ROWS
 
 ROWS_AT_ONCE = 200_000
 

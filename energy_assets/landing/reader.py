@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from energy_assets.landing import instants, values
 from energy_assets.landing.blocks import Block, UnreadableFile, check_header, read_blocks, read_header
-from energy_assets.landing.contract import INSTANT, REJECTED_ROWS, Column, Source
+from energy_assets.landing.contract import Column, Source
 from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.files import DataFile
 from energy_assets.landing.instants import AmbiguousDates, InstantReader, Instants, OrderProof
@@ -38,6 +38,7 @@ from energy_assets.landing.mapping import (
     SourceMapping,
     VersionFrom,
 )
+from energy_assets.landing.schemas import INSTANT, REJECTED_ROWS, arrow_type, part_schema
 
 SHOWN_CHARACTERS = 200
 RAGGED_AT_ONCE = 50_000
@@ -47,7 +48,7 @@ class Sink(Protocol):
     """Where a file's rows go while it is read."""
 
     def accept(self, source: Source, rows: pa.Table, *, is_resolved: bool = False) -> None:
-        """Take rows of `source.part_schema`, in the file's order; resolved ones come last and belong in between."""
+        """Take rows of the part's schema, in the file's order; resolved ones come last and belong in between."""
 
     def reject(self, rows: pa.Table) -> None:
         """Take rows of REJECTED_ROWS; called from several threads."""
@@ -193,7 +194,8 @@ class SourceReader:
         columns[self.source.date_column] = pa.array(when.day).cast(pa.date32())
         columns["row_number"] = pa.array(block.row_numbers).cast(pa.int32())
         self._derive(columns, len(block.row_numbers))
-        rows = pa.table([columns[name] for name in self.source.part_schema.names], schema=self.source.part_schema)
+        schema = part_schema(self.source)
+        rows = pa.table([columns[name] for name in schema.names], schema=schema)
         blame = self._blame(faults, len(block.row_numbers))
         return Converted(*self._split(rows, when, blame), self._rejected(block, when, faults, blame), blame)
 
@@ -205,7 +207,7 @@ class SourceReader:
     def _read(self, column: Column, block: Block, faults: dict[str, np.ndarray], left_out: Counter[str]) -> pa.Array:
         origin = self._origins.get(column.name)
         if origin is None:
-            return pa.nulls(len(block.row_numbers), column.type)
+            return pa.nulls(len(block.row_numbers), arrow_type(column))
         delivered = self._delivered(column.name, origin, block)
         read = _read_values(delivered, column, origin)
         if column.required:
@@ -237,7 +239,7 @@ class SourceReader:
     def _derive(self, columns: dict[str, pa.Array], rows: int) -> None:
         for column in self.source.columns:
             if column.derived:
-                columns[column.name] = pa.nulls(rows, column.type)
+                columns[column.name] = pa.nulls(rows, arrow_type(column))
         if self._status_rank and "status_rank" in columns:
             ranks = pc.index_in(columns["status"], value_set=pa.array(self._status_rank, pa.string()))
             columns["status_rank"] = ranks.cast(pa.int16())

@@ -16,11 +16,12 @@ import pyarrow as pa
 
 from energy_assets.home import DEFAULT_TIMEZONE
 from energy_assets.landing.blocks import UnreadableFile
-from energy_assets.landing.contract import REJECTED_ROWS, Source
+from energy_assets.landing.contract import Source
 from energy_assets.landing.files import DataFile, list_files
 from energy_assets.landing.mapping import InstantFrom, Mapping, Mappings, NumberFrom
 from energy_assets.landing.quarantine import describe
 from energy_assets.landing.reader import choose_mapping, read_file
+from energy_assets.landing.schemas import REJECTED_ROWS
 
 FIRST_ROWS = 5
 SAMPLED_REJECTS = 1000

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from energy_assets.landing.contract import Column
 from energy_assets.landing.instants import InstantReader
 from energy_assets.landing.mapping import InstantFrom, NumberFrom, conversion
+from energy_assets.landing.schemas import arrow_type
 
 LONGEST_TEXT = 200
 EMPTY, UNREADABLE, NOT_FINITE, TOO_LONG, CONTROL = range(1, 6)
@@ -70,12 +71,13 @@ def read_number(delivered: pa.Array, column: Column, origin: NumberFrom) -> Valu
         is_missing = parsed.is_null().to_numpy()
         fault[is_missing] = UNREADABLE
         fault[is_missing & _is_empty(delivered)] = EMPTY
-    if pa.types.is_integer(column.type):
-        largest = 2 ** (column.type.bit_width - 1) - 1
+    wanted = arrow_type(column)
+    if pa.types.is_integer(wanted):
+        largest = 2 ** (wanted.bit_width - 1) - 1
         good &= (numbers == np.round(numbers)) & (np.abs(numbers) <= largest)
         fault[(fault == 0) & ~good] = UNREADABLE
         numbers = np.where(good, numbers, 0)
-    return Values(pa.array(numbers, mask=None if good.all() else ~good).cast(column.type), fault)
+    return Values(pa.array(numbers, mask=None if good.all() else ~good).cast(wanted), fault)
 
 
 def read_version(delivered: pa.Array) -> Values:

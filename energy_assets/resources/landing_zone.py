@@ -52,16 +52,17 @@ class LandingZone(dg.ConfigurableResource):
         import pyarrow as pa
 
         from energy_assets.landing.parts import part_path, read_parts
+        from energy_assets.landing.schemas import part_schema
 
         path = part_path(self._home.parts, source, day, file.sha256)
         if not path.is_file():
             raise dg.Failure(
                 f"{path} is missing, which the ledger says holds rows of {day}: restore it from a backup, or deliver the file "
-                "again after `energy-assets retract`",
+                "again: reading it writes its parts anew",
                 allow_retries=False,
             )
         parts = read_parts(self._home.parts, source, day, [file.sha256])
-        schema = source.part_schema.append(pa.field("file_id", pa.int32()))
+        schema = part_schema(source).append(pa.field("file_id", pa.int32()))
 
         def batches() -> Iterator[pa.RecordBatch]:
             for batch in parts:

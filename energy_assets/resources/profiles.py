@@ -14,16 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from energy_assets.days import DayWindow
+from energy_assets.keys import FEATURES, WEATHER
 from energy_assets.resources.gates import day_states
-from ml.anomaly.features import HISTORY_DAYS, ReadingFeatures, reading_features
+from ml.anomaly import HISTORY_DAYS
+from ml.anomaly.features import ReadingFeatures, reading_features
 from ml.anomaly.sampling import training_sample
 from ml.profiles import DayProfiles, DayWeather, from_arrow
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
-
-FEATURES = "int_consumption_features"
-WEATHER = "stg_weather_observations"
 
 
 class ProfileHistory:

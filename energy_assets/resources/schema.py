@@ -9,24 +9,11 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from energy_assets.landing.contract import SOURCES, Source
 
 if TYPE_CHECKING:
     from psycopg2 import sql
     from psycopg2.extensions import connection as Connection
-
-POSTGRES_TYPES: dict[pa.DataType, str] = {
-    pa.string(): "text",
-    pa.date32(): "date",
-    pa.timestamp("us", tz="UTC"): "timestamptz",
-    pa.float64(): "double precision",
-    pa.int16(): "smallint",
-    pa.int32(): "integer",
-    pa.int64(): "bigint",
-    pa.bool_(): "boolean",
-}
 
 OWNED_BY_LOADER = ("02_landing.sql",)
 
@@ -54,11 +41,9 @@ def raw_table(source: Source) -> sql.Composed:
 
     columns = [
         sql.SQL("{} {}{}").format(
-            sql.Identifier(field.name),
-            sql.SQL(POSTGRES_TYPES[field.type]),
-            sql.SQL(" not null" if field.name in (*source.required, source.date_column, "row_number") else ""),
+            sql.Identifier(column.name), sql.SQL(column.type), sql.SQL(" not null" if column.required else "")
         )
-        for field in source.part_schema
+        for column in source.part_columns
     ]
     return sql.SQL(
         "create table if not exists raw_data.{table} ({columns}, file_id integer not null) partition by list ({day})"

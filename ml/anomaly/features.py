@@ -17,9 +17,8 @@ from datetime import date, timedelta, tzinfo
 
 import numpy as np
 
+from ml.anomaly import HISTORY_DAYS
 from ml.profiles import DayProfiles, DayWeather
-
-HISTORY_DAYS = 7
 
 FEATURE_NAMES = (
     "hour_sin",

@@ -14,6 +14,7 @@ from energy_assets.landing.contract import METER_READINGS, Source
 from energy_assets.landing.land import LandedFile, land_file
 from energy_assets.landing.mapping import Mappings, load_mappings
 from energy_assets.landing.parts import part_path, read_parts
+from energy_assets.landing.schemas import part_schema
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HEADER = "meter_id,reading_at,consumption_kwh\n"
@@ -56,7 +57,7 @@ class Zone:
         """All accepted rows of a landed file, in the file's order."""
         days = landed.sources.get(source.name, {})
         batches = [b for day in days for b in read_parts(self.parts, source, day, [landed.sha256])]
-        return pl.from_arrow(pa.Table.from_batches(batches, schema=source.part_schema)).sort("row_number")
+        return pl.from_arrow(pa.Table.from_batches(batches, schema=part_schema(source))).sort("row_number")
 
     def part(self, landed: LandedFile, day: date, source: Source = METER_READINGS) -> Path:
         return part_path(self.parts, source, day, landed.sha256)

@@ -14,6 +14,7 @@ from landing_support import HEADER, Zone
 from energy_assets.landing import land
 from energy_assets.landing.contract import METER_READINGS
 from energy_assets.landing.parts import read_parts, rejects_path, remove_parts
+from energy_assets.landing.schemas import part_schema
 
 DAY = date(2024, 1, 1)
 
@@ -43,7 +44,7 @@ def test_a_part_holds_one_day_of_one_file_in_its_order(zone: Zone) -> None:
     path = zone.part(landed, DAY)
     assert path == zone.parts / "meter_readings" / "2024-01-01" / f"{landed.sha256[:16]}.parquet"
     table = pq.read_table(path)
-    assert table.schema.equals(METER_READINGS.part_schema)
+    assert table.schema.equals(part_schema(METER_READINGS))
     assert table["row_number"].to_pylist() == sorted(table["row_number"].to_pylist())
     assert set(table["reading_date"].to_pylist()) == {DAY}
     assert landed.sources["meter_readings"][DAY] == table.num_rows == 72
