@@ -278,16 +278,26 @@ def resume() -> None:
 def retract(
     file: Annotated[str, typer.Argument(help="Path below the landing zone, or the first 8 characters of its sha256.")],
     reason: Annotated[str, typer.Option(help="Why it is withdrawn; recorded with your name.")] = "withdrawn by hand",
+    undo: Annotated[bool, typer.Option("--undo", help="Let a withdrawn file count again.")] = False,
 ) -> None:
-    """Withdraw a landed file: its rows leave every table, the file and the record stay."""
+    """Withdraw a landed file: its rows leave every table, the file and the record stay.
+
+    The same content stays withdrawn however often it is delivered, until --undo.
+    """
     from energy_assets.resources import ledger
 
     with errors():
         try:
-            days = ledger.retract(warehouse(), file, reason=f"{reason} ({getpass.getuser()})")
+            if undo:
+                days = ledger.restore(warehouse(), file)
+            else:
+                days = ledger.retract(warehouse(), file, reason=f"{reason} ({getpass.getuser()})")
         except ledger.RetractionError as error:
             raise HomeError(str(error)) from error
-        out.print(f"withdrew {file}: {len(days)} days are owed" + (f", {days[0]} … {days[-1]}" if days else ""))
+        out.print(
+            f"{'restored' if undo else 'withdrew'} {file}: {len(days)} days are owed"
+            + (f", {days[0]} … {days[-1]}" if days else "")
+        )
         out.print("→ the due-days sensor goes on by itself under `energy-assets ui`; or: energy-assets resume")
 
 

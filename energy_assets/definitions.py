@@ -10,7 +10,7 @@ import dagster as dg
 
 from energy_assets import home as homes
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_model, anomaly_scores
-from energy_assets.assets.landing import landing
+from energy_assets.assets.landing import landing, readable
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
@@ -47,7 +47,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *SERVED_ASSETS,
             *(checkpoint(table) for table in GATED),
         ],
-        asset_checks=[*(gate(table) for table in GATED), *RECONCILE_CHECKS],
+        asset_checks=[readable, *(gate(table) for table in GATED), *RECONCILE_CHECKS],
         jobs=[LANDING_JOB, DAILY_JOB],
         sensors=[landing_sensor, due_days_sensor, red_days_alert],
         schedules=[morning],

@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
+REJECTED_SHARE = "rejected-share"
+"""The expectation whose breaches the quarantine lists row by row."""
+
 
 @dataclass(frozen=True)
 class Limits:
-    """The thresholds that a utility may set; the defaults are the profile `generic`."""
+    """What suites must know of a utility: its thresholds, by default those of the profile `generic`, and its zone."""
+
+    timezone: str = "UTC"
+    """IANA zone of the local days."""
 
     rejected_share: float = 0.01
     """Share of a day's delivered rows that may be rejected, 0–1."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quality_suites import REJECTED_SHARE
 from quality_suites.columns import BIGINT, DATE, FLOAT, INSTANT, INTEGER, INTERVAL_MINUTES, SMALLINT, TEXT
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ PARTS_OF_THE_DAY = """
 """
 
 REJECTED_ROWS = """
-    select path || ' row ' || row_number || ': ' || reason
-        || coalesce(' (' || column_name || ' = ' || coalesce(quote_literal(left(value, 60)), 'empty') || ')', '')
+    select path || ' row ' || row_number || coalesce(', column ' || column_name, '')
+        || coalesce(' = ' || quote_literal(nullif(left(value, 60), '')), '') || ': ' || reason
     from (
         select file_id, row_number, column_name, value, reason, min(path) as path
         from raw_data.rejected_rows
@@ -128,7 +129,7 @@ def _instant_near_its_day(rules: Rules, column: str) -> DayExpectation:
 
 def _few_rejected(rules: Rules, limits: Limits, source: str) -> DayExpectation:
     return rules.share(
-        "rejected-share",
+        REJECTED_SHARE,
         part=f"(select sum(rejected_count) {PARTS_OF_THE_DAY})",
         whole=f"(select sum(row_count + rejected_count) {PARTS_OF_THE_DAY})",
         maximum=limits.rejected_share,

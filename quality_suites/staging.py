@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 QUALITY_CODES = ("valid", "negative", "above_limit", "fold_assumed")
 REFUSED_CODES = ("negative", "above_limit")
 
+# A day of a clock change is an hour shorter or longer.
+DAY_MINUTES = "(extract(epoch from ({day} + 1)::timestamp at time zone {timezone} - {day}::timestamp at time zone {timezone}) / 60.0)"
+
 # Meters that delivered nothing at all are not seen here: that needs the meter register.
-METERS = """(
-    select meter_id, avg(1440.0 / interval_minutes) as expected, count(accepted_wh) as accepted
+METERS = fill(
+    """(
+    select meter_id, avg(case when interval_minutes = 1440 then 1 else {day_minutes} / interval_minutes end) as expected,
+           count(accepted_wh) as accepted
     from {batch} as day_rows group by meter_id
-) as meters"""
+) as meters""",
+    {"day_minutes": DAY_MINUTES},
+)
 ACCEPTED = fill("(select sum(accepted) from {meters})", {"meters": METERS})
 EXPECTED = fill("(select round(sum(expected)) from {meters})", {"meters": METERS})
 INCOMPLETE_METERS = fill(
@@ -74,6 +81,7 @@ def stg_meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
             sample=INCOMPLETE_METERS,
             severity="warning",
             column="accepted_wh",
+            timezone=limits.timezone,
         ),
     ]
 

@@ -58,21 +58,43 @@ def landing_sensor(
 def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SensorResult | dg.SkipReason:
     if busy := context.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS), limit=1):
         return dg.SkipReason(f"run {busy[0].run_id[:8]} is in progress: what is owed is counted after it")
+    mark = change_mark(context.instance, warehouse)
+    counted_at, _, answer = (context.cursor or "").partition(" ")
+    if counted_at == mark:
+        return dg.SkipReason(answer)
+    owed = next_owed(context.instance, warehouse)
+    if isinstance(owed, dg.RunRequest):
+        return dg.SensorResult(run_requests=[owed])
+    return dg.SensorResult(skip_reason=owed, cursor=f"{mark} {owed}")
+
+
+def change_mark(instance: dg.DagsterInstance, warehouse: Warehouse) -> str:
+    """Changes whenever what is owed can have changed: no need to look at every day again while it stays.
+
+    Only runs write; a person accepts, withdraws and restores; days come to their end; an upgrade brings other tables.
+    """
+    newest = instance.get_run_records(limit=1, order_by="update_timestamp")
+    decisions = warehouse.rows(
+        "select (select concat(count(*), max(accepted_at)) from quality.overrides),"
+        " (select concat(count(*), max(retracted_at)) from raw_data.landing_files where retracted_at is not null)"
+    )
+    ended = [(record.dagster_run.run_id, record.update_timestamp) for record in newest]
+    return digest(map(str, (ended, decisions, DAILY.get_last_partition_key(), EDGES)))
+
+
+def next_owed(instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
+    """The earliest range that is owed and was not asked for; where there is none, why, in words."""
     due = due_days(warehouse, EDGES)
     known = set(DAILY.get_partition_keys())
     ready = [entry for entry in due if entry.day.isoformat() in known]
     if not ready:
-        return dg.SkipReason(
-            f"{due[0].day} is not over yet, or beyond the calendar that is loaded" if due else "no day is owed"
-        )
+        return f"{due[0].day} is not over yet, or beyond the calendar that is loaded" if due else "no day is owed"
     owed = list(due_ranges(ready, settings().backfill_chunk_days))
     # One range at a time, the earliest first: a later week's model must find the days before it.
     for entry in owed:
-        if key := unanswered(context.instance, entry.key):
-            return dg.SensorResult(run_requests=[request_of(entry, key)])
-    return dg.SkipReason(
-        f"{owed[0].window} is owed, but its run failed and nothing was written since: → energy-assets resume"
-    )
+        if key := unanswered(instance, entry.key):
+            return request_of(entry, key)
+    return f"{owed[0].window} is owed, but its run failed and nothing was written since: → energy-assets resume"
 
 
 def unanswered(instance: dg.DagsterInstance, key: str) -> str | None:

@@ -48,6 +48,7 @@ class DayState:
 class FailedExpectation:
     """An expectation that the day's rows break, as recorded."""
 
+    expectation_id: str
     severity: str
     message: str
     unexpected_count: int | None
@@ -130,12 +131,12 @@ def record_verdict(
 def failures(warehouse: Warehouse, table: str, day: date) -> list[FailedExpectation]:
     """What the day's rows break, the critical first."""
     rows = warehouse.rows(
-        "select severity, message, unexpected_count, sample from quality.validation_results"
+        "select expectation_id, severity, message, unexpected_count, sample from quality.validation_results"
         " where table_name = %s and reading_date = %s and not success"
         " order by severity <> 'critical', severity, expectation_id",
         (table, day),
     )
-    return [FailedExpectation(row[0], row[1], row[2], tuple(row[3])) for row in rows]
+    return [FailedExpectation(*row[:4], tuple(row[4])) for row in rows]
 
 
 def accept(warehouse: Warehouse, table: str, day: date, *, reason: str, accepted_by: str) -> DayState:

@@ -129,8 +129,11 @@ def delivered_days(warehouse: Warehouse) -> DayWindow | None:
     return DayWindow(first, last) if first else None
 
 
-def unreadable_files(warehouse: Warehouse, day: date) -> list[UnreadableFile]:
-    """Unreadable files that concern the day: their path names it or held rows of it before; any, where the day has no rows."""
+def unreadable_files(warehouse: Warehouse, day: date | None = None) -> list[UnreadableFile]:
+    """Unreadable files that nobody corrected or withdrew.
+
+    Of a day: those whose path names it or held rows of it before; any, where the day has no rows.
+    """
     rows = warehouse.rows(
         """
         select held.path, file.sha256, file.message
@@ -138,7 +141,8 @@ def unreadable_files(warehouse: Warehouse, day: date) -> list[UnreadableFile]:
         join raw_data.landing_paths as held using (sha256)
         where file.status = 'unreadable' and held.is_current and file.retracted_at is null
           and (
-            translate(held.path, '-_. ', '') like '%%' || to_char(%(day)s::date, 'YYYYMMDD') || '%%'
+            %(day)s::date is null
+            or translate(held.path, '-_. ', '') like '%%' || to_char(%(day)s::date, 'YYYYMMDD') || '%%'
             or exists (
                 select from raw_data.landing_paths as earlier
                 join raw_data.landing_files as content using (sha256)
@@ -157,30 +161,58 @@ def unreadable_files(warehouse: Warehouse, day: date) -> list[UnreadableFile]:
 def retract(warehouse: Warehouse, name: str, *, reason: str) -> list[date]:
     """Withdraw the content that `name` (a path, or the start of a sha256) holds; the days it touches.
 
-    Raises RetractionError where nothing or more than one content fits.
+    It stays withdrawn when the same content is delivered again, until `restore`. Raises RetractionError where nothing or
+    more than one content fits.
     """
     with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "select distinct file_id, sha256 from raw_data.landing_files join raw_data.landing_paths using (sha256)"
-            " where retracted_at is null and (path = %s and is_current or (length(%s) >= 8 and starts_with(sha256, %s)))",
-            (name, name, name),
-        )
-        found = cursor.fetchall()
-        if len(found) != 1:
-            what = "no landed file" if not found else f"{len(found)} landed files"
-            raise RetractionError(
-                f"{what} {'is' if not found else 'are'} called {name!r}: give its path below the landing zone or the first 8 "
-                'characters of its sha256; `energy-assets sql "select path, sha256 from raw_data.landing_paths"` lists them'
-            )
-        file_id = found[0][0]
+        file_id = _file_called(cursor, name, is_retracted=False)
         cursor.execute(
             "update raw_data.landing_files set retracted_at = clock_timestamp(), retraction = %s where file_id = %s",
             (reason, file_id),
         )
+        return _days_of(cursor, file_id)
+
+
+def restore(warehouse: Warehouse, name: str) -> list[date]:
+    """Let withdrawn content count again; the days it touches. Raises RetractionError as `retract` does."""
+    with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
+        file_id = _file_called(cursor, name, is_retracted=True)
         cursor.execute(
-            "select distinct reading_date from raw_data.landing_parts where file_id = %s order by 1", (file_id,)
+            "update raw_data.landing_files set retracted_at = null, retraction = null where file_id = %s", (file_id,)
         )
-        return [row[0] for row in cursor.fetchall()]
+        return _days_of(cursor, file_id)
+
+
+def retraction_of(warehouse: Warehouse, sha256: str) -> str | None:
+    """Who withdrew the content and why; None where nobody did."""
+    found = warehouse.rows(
+        "select retraction from raw_data.landing_files where sha256 = %s and retracted_at is not null", (sha256,)
+    )
+    return found[0][0] if found else None
+
+
+def _file_called(cursor: Cursor, name: str, *, is_retracted: bool) -> int:
+    cursor.execute(
+        "select distinct file_id from raw_data.landing_files join raw_data.landing_paths using (sha256)"
+        " where (retracted_at is not null) = %s"
+        " and (path = %s and is_current or (length(%s) >= 8 and starts_with(sha256, %s)))",
+        (is_retracted, name, name, name),
+    )
+    found = cursor.fetchall()
+    if len(found) != 1:
+        which = "withdrawn file" if is_retracted else "landed file"
+        what = f"no {which} is" if not found else f"{len(found)} {which}s are"
+        raise RetractionError(
+            f"{what} called {name!r}: give its path below the landing zone or the first 8 characters of its sha256; "
+            '`energy-assets sql "select path, sha256, retracted_at from raw_data.landing_paths'
+            ' join raw_data.landing_files using (sha256)"` lists them'
+        )
+    return found[0][0]
+
+
+def _days_of(cursor: Cursor, file_id: int) -> list[date]:
+    cursor.execute("select distinct reading_date from raw_data.landing_parts where file_id = %s order by 1", (file_id,))
+    return [row[0] for row in cursor.fetchall()]
 
 
 def _insert_file(cursor: Cursor, landed: LandedFile, run_id: str) -> bool:

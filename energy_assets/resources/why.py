@@ -14,6 +14,7 @@ from energy_assets.days import DayWindow
 from energy_assets.keys import GATED
 from energy_assets.resources import ledger
 from energy_assets.resources.gates import DayState, day_states, failures
+from quality_suites import REJECTED_SHARE
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -83,13 +84,14 @@ def failed_steps(events: Iterable[dg.DagsterEvent]) -> dict[str, str]:
 
 def _explain(warehouse: Warehouse, state: DayState) -> Explanation:
     failed = failures(warehouse, state.table, state.day) if state.is_judged else []
+    rejects = quarantined(warehouse, state.table, state.day) if GATED[state.table] == "raw_data" else []
     lines = [f"{state.day} {state.table} is {state.state}" + (":" if failed else f", {state.row_count:,} rows.")]
     for failure in failed:
         lines.append(f"  {failure.severity}: {failure.message}")
-        lines += [f"    e.g. {', '.join(failure.sample[:SHOWN])}"] if failure.sample else []
-    if GATED[state.table] == "raw_data":
-        lines += [f"  {line}" for line in quarantined(warehouse, state.table, state.day)]
-    return Explanation(tuple(lines), remedy(state))
+        # The quarantine's own lines say more than a sample of it.
+        if failure.sample and not (rejects and failure.expectation_id == REJECTED_SHARE):
+            lines.append(f"    e.g. {'; '.join(failure.sample[:SHOWN])}")
+    return Explanation((*lines, *(f"  {line}" for line in rejects)), remedy(state))
 
 
 def remedy(state: DayState) -> tuple[str, ...]:

@@ -112,6 +112,7 @@ class Graph:
         self.instance = instance
         self.warehouse = Warehouse(home=str(home.path))
         self.serving = Serving(home=str(home.path))
+        self._cursors: dict[str, str | None] = {}
         self.landing_zone = LandingZone(home=str(home.path))
         self._files = files
 
@@ -188,9 +189,15 @@ class Graph:
     def _asked(self, sensor: dg.SensorDefinition, resources: Mapping[str, object]) -> Sequence[dg.RunRequest]:
         """What a tick of the sensor asks for, resolved as the daemon does; keys that were used before are left out."""
         with dg.build_sensor_context(
-            instance=self.instance, resources=dict(resources), definitions=self.definitions, sensor_name=sensor.name
+            instance=self.instance,
+            resources=dict(resources),
+            definitions=self.definitions,
+            sensor_name=sensor.name,
+            cursor=self._cursors.get(sensor.name),
         ) as context:
-            asked = sensor.evaluate_tick(context).run_requests or []
+            tick = sensor.evaluate_tick(context)
+        self._cursors[sensor.name] = tick.cursor
+        asked = tick.run_requests or []
         return [request for request in asked if not self._was_asked(request)]
 
     def _was_asked(self, request: dg.RunRequest) -> bool:

@@ -10,9 +10,11 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 from graph import FIRST_DAY, LAST_DAY, METERS, RUN_KEY_TAG, Graph, day, days, failure_of, script, window_of
+from support import commands
 from support.content_hash import assert_same, content
 
 from energy_assets.assets.serving import SERVED
+from energy_assets.automation import sensors
 from energy_assets.automation.schedules import morning
 from energy_assets.home import Calendar
 from energy_assets.keys import GATED, table_key
@@ -109,6 +111,21 @@ def test_a_day_that_failed_is_asked_for_again_only_where_something_was_written_s
 
     assert graph.settle() == []
     assert graph.owed() == [day(1)], "`energy-assets resume` goes on with it"
+
+
+def test_days_are_looked_through_again_only_after_something_changed(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph.deliver(days(1, 2), red=[day(2)])
+    graph.settle()
+    counted: list[int] = []
+    monkeypatch.setattr(sensors, "due_days", lambda *known: counted.append(1) or due.due_days(*known))
+    assert graph.ask_due() == []
+    assert not counted, "nothing was written, accepted or withdrawn since"
+
+    commands.run(graph.home, "accept", str(day(2)), "meter_readings", "--reason", "a test")
+    assert len(graph.ask_due()) == 1
+    assert counted == [1]
 
 
 def test_a_file_that_is_still_being_written_is_left_alone_and_read_when_it_is_whole(graph: Graph) -> None:

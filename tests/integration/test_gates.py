@@ -181,7 +181,11 @@ def test_why_names_a_file_that_could_not_be_read_and_its_day_keeps_what_it_had(g
     before = graph.served()
     graph.drop("meter_readings/2024-01-01.csv", "this,is\nno,delivery\n")
 
-    assert [result.success for result in graph.settle()] == [True], "it is read once, and no day is owed"
+    (landing,) = graph.settle()
+    assert landing.success, "it is read once, and no day is owed"
+    (check,) = landing.get_asset_check_evaluations()
+    assert not check.passed
+    assert "meter_readings/2024-01-01.csv" in check.description
 
     assert graph.served() == before
     (explained,) = explain(graph.warehouse, day(1))

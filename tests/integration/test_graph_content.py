@@ -133,6 +133,15 @@ def test_a_day_that_became_empty_is_empty_in_every_table(graph: Graph) -> None:
             f"{table} 2024-01-02: {before[table]['2024-01-02']} here, None there"
         ]
 
+    graph.deliver(day(2))
+    (again,) = graph.settle()
+    assert again.success, "what was withdrawn stays so, however often it is delivered: no day is owed"
+    commands.run(graph.home, "retract", "--undo", "meter_readings/2024-01-02.csv")
+    graph.settle()
+    assert_same(
+        {table: before[table] for table in with_readings}, {table: held(graph)[table] for table in with_readings}
+    )
+
 
 @pytest.mark.full
 def test_a_correction_of_fewer_days_clears_the_others(graph: Graph, simulated: Simulated) -> None:

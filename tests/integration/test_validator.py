@@ -327,7 +327,7 @@ def test_rejected_rows_are_counted_against_the_limit_and_shown_with_file_row_and
     assert outcome.message == "1,204 of 4,801 rows rejected (limit 1 %)"
     assert (outcome.unexpected_count, outcome.element_count, outcome.observed) == (1204, 4801, "25.1 %")
     assert len(outcome.sample) == 5
-    assert outcome.sample[0] == "meters/march.csv row 2: no meter (meter_identifier = '')"
+    assert outcome.sample[0] == "meters/march.csv row 2, column meter_identifier: no meter"
 
 
 def test_rejected_rows_of_a_withdrawn_file_do_not_count(validator, sound_day):
