@@ -13,7 +13,7 @@ from energy_assets.assets.daily import daily_asset, report_row_counts
 from energy_assets.keys import GATED, SERVING, checkpoint_key
 from energy_assets.partitions import DAILY, day_window
 from energy_assets.resources.gates import require_readable
-from energy_assets.resources.serving import DATABASE, Serving, quoted
+from energy_assets.resources.serving import DATABASE, Serving, quoted, tried_again_while_away
 from energy_assets.resources.serving_ddl import ServedColumn, served_columns
 from energy_assets.resources.warehouse import Warehouse, quoted_name
 
@@ -104,7 +104,7 @@ def served_table(served: Served) -> dg.AssetsDefinition:
     def copied(context: dg.AssetExecutionContext, warehouse: Warehouse, serving: Serving) -> dg.MaterializeResult:
         window = day_window(context)
         require_readable(warehouse, [served.source], window)
-        with warehouse.locked(served.ledger_name), serving.client() as client:
+        with tried_again_while_away(), warehouse.locked(served.ledger_name), serving.client() as client:
             for day in window:
                 with warehouse.stream(served.day_query, (day.isoformat(),)) as batches:
                     rows = serving.replace_day(client, served.table, day, batches, run_id=context.run_id)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 DATABASE = "energy_analytics"
+RETRIES = 3
+RETRY_AFTER_SECONDS = 20.0
+"""A server that restarts is back within a minute; one that is down for longer is for a person to look at."""
 
 
 class Serving(dg.ConfigurableResource):
@@ -73,6 +76,17 @@ class Serving(dg.ConfigurableResource):
         finally:
             client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
         return rows
+
+
+@contextmanager
+def tried_again_while_away() -> Iterator[None]:
+    """Inside a step: have Dagster try it again where ClickHouse does not answer. A restart takes seconds, a day write repeats."""
+    from clickhouse_connect.driver.exceptions import OperationalError
+
+    try:
+        yield
+    except OperationalError as error:
+        raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_AFTER_SECONDS) from error
 
 
 def connect(url: str) -> Client:

@@ -86,6 +86,7 @@ def test_days_of_23_and_25_hours_are_whole(clocks: Clocks, home: Home, tmp_path:
     warehouse, serving = ingested(home, clocks, tmp_path / "data")
     every_interval_lies_on_its_local_day(warehouse, clocks)
     complete_meters_are_complete(warehouse, clocks)
+    the_gate_expects_the_intervals_that_there_are(warehouse)
     profiles_follow_the_clock(warehouse, clocks)
     local_times_that_do_not_exist_are_quarantined(warehouse, clocks)
     a_repeated_hour_that_came_once_is_taken_as_the_first(warehouse, clocks)
@@ -117,6 +118,16 @@ def complete_meters_are_complete(warehouse: Warehouse, clocks: Clocks) -> None:
             energy, peak_hour = (12_500, 0) if minutes[meter] == 1440 else (count * (count + 1) // 2, 23)
             expected.append((meter, day, count, count, count, True, 100, peak_hour, energy))
     assert found == expected
+
+
+def the_gate_expects_the_intervals_that_there_are(warehouse: Warehouse) -> None:
+    differing = warehouse.rows(
+        "select judged.reading_date, element_count, expected from quality.validation_results as judged"
+        " join (select reading_date, sum(expected_count) as expected from intermediate.int_readings_daily group by 1)"
+        " as daily using (reading_date)"
+        " where table_name = 'stg_meter_readings' and expectation_id = 'completeness' and element_count <> expected"
+    )
+    assert differing == []
 
 
 def profiles_follow_the_clock(warehouse: Warehouse, clocks: Clocks) -> None:
