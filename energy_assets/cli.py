@@ -126,13 +126,14 @@ def logs(
 def doctor() -> None:
     """Look at the machine and the home, and name the remedy for whatever is wrong."""
     from energy_assets.embedded.doctor import doctor as examine
+    from energy_assets.operations.served_tables import served_table_findings
 
     with errors():
         try:
             home = current()
         except HomeError:
             home = homes.named("demo")
-        findings = examine(home)
+        findings = [*examine(home), *served_table_findings(home)]
         colours = {"ok": "green", "warn": "yellow", "fail": "red"}
         for finding in findings:
             out.print(f"[{colours[finding.level]}]{finding.level:<5}[/] {finding.name}: {finding.what}")
@@ -361,10 +362,11 @@ def errors() -> Iterator[None]:
     from energy_assets.landing.mapping import MappingError
     from energy_assets.landing.scan import ScanError
     from energy_assets.operations.errors import OperationError
+    from energy_assets.resources.serving_schema import SchemaError
 
     try:
         yield
-    except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError) as error:
+    except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError, SchemaError) as error:
         fail(str(error), error)
     except ValidationError as error:
         fail(

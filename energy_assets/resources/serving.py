@@ -1,7 +1,7 @@
 """ClickHouse as the serving store: a day is swapped whole, so that readers never see half of one.
 
 What belongs here: every ClickHouse statement of the graph. What does not: which rows are served (assets/serving.py),
-table definitions (clickhouse_ddl/).
+table definitions (clickhouse_ddl/) and their application (serving_schema.py).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 
 from energy_assets.home import Home
-from energy_assets.resources.serving_ddl import scripts
+from energy_assets.resources.serving_ddl import DATABASE, scripts
+from energy_assets.resources.serving_schema import Drift, apply_scripts, drifts
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from clickhouse_connect.driver.client import Client
 
-DATABASE = "energy_analytics"
 RETRIES = 3
 RETRY_AFTER_SECONDS = 20.0
 """A server that restarts is back within a minute; one that is down for longer is for a person to look at."""
@@ -44,12 +44,14 @@ class Serving(dg.ConfigurableResource):
             client.close()
 
     def apply_schema(self) -> None:
-        """Run `clickhouse_ddl/*.sql` in order; each is safe to repeat."""
+        """Apply what of `clickhouse_ddl/` is not applied yet. Raises SchemaError where the tables are something else."""
         with self.client() as client:
-            for script in scripts():
-                for statement in script.read_text().split(";\n"):
-                    if statement.strip():
-                        client.command(statement)
+            apply_scripts(client, scripts())
+
+    def drifts(self) -> list[Drift]:
+        """Where the tables differ from `clickhouse_ddl/`; changes nothing."""
+        with self.client() as client:
+            return drifts(client, scripts())
 
     def replace_day(self, client: Client, table: str, day: date, batches: pa.RecordBatchReader, *, run_id: str) -> int:
         """Make `day` of `table` hold exactly `batches`; returns its rows. The caller holds the table's lock.

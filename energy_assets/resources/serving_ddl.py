@@ -1,56 +1,156 @@
-"""What `clickhouse_ddl/` declares: each served table's columns, read off the statements that create it.
+"""What `clickhouse_ddl/` declares: its scripts, and the tables that they add up to, read off their statements.
 
-What belongs here: reading the scripts. What does not: running them (serving.py), which table is a copy of what (assets/serving.py).
+What belongs here: reading the scripts. What does not: running them (serving_schema.py), their form for a cluster
+(serving_cluster.py), which table is a copy of what (assets/serving.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
 
+DATABASE = "energy_analytics"
 DDL = Path(__file__).resolve().parents[2] / "clickhouse_ddl"
 
 
 @dataclass(frozen=True)
+class Script:
+    """A file of statements; `name` is the file's, and orders it among the others."""
+
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.text.encode()).hexdigest()
+
+    @property
+    def statements(self) -> list[str]:
+        return [statement.strip() for statement in self.text.split(";\n") if statement.strip()]
+
+
+@dataclass(frozen=True)
 class ServedColumn:
-    """A stored column; what ClickHouse computes when asked (an alias) is none."""
+    """A column as it is declared. What ClickHouse computes when asked (an alias) is not stored."""
 
     name: str
     type: str
     description: str
+    is_stored: bool = True
 
 
-def scripts() -> list[Path]:
+@dataclass(frozen=True)
+class DeclaredTable:
+    """A table as all scripts together declare it; keys are the expressions of their tuples."""
+
+    name: str
+    columns: tuple[ServedColumn, ...]
+    partition_key: tuple[str, ...]
+    sorting_key: tuple[str, ...]
+
+
+def scripts(directory: Path = DDL) -> list[Script]:
     """The scripts in the order in which they are applied."""
-    return sorted(DDL.glob("*.sql"))
+    return [Script(path.name, path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.sql"))]
 
 
 @lru_cache(maxsize=1)
 def served_columns() -> Mapping[str, tuple[ServedColumn, ...]]:
     """The stored columns of each table, in their order."""
-    return {table: columns for script in scripts() for table, columns in _tables(script.read_text())}
+    declared = declared_tables(statement for script in scripts() for statement in script.statements)
+    return {name: tuple(column for column in table.columns if column.is_stored) for name, table in declared.items()}
 
 
-def _tables(script: str) -> Iterator[tuple[str, tuple[ServedColumn, ...]]]:
-    for statement in sqlglot.parse(script, dialect="clickhouse"):
+def declared_tables(statements: Iterable[str]) -> dict[str, DeclaredTable]:
+    """The tables that `statements` make, one after the other.
+
+    Raises ValueError for an ALTER that does not only add columns: nothing here could tell what it leaves.
+    """
+    tables: dict[str, DeclaredTable] = {}
+    for statement in map(parsed, statements):
+        name = statement.find(exp.Table).name if statement.find(exp.Table) else ""
         if isinstance(statement, exp.Create) and statement.kind == "TABLE":
-            columns = statement.find_all(exp.ColumnDef)
-            yield statement.this.this.name, tuple(_column(column) for column in columns if not _is_computed(column))
+            tables.setdefault(name, _created(name, statement))
+        elif isinstance(statement, exp.Alter):
+            tables[name] = replace(tables[name], columns=_with_added(tables[name].columns, added_columns(statement)))
+    return tables
 
 
-def _is_computed(column: exp.ColumnDef) -> bool:
-    return any(isinstance(constraint.kind, exp.ComputedColumnConstraint) for constraint in column.constraints)
+def parsed(statement: str) -> exp.Expression:
+    """Raises ValueError for what sqlglot does not understand as ClickHouse's DDL."""
+    tree = sqlglot.parse_one(statement, dialect="clickhouse")
+    if not isinstance(tree, exp.Create | exp.Alter):
+        raise ValueError(f"clickhouse_ddl/ creates, and adds columns, but here stands: {statement[:80]}")
+    return tree
+
+
+def added_columns(statement: exp.Alter) -> list[exp.ColumnDef]:
+    """Raises ValueError where `statement` does anything else than ADD COLUMN."""
+    actions = statement.args["actions"]
+    if not all(isinstance(action, exp.ColumnDef) for action in actions):
+        raise ValueError(f"clickhouse_ddl/ creates, and adds columns, but here stands: {statement.sql()[:80]}")
+    return actions
+
+
+def column_type(text: str) -> str:
+    """One spelling of a type: the engine's own and a script's may differ in case and blanks."""
+    return exp.DataType.build(text, dialect="clickhouse").sql("clickhouse")
+
+
+def key_expressions(text: str) -> tuple[str, ...]:
+    """The expressions of a key in one spelling, of `a, b`, `(a, b)` or nothing."""
+    return _key(sqlglot.parse_one(f"({text})", dialect="clickhouse")) if text else ()
+
+
+def _created(name: str, statement: exp.Create) -> DeclaredTable:
+    order = statement.find(exp.Order)
+    partition = statement.find(exp.PartitionedByProperty)
+    return DeclaredTable(
+        name,
+        tuple(_column(column) for column in statement.this.expressions if isinstance(column, exp.ColumnDef)),
+        partition_key=_key(partition.this) if partition else (),
+        sorting_key=_key(order.expressions[0].this) if order else (),
+    )
+
+
+def _with_added(columns: Sequence[ServedColumn], added: Iterable[exp.ColumnDef]) -> tuple[ServedColumn, ...]:
+    """`columns` with those of an ALTER, each at the place that it names; one that is there already stays as it is."""
+    result = list(columns)
+    for definition in added:
+        names = [column.name for column in result]
+        if definition.name not in names:
+            result.insert(_place(definition, names), _column(definition))
+    return tuple(result)
+
+
+def _place(definition: exp.ColumnDef, names: list[str]) -> int:
+    position = definition.args.get("position")
+    if position is None:
+        return len(names)
+    return 0 if position.args["position"] == "FIRST" else names.index(position.this.name) + 1
 
 
 def _column(column: exp.ColumnDef) -> ServedColumn:
-    comments = (
-        constraint.kind.this.name
-        for constraint in column.constraints
-        if isinstance(constraint.kind, exp.CommentColumnConstraint)
+    comment = _constraint(column, exp.CommentColumnConstraint)
+    return ServedColumn(
+        column.name,
+        column.kind.sql("clickhouse"),
+        comment.this.name if comment else "",
+        is_stored=_constraint(column, exp.ComputedColumnConstraint) is None,
     )
-    return ServedColumn(column.name, column.kind.sql("clickhouse"), next(comments, ""))
+
+
+def _constraint(column: exp.ColumnDef, kind: type[exp.Expression]) -> exp.Expression | None:
+    return next((constraint.kind for constraint in column.constraints if isinstance(constraint.kind, kind)), None)
+
+
+def _key(tree: exp.Expression) -> tuple[str, ...]:
+    inner = tree.unnest()
+    parts = inner.expressions if isinstance(inner, exp.Tuple | exp.Struct) else [inner]
+    return tuple(part.sql("clickhouse") for part in parts)

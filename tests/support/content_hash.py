@@ -114,7 +114,7 @@ def _clickhouse(serving: Serving, tables: Collection[str]) -> Content:
     with serving.client() as client:
         columns = client.query(
             "SELECT table, groupArray(name) FROM (SELECT table, name FROM system.columns"
-            " WHERE database = {database:String} AND default_kind != 'ALIAS' ORDER BY table, position) GROUP BY table",
+            " WHERE database = {database:String} AND default_kind != 'ALIAS' AND table != 'schema_migrations' ORDER BY table, position) GROUP BY table",
             parameters={"database": DATABASE},
         ).result_rows
         for table, names in columns:

@@ -1,0 +1,135 @@
+"""ClickHouse's tables against the scripts that made them: the ledger, and what is told of tables that drifted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from typer.testing import CliRunner
+
+from energy_assets.cli import app
+from energy_assets.embedded.connections import Connections
+from energy_assets.home import Home
+from energy_assets.resources.serving import Serving, connect
+from energy_assets.resources.serving_ddl import Script, scripts
+from energy_assets.resources.serving_schema import SchemaError, apply_scripts, drifts, ledger, table_drifts
+
+FOUNDATION = scripts()[0]
+DRIFTING = "energy_analytics.drifting"
+FIRST = Script(
+    "002_drifting.sql",
+    f"CREATE TABLE IF NOT EXISTS {DRIFTING} (day Date, meter_id String, wh Int64, kwh Float64 ALIAS wh / 1000)"
+    " ENGINE = MergeTree PARTITION BY day ORDER BY (meter_id, day);\n",
+)
+SECOND = Script("003_more.sql", f"ALTER TABLE {DRIFTING} ADD COLUMN IF NOT EXISTS note LowCardinality(String);\n")
+
+
+@pytest.fixture
+def client(stores: tuple[Home, Connections]) -> Iterator[Client]:
+    """A ClickHouse without any table of ours."""
+    client = connect(stores[1].clickhouse_url)
+    client.command("DROP DATABASE IF EXISTS energy_analytics SYNC")
+    yield client
+    client.command("DROP DATABASE IF EXISTS energy_analytics SYNC")
+    client.close()
+    Serving(home=str(stores[0].path)).apply_schema()
+
+
+def described(client: Client, *declared: Script) -> list[str]:
+    return [drift.what for drift in table_drifts(client, [FOUNDATION, *declared])]
+
+
+def test_the_scripts_make_what_they_declare_and_the_ledger_says_so(client: Client) -> None:
+    apply_scripts(client, scripts())
+    assert drifts(client, scripts()) == []
+    assert {name: entry.sha256 for name, entry in ledger(client).items()} == {
+        script.name: script.sha256 for script in scripts()
+    }
+
+
+def test_a_script_is_applied_once_and_a_new_one_when_it_comes(client: Client) -> None:
+    apply_scripts(client, [FOUNDATION, FIRST])
+    client.command(f"ALTER TABLE {DRIFTING} RENAME COLUMN wh TO watt_hours")
+    with pytest.raises(SchemaError, match="no column wh"):
+        apply_scripts(client, [FOUNDATION, FIRST, SECOND])
+    client.command(f"ALTER TABLE {DRIFTING} RENAME COLUMN watt_hours TO wh")
+    apply_scripts(client, [FOUNDATION, FIRST, SECOND])
+    assert list(ledger(client)) == [FOUNDATION.name, FIRST.name, SECOND.name]
+    assert described(client, FIRST, SECOND) == []
+
+
+def test_an_applied_script_that_changed_is_named_and_nothing_else_is_run(client: Client) -> None:
+    apply_scripts(client, [FOUNDATION, FIRST])
+    edited = Script(FIRST.name, FIRST.text.replace("meter_id String", "meter_id UInt64"))
+    with pytest.raises(SchemaError, match=r"002_drifting\.sql has changed .* energy-assets") as refused:
+        apply_scripts(client, [FOUNDATION, edited, SECOND])
+    assert "new numbered script" in str(refused.value)
+    assert SECOND.name not in ledger(client)
+
+
+def test_a_crash_between_a_script_and_its_row_is_made_good(client: Client) -> None:
+    apply_scripts(client, [FOUNDATION, FIRST, SECOND])
+    client.command("DELETE FROM energy_analytics.schema_migrations WHERE script != '001_database.sql'")
+    apply_scripts(client, [FOUNDATION, FIRST, SECOND])
+    assert drifts(client, [FOUNDATION, FIRST, SECOND]) == []
+
+
+def test_processes_that_start_at_once_leave_one_row_a_script(client: Client, stores: tuple[Home, Connections]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: Serving(home=str(stores[0].path)).apply_schema(), range(4)))
+    assert drifts(client, scripts()) == []
+    assert len(ledger(client)) == len(scripts())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("ALTER TABLE {0} DROP COLUMN kwh", ["energy_analytics.drifting has no column kwh Float64"]),
+        ("ALTER TABLE {0} MODIFY COLUMN wh Int32", ["energy_analytics.drifting.wh is Int32, declared is Int64"]),
+        ("DROP TABLE {0} SYNC", ["energy_analytics.drifting does not exist"]),
+    ],
+)
+def test_a_table_that_cannot_take_rows_is_refused_with_the_remedy(client: Client, change: str, told: list[str]) -> None:
+    apply_scripts(client, [FOUNDATION, FIRST])
+    client.command(change.format(DRIFTING))
+    assert described(client, FIRST) == told
+    with pytest.raises(SchemaError, match="→") as refused:
+        apply_scripts(client, [FOUNDATION, FIRST])
+    assert told[0] in str(refused.value)
+
+
+def test_other_differences_are_told_and_do_not_stop(client: Client) -> None:
+    apply_scripts(client, [FOUNDATION])
+    client.command(
+        f"CREATE TABLE {DRIFTING} (meter_id String, day Date, wh Int64, kwh Float64 ALIAS wh / 1000, more UInt8)"
+        " ENGINE = MergeTree PARTITION BY toYYYYMM(day) ORDER BY day"
+    )
+    apply_scripts(client, [FOUNDATION, FIRST])
+    assert described(client, FIRST) == [
+        "energy_analytics.drifting has a column more, which no script declares",
+        "energy_analytics.drifting has its columns in the order meter_id, day, wh, kwh, declared is day, meter_id, wh, kwh",
+        "energy_analytics.drifting has the partition key (toYYYYMM(day)), declared is (day)",
+        "energy_analytics.drifting has the sorting key (day), declared is (meter_id, day)",
+    ]
+
+
+def test_scripts_that_wait_and_scripts_of_a_newer_version_are_told(client: Client) -> None:
+    assert [drift.what for drift in drifts(client, [FOUNDATION])] == ["energy_analytics was never made"]
+    apply_scripts(client, [FOUNDATION, Script("009_newer.sql", FIRST.text)])
+    told = [drift.what for drift in drifts(client, [FOUNDATION, FIRST])]
+    assert told[0] == "002_drifting.sql is not applied yet"
+    assert told[1].startswith("009_newer.sql was applied by energy-assets")
+
+
+def test_doctor_tells_of_a_drifted_table(
+    client: Client, stores: tuple[Home, Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_scripts(client, scripts())
+    client.command("ALTER TABLE energy_analytics.anomaly_flags DROP COLUMN deviation_ratio")
+    monkeypatch.delenv("CLICKHOUSE_URL", raising=False)
+    result = CliRunner().invoke(app, ["--home", str(stores[0].path), "doctor"])
+    assert result.exit_code == 1
+    assert "energy_analytics.anomaly_flags has no column deviation_ratio Nullable(Float64)" in result.stdout
+    assert "ALTER TABLE energy_analytics.anomaly_flags ADD COLUMN deviation_ratio" in result.stdout
