@@ -42,6 +42,14 @@ class Settings(BaseSettings):
     )
     max_interval_kwh: float = Field(1000.0, gt=0, description="physical limit of one interval's energy")
 
+    row_count_drift: float = Field(
+        0.2, ge=0, description="share of the trailing month's median by which a day's row count may differ unwarned"
+    )
+    measure_drift: float = Field(0.5, ge=0, description="the same for a day's energy, temperature and scores")
+    drift_spreads: float = Field(
+        5.0, ge=0, description="standard deviations of the trailing month that are no drift either"
+    )
+
     anomaly_share: float = Field(0.01, ge=0.005, le=0.02, description="expected share of anomalous readings")
     anomaly_threshold: float | None = Field(
         None, ge=0, le=1, description="fixed score threshold; unset: from anomaly_share at fit"

@@ -33,11 +33,20 @@ class Limits:
     """Energy that no interval of a meter can physically exceed."""
     anomaly_share: float = 0.01
     """Share of readings that are expected to be anomalous, 0–1; five times as many is worth a warning."""
+    row_count_drift: float = 0.2
+    """Share of the trailing month's median by which a day's row count may differ without a warning."""
+    measure_drift: float = 0.5
+    """The same for what a day's numbers amount to: seasons and holidays move them, units mixed up move them more."""
+    drift_spreads: float = 5.0
+    """So many standard deviations of the trailing month are no drift either."""
 
     def __post_init__(self) -> None:
         for name in ("rejected_share", "completeness", "anomaly_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share: give a number from 0 to 1, not {getattr(self, name)}")
+        for name in ("row_count_drift", "measure_drift", "drift_spreads"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
         if not self.max_interval_kwh > 0:
             raise ValueError(f"max_interval_kwh must be above 0, not {self.max_interval_kwh}")
 
@@ -56,9 +65,11 @@ class Suite:
     def expectations(self, limits: Limits) -> list[Expectation]:
         """The suite as Great Expectations' own objects. Imports Great Expectations (some seconds, once a process)."""
         from quality_suites.expectations import Rules
+        from quality_suites.trailing import usual_row_count
 
         build = getattr(import_module(f"quality_suites.{self.schema}"), self.table)
-        return build(Rules(self), limits)
+        rules = Rules(self)
+        return [*build(rules, limits), usual_row_count(rules, limits)]
 
 
 SUITES: dict[str, Suite] = {

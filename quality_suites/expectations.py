@@ -266,13 +266,14 @@ class Rules:
     """
 
     def __init__(self, suite: Suite) -> None:
+        self.table = suite.table
         self._key = suite.key
         self._table = relation(suite.schema, suite.table)
         self._date_column = identifier(suite.date_column)
 
     def columns(self, **types: Sequence[str] | str) -> DayExpectation:
         wanted = {name: [kind] if isinstance(kind, str) else list(kind) for name, kind in types.items()}
-        return self._rule(
+        return self.rule(
             ExpectTableColumnsAndTypes, "schema", fault="not as declared", table=self._table, columns=wanted
         )
 
@@ -298,10 +299,11 @@ class Rules:
         """The column lies in [`minimum`, `maximum`], or is null. NaN lies outside, sorting above all numbers."""
         upper = "'Infinity'" if maximum is None else literal(maximum)
         beyond = ">=" if maximum is None else ">"
+        widened = "::numeric" if maximum is None else ""  # integers know no infinity
         words = f"below {number(minimum)}" if maximum is None else f"outside {number(minimum)} to {number(maximum)}"
         return self.no_rows_where(
             f"{column}-in-range",
-            f"{identifier(column)} < {literal(minimum)} or {identifier(column)} {beyond} {upper}",
+            f"{identifier(column)} < {literal(minimum)} or {identifier(column)}{widened} {beyond} {upper}",
             fault=f"with {column} {words}",
             column=column,
             severity=severity,
@@ -309,7 +311,7 @@ class Rules:
 
     def unique(self, *columns: str) -> DayExpectation:
         query = fill(REPEATED_KEYS, {"row": _shown(columns), "key": _listed(columns)})
-        return self._rule(
+        return self.rule(
             ExpectNoRowsFromQuery,
             "-".join([*columns, "unique"]),
             fault=f"{', '.join(columns)} in more than one row",
@@ -335,7 +337,7 @@ class Rules:
         """
         condition = fill(condition, _literals(values))
         shown = dict.fromkeys([*self._key, *(shows or ([column] if column else []))])
-        return self._rule(
+        return self.rule(
             ExpectNoRowsWhere,
             rule_id,
             fault=fault,
@@ -350,10 +352,10 @@ class Rules:
     ) -> DayExpectation:
         """`query` returns no row; its first column is the sample's text, and `fault` what its rows are."""
         query = fill(query, _literals(values))
-        return self._rule(ExpectNoRowsFromQuery, rule_id, fault=fault, severity=severity, query=query, sample=query)
+        return self.rule(ExpectNoRowsFromQuery, rule_id, fault=fault, severity=severity, query=query, sample=query)
 
     def some_rows(self, rule_id: str, *, fault: str, severity: str = "critical") -> DayExpectation:
-        return self._rule(ExpectSomeRows, rule_id, fault=fault, severity=severity)
+        return self.rule(ExpectSomeRows, rule_id, fault=fault, severity=severity)
 
     def share(
         self,
@@ -370,7 +372,7 @@ class Rules:
         **values: Value,
     ) -> DayExpectation:
         literals = _literals(values)
-        return self._rule(
+        return self.rule(
             ExpectShareBetween,
             rule_id,
             fault=fault,
@@ -386,13 +388,14 @@ class Rules:
     def sums_agree(
         self, rule_id: str, *, ours: str, theirs: str, fault: str, sample: str, column: str | None = None
     ) -> DayExpectation:
-        return self._rule(
+        return self.rule(
             ExpectSumsToAgree, rule_id, fault=fault, column=column, ours=ours, theirs=theirs, sample=sample
         )
 
-    def _rule(
+    def rule(
         self, kind: type[DayExpectation], rule_id: str, *, severity: str = "critical", **fields: Any
     ) -> DayExpectation:
+        """An expectation of this suite, of any `kind`; `fields` are the kind's own."""
         return kind(
             day=DAY_PARAMETER,
             batch=self.batch,

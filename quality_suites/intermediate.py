@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quality_suites.columns import BIGINT, BIGINTS, BOOLEAN, DATE, INSTANT, SMALLINT, TEXT
+from quality_suites.trailing import no_silent_meters, usual
 
 if TYPE_CHECKING:
     from quality_suites import Limits
@@ -65,6 +66,23 @@ def int_readings_daily(rules: Rules, limits: Limits) -> list[DayExpectation]:
                 where daily.total_wh is distinct from read.total_wh
                 order by coalesce(daily.meter_id, read.meter_id)
             """,
+        ),
+        no_silent_meters(rules),
+        usual(
+            rules,
+            limits,
+            "median-total_wh-usual",
+            "percentile_cont(0.5) within group (order by total_wh) filter (where is_complete)",
+            fault="Wh in the median meter's complete day",
+            column="total_wh",
+        ),
+        usual(
+            rules,
+            limits,
+            "high-total_wh-usual",
+            "percentile_cont(0.9) within group (order by total_wh) filter (where is_complete)",
+            fault="Wh in a complete day that one meter in ten exceeds",
+            column="total_wh",
         ),
     ]
 

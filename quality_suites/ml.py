@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quality_suites.columns import BIGINT, BOOLEAN, DATE, FLOAT, INSTANT, TEXT
+from quality_suites.trailing import usual
 
 if TYPE_CHECKING:
     from quality_suites import Limits
@@ -81,5 +82,13 @@ def anomaly_scores(rules: Rules, limits: Limits) -> list[DayExpectation]:
             """,
             severity="warning",
             column="is_anomaly",
+        ),
+        usual(
+            rules,
+            limits,
+            "mean-anomaly_score-usual",
+            "avg(anomaly_score)",
+            fault="on average of 0 to 1",
+            column="anomaly_score",
         ),
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quality_suites.columns import BIGINT, DATE, FLOAT, INSTANT, INTERVAL_MINUTES, MEASURED, SMALLINT, TEXT
 from quality_suites.sql import fill
+from quality_suites.trailing import usual
 
 if TYPE_CHECKING:
     from quality_suites import Limits
@@ -100,6 +101,15 @@ def stg_weather_observations(rules: Rules, limits: Limits) -> list[DayExpectatio
         rules.unique("station_id", "observed_at"),
         rules.between("humidity_pct", 0, 100, severity="warning"),
         rules.between("temperature_c", -60, 60, severity="warning"),
+        usual(
+            rules,
+            limits,
+            "mean-temperature_c-usual",
+            "avg(temperature_c)",
+            fault="°C on average",
+            column="temperature_c",
+            least_spread=1.0,
+        ),
     ]
 
 

@@ -115,6 +115,9 @@ def limits(known: Settings) -> Any:
         completeness=known.expected_completeness,
         max_interval_kwh=known.max_interval_kwh,
         anomaly_share=known.anomaly_share,
+        row_count_drift=known.row_count_drift,
+        measure_drift=known.measure_drift,
+        drift_spreads=known.drift_spreads,
     )
 
 

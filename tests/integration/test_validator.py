@@ -176,6 +176,22 @@ DOUBTS = [
     ("anomaly_scores", "anomaly-share", "update ml.anomaly_scores set is_anomaly = true where meter_id = 'M2'"),
 ]  # fmt: skip
 
+MEASURES = [
+    ("stg_weather_observations", "mean-temperature_c-usual"),
+    ("int_readings_daily", "median-total_wh-usual"),
+    ("int_readings_daily", "high-total_wh-usual"),
+    ("anomaly_scores", "mean-anomaly_score-usual"),
+]
+SILENT = """
+insert into intermediate.int_readings_daily (reading_date, meter_id, accepted_count, total_wh)
+values ('2024-03-05', 'M3', 48, 4800), ('2024-02-05', 'M4', 48, 4800)
+"""
+COMPARED_WITH_OTHER_DAYS = {
+    *MEASURES,
+    *((table, "row-count-usual") for table in SUITES),
+    ("int_readings_daily", "meters-not-silent"),
+}
+
 
 @pytest.fixture(scope="module")
 def scratch_dsn(stores) -> Iterator[str]:
@@ -213,6 +229,9 @@ def validator(scratch_dsn: str) -> Iterator[Validator]:
 def sound_day(scratch: Connection) -> Connection:
     """A database that holds one day, two meters and no fault."""
     for table in (
+        "quality.day_versions",
+        "quality.validation_results",
+        "quality.overrides",
         "raw_data.rejected_rows",
         "raw_data.landing_parts",
         "raw_data.landing_paths",
@@ -260,7 +279,7 @@ def test_a_doubt_is_a_warning_and_leaves_the_day_green(validator, sound_day, tab
 
 
 def test_every_expectation_is_broken_by_some_test():
-    tried = {(table, expectation_id) for table, expectation_id, _ in FAULTS + DOUBTS}
+    tried = {(table, expectation_id) for table, expectation_id, _ in FAULTS + DOUBTS} | COMPARED_WITH_OTHER_DAYS
     held = {
         (table, expectation.meta["rule"])
         for table, suite in SUITES.items()
@@ -268,6 +287,72 @@ def test_every_expectation_is_broken_by_some_test():
     }
 
     assert {pair for pair in held - tried if pair[1] != "schema"} == set()
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_a_row_count_unlike_the_days_before_is_a_warning(validator, sound_day, table):
+    remember(sound_day, table, days=7, row_count=1000)
+
+    outcomes = validator.judge(table, DAY)
+    outcome = named(outcomes, "row-count-usual")
+
+    assert (outcome.success, outcome.severity) == (False, "warning")
+    assert "rows (usually 1,000 ± 200, by 7 of the 28 days before)" in outcome.message
+    assert outcome.sample[0] == "2024-03-06: 1000"
+
+
+@pytest.mark.parametrize(("table", "expectation_id"), MEASURES)
+def test_numbers_unlike_those_of_the_days_before_are_a_warning(validator, sound_day, table, expectation_id):
+    today = named(validator.judge(table, DAY), expectation_id)
+    remember(sound_day, table, days=7, expectation_id=expectation_id, observed=repr(3 * float(today.observed)))
+
+    outcome = named(validator.judge(table, DAY), expectation_id)
+
+    assert today.success
+    assert (outcome.success, outcome.severity) == (False, "warning")
+
+
+def test_a_day_like_those_before_is_no_drift_and_says_what_is_usual(validator, sound_day):
+    remember(sound_day, "stg_meter_readings", days=28, row_count=100)
+
+    outcome = named(validator.judge("stg_meter_readings", DAY), "row-count-usual")
+
+    assert outcome.success
+    assert outcome.message == "96 rows (usually 100 ± 20, by 28 of the 28 days before)"
+
+
+def test_too_few_days_before_give_no_verdict(validator, sound_day):
+    remember(sound_day, "stg_meter_readings", days=6, row_count=1000)
+
+    outcome = named(validator.judge("stg_meter_readings", DAY), "row-count-usual")
+
+    assert outcome.success
+    assert "no verdict with fewer than 7" in outcome.message
+
+
+@pytest.mark.parametrize(("closed", "compared"), [("red", False), ("unjudged", False), ("accepted", True)])
+def test_only_days_that_may_be_read_say_what_is_usual(validator, sound_day, closed, compared):
+    remember(sound_day, "stg_meter_readings", days=7, row_count=1000)
+    if closed == "unjudged":
+        run(sound_day, "update quality.day_versions set version = 2")
+    else:
+        run(sound_day, "update quality.validation_results set success = false, severity = 'critical'")
+    if closed == "accepted":
+        run(
+            sound_day,
+            "insert into quality.overrides select table_name, reading_date, version, 'known', 'me' from quality.day_versions",
+        )
+
+    assert named(validator.judge("stg_meter_readings", DAY), "row-count-usual").success is not compared
+
+
+def test_a_meter_that_fell_silent_is_named_and_one_that_left_long_ago_is_not(validator, sound_day):
+    run(sound_day, SILENT)
+
+    outcome = named(validator.judge("int_readings_daily", DAY), "meters-not-silent")
+
+    assert (outcome.success, outcome.severity, outcome.unexpected_count) == (False, "warning", 1)
+    assert outcome.sample == ("meter_id=M3: last heard of on 2024-03-05",)
 
 
 @pytest.mark.parametrize("table", SUITES)
@@ -427,6 +512,30 @@ def test_a_table_without_a_suite_is_an_error(validator):
 def run(connection: Connection, statement: str | sql.Composable) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def remember(
+    database: Connection,
+    table: str,
+    *,
+    days: int,
+    row_count: int = 1,
+    expectation_id: str = "row-count-usual",
+    observed: str = "1.0",
+) -> None:
+    """So many green days before the day, with what was counted and recorded on each."""
+    with database.cursor() as cursor:
+        for past in (DAY - timedelta(days=n) for n in range(1, days + 1)):
+            cursor.execute(
+                "insert into quality.day_versions (table_name, reading_date, version, row_count, run_id)"
+                " values (%s, %s, 1, %s, 'test')",
+                (table, past, row_count),
+            )
+            cursor.execute(
+                "insert into quality.validation_results (reading_date, table_name, version, expectation_id, expectation,"
+                " severity, success, observed, message, run_id) values (%s, %s, 1, %s, '', 'warning', true, %s, '', 'test')",
+                (past, table, expectation_id, observed),
+            )
 
 
 def named(outcomes: list[Outcome], expectation_id: str) -> Outcome:
