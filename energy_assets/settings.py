@@ -1,16 +1,20 @@
 """One frozen, validated settings object. Every number that a utility may want to change, with its unit.
 
 What belongs here: what comes from the environment (prefix `ENERGY_`), validated once.
-What does not: the home's calendar (home.py), secrets of the embedded stores (embedded/), thresholds of suites.
+What does not: the home's calendar (home.py), secrets of the embedded stores (embedded/), which thresholds a context
+profile stands for (quality_suites/profiles.toml).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from quality_suites.profiles import GENERIC, thresholds
 
 
 class Settings(BaseSettings):
@@ -36,6 +40,10 @@ class Settings(BaseSettings):
     backfill_chunk_days: int = Field(30, ge=1, le=90, description="days of one single-run range")
     restatement_days: int = Field(35, ge=0, description="automation re-requests scores no older than this")
 
+    profile: str = Field(
+        GENERIC,
+        description="context whose thresholds hold where no single setting says otherwise; quality.md lists them",
+    )
     rejected_share_limit: float = Field(0.01, ge=0, le=1, description="share of a day's rows that may be rejected")
     expected_completeness: float = Field(
         0.9, ge=0, le=1, description="share of expected readings below which a day is warned of"
@@ -57,6 +65,21 @@ class Settings(BaseSettings):
     anomaly_training_days: int = Field(28, ge=7, le=365)
     anomaly_min_training_days: int = Field(7, ge=1)
     anomaly_seed: int = 42
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_thresholds_of_profile(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A profile that there is not is left for the field's own validator, whose message names the variable."""
+        try:
+            return thresholds(given.get("profile", GENERIC)) | given
+        except ValueError:
+            return given
+
+    @field_validator("profile")
+    @classmethod
+    def _is_profile(cls, name: str) -> str:
+        thresholds(name)
+        return name
 
     @field_validator("timezone")
     @classmethod
