@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quality_suites.profiles import GENERIC, thresholds
@@ -32,6 +32,11 @@ class Settings(BaseSettings):
         None,
         validation_alias=AliasChoices("CLICKHOUSE_URL", "ENERGY_CLICKHOUSE_URL"),
         description="a real ClickHouse (>= 24), http://user:password@host:port/",
+    )
+    clickhouse_cluster: str | None = Field(
+        None,
+        min_length=1,
+        description="cluster of that ClickHouse: its tables are made replicated and distributed. Days are not swapped there yet",
     )
 
     settle_seconds: float = Field(
@@ -86,6 +91,15 @@ class Settings(BaseSettings):
     def _is_zone(cls, name: str | None) -> str | None:
         if name is not None and name not in available_timezones():
             raise ValueError("is no IANA time zone: use a name such as Africa/Douala or Europe/London")
+        return name
+
+    @field_validator("clickhouse_cluster")
+    @classmethod
+    def _has_servers(cls, name: str | None, others: ValidationInfo) -> str | None:
+        if name is not None and not others.data.get("clickhouse_url"):
+            raise ValueError(
+                "the embedded ClickHouse is no cluster: set CLICKHOUSE_URL to one of its servers, or unset this"
+            )
         return name
 
 

@@ -15,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 
 from energy_assets.home import Home
-from energy_assets.resources.serving_ddl import DATABASE, scripts
-from energy_assets.resources.serving_schema import Drift, apply_scripts, drifts
+from energy_assets.resources.serving_cluster import cluster_script
+from energy_assets.resources.serving_ddl import DATABASE, Script, scripts
+from energy_assets.resources.serving_schema import Drift, SchemaError, apply_scripts, drifts
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -46,19 +47,20 @@ class Serving(dg.ConfigurableResource):
     def apply_schema(self) -> None:
         """Apply what of `clickhouse_ddl/` is not applied yet. Raises SchemaError where the tables are something else."""
         with self.client() as client:
-            apply_scripts(client, scripts())
+            apply_scripts(client, _scripts())
 
     def drifts(self) -> list[Drift]:
         """Where the tables differ from `clickhouse_ddl/`; changes nothing."""
         with self.client() as client:
-            return drifts(client, scripts())
+            return drifts(client, _scripts())
 
     def replace_day(self, client: Client, table: str, day: date, batches: pa.RecordBatchReader, *, run_id: str) -> int:
         """Make `day` of `table` hold exactly `batches`; returns its rows. The caller holds the table's lock.
 
         The rows go into a staging table of the run's own name, whose partition then replaces the day in one step;
-        a day without rows is dropped.
+        a day without rows is dropped. Raises SchemaError on a cluster, where that is several shards' work.
         """
+        _require_one_server(table)
         target = quoted(DATABASE, table)
         staging = quoted(DATABASE, f"{table}__{run_id.replace('-', '')[:12]}")
         client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
@@ -78,6 +80,20 @@ class Serving(dg.ConfigurableResource):
         finally:
             client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
         return rows
+
+
+def _scripts() -> list[Script]:
+    """The scripts in the form that the settings ask for."""
+    cluster = settings().clickhouse_cluster
+    return [cluster_script(script, cluster) for script in scripts()] if cluster else scripts()
+
+
+def _require_one_server(table: str) -> None:
+    if cluster := settings().clickhouse_cluster:
+        raise SchemaError(
+            f"{DATABASE}.{table} is distributed over the cluster {cluster}: replacing a day there, shard by shard, is not"
+            " built yet\n  → unset ENERGY_CLICKHOUSE_CLUSTER and let CLICKHOUSE_URL name a single server"
+        )
 
 
 @contextmanager

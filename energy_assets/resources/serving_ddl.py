@@ -25,14 +25,18 @@ class Script:
 
     name: str
     text: str
+    form: tuple[str, ...] | None = None
+    """Statements that are run in the place of the text's own (serving_cluster.py)."""
 
     @property
     def sha256(self) -> str:
         return sha256(self.text.encode()).hexdigest()
 
     @property
-    def statements(self) -> list[str]:
-        return [statement.strip() for statement in self.text.split(";\n") if statement.strip()]
+    def statements(self) -> tuple[str, ...]:
+        if self.form is not None:
+            return self.form
+        return tuple(statement.strip() for statement in self.text.split(";\n") if statement.strip())
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,8 @@ def _record(client: Client, script: Script) -> None:
         LEDGER,
         [(script.name, script.sha256, datetime.now(UTC), _who())],
         column_names=["script", "sha256", "applied_at", "applied_by"],
+        # A distributed table would else pass the row on later, and the ledger be read without it.
+        settings={"distributed_foreground_insert": 1},
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
+import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from typer.testing import CliRunner
@@ -12,9 +14,11 @@ from typer.testing import CliRunner
 from energy_assets.cli import app
 from energy_assets.embedded.connections import Connections
 from energy_assets.home import Home
+from energy_assets.resources import serving
 from energy_assets.resources.serving import Serving, connect
 from energy_assets.resources.serving_ddl import Script, scripts
 from energy_assets.resources.serving_schema import SchemaError, apply_scripts, drifts, ledger, table_drifts
+from energy_assets.settings import Settings
 
 FOUNDATION = scripts()[0]
 DRIFTING = "energy_analytics.drifting"
@@ -133,3 +137,14 @@ def test_doctor_tells_of_a_drifted_table(
     assert result.exit_code == 1
     assert "energy_analytics.anomaly_flags has no column deviation_ratio Nullable(Float64)" in result.stdout
     assert "ALTER TABLE energy_analytics.anomaly_flags ADD COLUMN deviation_ratio" in result.stdout
+
+
+def test_a_day_on_a_cluster_is_refused_in_so_many_words(
+    client: Client, stores: tuple[Home, Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        serving, "settings", lambda: Settings(CLICKHOUSE_URL=stores[1].clickhouse_url, clickhouse_cluster="main")
+    )
+    batches = pa.RecordBatchReader.from_batches(pa.schema([]), [])
+    with pytest.raises(SchemaError, match=r"(?s)cluster main.*→ unset ENERGY_CLICKHOUSE_CLUSTER"):
+        Serving(home=str(stores[0].path)).replace_day(client, "meter_readings", date(2024, 1, 1), batches, run_id="r")
