@@ -2,7 +2,7 @@
 
 What belongs here: what comes from the environment (prefix `ENERGY_`), validated once.
 What does not: the home's calendar (home.py), secrets of the embedded stores (embedded/), which thresholds a context
-profile stands for (quality_suites/profiles.toml).
+profile stands for (context_profiles.toml).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from quality_suites.profiles import GENERIC, thresholds
+from energy_assets.context_profiles import GENERIC, thresholds
 
 
 class Settings(BaseSettings):

@@ -86,6 +86,10 @@ class DayExpectation(BatchExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("day", "batch", "fault")
 
     @abstractmethod
+    def stated(self) -> str:
+        """What must hold, in words and with its limit."""
+
+    @abstractmethod
     def measures(self) -> dict[str, str]:
         """SQL expressions by name; what they come to is handed to `found`."""
 
@@ -129,6 +133,9 @@ class ExpectTableColumnsAndTypes(DayExpectation):
     table: str
     columns: dict[str, list[str]]
 
+    def stated(self) -> str:
+        return "has " + ", ".join(f"`{name}` ({' or '.join(types)})" for name, types in self.columns.items())
+
     def measures(self) -> dict[str, str]:
         return {"columns": fill(DECLARED_COLUMNS, {"table": literal(self.table)})}
 
@@ -158,6 +165,9 @@ class ExpectTableColumnsAndTypes(DayExpectation):
 class ExpectSomeRows(DayExpectation):
     """The day has rows; `fault` says what it means when it has none."""
 
+    def stated(self) -> str:
+        return f"has rows; without any: {self.fault}"
+
     def measures(self) -> dict[str, str]:
         return {"rows": "count(*)"}
 
@@ -180,6 +190,9 @@ class ExpectNoRowsWhere(DayExpectation):
 
     condition: str
 
+    def stated(self) -> str:
+        return f"no rows {self.fault}"
+
     def measures(self) -> dict[str, str]:
         return {"rows": "count(*)", "faulty": f"count(*) filter (where {self.condition})"}
 
@@ -198,6 +211,9 @@ class ExpectNoRowsFromQuery(DayExpectation):
     """`query` returns nothing."""
 
     query: str
+
+    def stated(self) -> str:
+        return f"no {self.fault}"
 
     def measures(self) -> dict[str, str]:
         return {"rows": "count(*)", "faulty": fill(FAULT_COUNT, {"faults": self.query})}
@@ -221,6 +237,10 @@ class ExpectShareBetween(DayExpectation):
     minimum: float = 0.0
     maximum: float = 1.0
 
+    def stated(self) -> str:
+        bound = f"at least {percent(self.minimum)}" if self.minimum > 0 else f"at most {percent(self.maximum)}"
+        return f"{self.fault}: {bound}"
+
     def measures(self) -> dict[str, str]:
         return {"part": as_float(self.part), "whole": as_float(self.whole)}
 
@@ -242,6 +262,9 @@ class ExpectSumsToAgree(DayExpectation):
 
     ours: str
     theirs: str
+
+    def stated(self) -> str:
+        return f"{self.fault}: no difference"
 
     def measures(self) -> dict[str, str]:
         return {"ours": as_float(self.ours), "theirs": as_float(self.theirs), "rows": "count(*)"}

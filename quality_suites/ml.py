@@ -88,7 +88,7 @@ def anomaly_scores(rules: Rules, limits: Limits) -> list[DayExpectation]:
             limits,
             "mean-anomaly_score-usual",
             "avg(anomaly_score)",
-            fault="on average of 0 to 1",
+            fault="mean anomaly score",
             column="anomaly_score",
         ),
     ]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from quality_suites.expectations import DayExpectation, Rules, as_float
+from quality_suites.expectations import DayExpectation, Rules, as_float, percent
 from quality_suites.sql import fill, literal
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ class ExpectUsual(DayExpectation):
     share: float
     spreads: float
     least_spread: float
+
+    def stated(self) -> str:
+        return (
+            f"{self.fault}: within {percent(self.share)} or {self.spreads:g} standard deviations of the median of the "
+            f"{TRAILING_DAYS} days before"
+        )
 
     def measures(self) -> dict[str, str]:
         return {"ours": as_float(self.measure), "past": self.past, "rows": "count(*)"}

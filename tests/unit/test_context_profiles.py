@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from energy_assets.checkpoints.checkpoint import limits
+from energy_assets.context_profiles import GENERIC, profiles, thresholds
 from energy_assets.settings import Settings
 from quality_suites import Limits
-from quality_suites.profiles import GENERIC, profiles, thresholds
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from datetime import date
 import pytest
 
 from quality_suites import SUITES, Limits
+from quality_suites.document import DOCUMENT, refreshed
+from quality_suites.reasons import reason
 from quality_suites.sql import fill, identifier, literal
 
 SEVERITIES = {"critical", "warning", "info"}
@@ -59,3 +61,19 @@ def test_a_value_without_a_literal_is_refused(value):
 
 def test_filling_leaves_placeholders_that_come_later():
     assert fill("{limit} on {day}", {"limit": "5"}) == "5 on {day}"
+
+
+def test_the_page_about_the_suites_is_not_stale():
+    text = DOCUMENT.read_text("utf-8")
+
+    assert refreshed(text) == text, "run: python -m quality_suites.document"
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_somebody_says_why_each_expectation_must_hold(table):
+    assert all(reason(expectation.meta["rule"]) for expectation in SUITES[table].expectations(Limits()))
+
+
+def test_an_expectation_without_a_reason_is_an_error():
+    with pytest.raises(LookupError, match="nobody says why moon-is-full must hold"):
+        reason("moon-is-full")

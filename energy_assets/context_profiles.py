@@ -1,7 +1,7 @@
 """Thresholds by context: what counts as too few, too much or too different in which country.
 
-What belongs here: reading profiles.toml, where each number has its source. What does not: choosing a profile and
-overriding its numbers (energy_assets/settings.py).
+What belongs here: reading context_profiles.toml, where each number has its source. What does not: choosing a profile and
+overriding its numbers (settings.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Threshold:
 @cache
 def profiles() -> dict[str, dict[str, Threshold]]:
     """By profile and setting. Every profile has every threshold: what it does not say is that of `generic`."""
-    stated = tomllib.loads(resources.files(__package__).joinpath("profiles.toml").read_text("utf-8"))
+    stated = tomllib.loads(resources.files(__package__).joinpath("context_profiles.toml").read_text("utf-8"))
     return {
         name: {setting: Threshold(**entry) for setting, entry in (stated[GENERIC] | own).items()}
         for name, own in stated.items()

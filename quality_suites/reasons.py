@@ -1,0 +1,48 @@
+"""Why each expectation is there, by the name that it carries.
+
+What belongs here: one sentence a family of expectations, for whoever wonders why a day is red. What does not: what
+exactly must hold (one module a schema), what was found (validator.py).
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+REASONS = {
+    "schema": "every reader names these columns; another type would change sums and joins silently",
+    "*-not-null": "readers join and count on it: a row without it falls out of sums or counts towards nobody",
+    "*-unique": "a row counted twice is energy that nobody used",
+    "*-known": "readers tell cases apart by it; an unknown one would be in none of them",
+    "*-in-range": "outside it the value cannot be true, and one such value outweighs thousands in a sum",
+    "*-near-its-day": "a reading filed under the wrong day is missing in one sum and too much in another",
+    "*-finite": "one value that is no number makes every sum with it none",
+    "rejected-share": "single broken rows are quarantined; many mean that the delivery itself is broken",
+    "*-plausible": "staging refuses such readings; many point at a wrong unit or a faulty meter",
+    "*-not-negative": "staging refuses such readings; they come from feed-in, corrections or a reversed meter",
+    "readings-delivered": "a day without any delivery is more often a broken export than a day without consumption",
+    "accepted_wh-where-accepted": "only accepted readings count; the code is what tells a person why one does not",
+    "reading_at-on-grid": "meters off the grid cannot be compared with others interval by interval",
+    "completeness": "totals of an incomplete day are too low, and look like savings or losses",
+    "meters-not-silent": "a meter that stops delivering is a fault or a fraud, and its energy is missing in every total",
+    "row-count-usual": "a delivery that is cut short or doubled changes how much there is before it changes anything else",
+    "*total_wh-usual": "mixed up units and lost meters move the whole fleet's energy at once",
+    "mean-temperature_c-usual": "a station that is stuck or in the wrong unit misleads whatever explains energy by weather",
+    "mean-anomaly_score-usual": "scores that shift as a whole tell of the model or the delivery, not of meters",
+    "anomaly-share": "so many anomalies at once tell of the model or the delivery, not of meters",
+    "counts-in-order": "a part larger than its whole is a fault of the computation",
+    "energy-in-order": "an extreme outside its total is a fault of the computation",
+    "*-of-*": "energy must not be lost or made on the way from one table to the next",
+    "*-length": "a profile of another length cannot be compared slot by slot",
+    "*-where-scored": "a score without its model, or a model without its score, cannot be explained to anybody",
+    "*-where-hit": "a finding without those whom it concerns cannot be followed up",
+    "one-per-*": "what is neither there nor known to be missing would never be looked for",
+}
+"""By pattern of the name; the first that matches holds."""
+
+
+def reason(rule_id: str) -> str:
+    """Raises LookupError where nobody wrote down why."""
+    for pattern, why in REASONS.items():
+        if fnmatchcase(rule_id, pattern):
+            return why
+    raise LookupError(f"nobody says why {rule_id} must hold: add it to quality_suites/reasons.py")
