@@ -11,7 +11,7 @@ CLI := $(BIN)/energy-assets
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui doctor test test-all test-e2e bench lint format lock clean clean-all
+.PHONY: help install demo up down status ui doctor test test-all test-e2e bench ge-profile lint format lock clean clean-all
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,10 @@ test-e2e: install ## Test in a real browser; needs Debian's chromium
 
 bench: install ## Measure beside the bare tools; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
+
+ge-profile: install ## Propose a Great Expectations suite from real days: TABLE=schema.table
+	@test -n "$(TABLE)" || { echo "make ge-profile TABLE=schema.table (a gated table needs no schema)"; exit 1; }
+	@$(CLI) propose-suite "$(TABLE)"
 
 lint: install ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -316,6 +316,26 @@ def sql(
         print_rows(names, rows, format)
 
 
+@app.command("propose-suite")
+def propose_suite(
+    table: Annotated[str, typer.Argument(help="schema.table; a gated table needs no schema.")],
+    days: Annotated[int, typer.Option(min=1, max=31, help="Newest days to look at.")] = 7,
+) -> None:
+    """Propose a Great Expectations suite from what a table's newest days hold. Writes nothing but the proposal."""
+    from energy_assets.keys import GATED
+    from quality_suites.propose import ProposalError, profile, proposal
+
+    with errors():
+        schema, _, name = table.rpartition(".")
+        if not (schema or name in GATED):
+            raise HomeError(f"which schema is {table} in? give schema.table; gated tables are {', '.join(GATED)}")
+        try:
+            seen = profile(warehouse().rows, schema or GATED[name], name, days=days)
+        except ProposalError as error:
+            raise HomeError(str(error)) from error
+        out.print(proposal(seen), markup=False)
+
+
 def run_window(first: date, last: date, select: str | None) -> None:
     with errors(), running() as runner:
         outcome = runner.backfill(runner.window(first, last), runner.keys(select) if select else None)
