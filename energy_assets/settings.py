@@ -8,7 +8,7 @@ profile stands for (context_profiles.toml).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
@@ -37,6 +37,11 @@ class Settings(BaseSettings):
         None,
         min_length=1,
         description="cluster of that ClickHouse: its tables are made replicated and distributed. Days are not swapped there yet",
+    )
+
+    serving_retention_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description='days that ClickHouse keeps, by table, {"meter_readings": 1095}; what is not named keeps everything',
     )
 
     settle_seconds: float = Field(
@@ -92,6 +97,13 @@ class Settings(BaseSettings):
         if name is not None and name not in available_timezones():
             raise ValueError("is no IANA time zone: use a name such as Africa/Douala or Europe/London")
         return name
+
+    @field_validator("serving_retention_days")
+    @classmethod
+    def _is_for_one_server(cls, days: dict[str, int], others: ValidationInfo) -> dict[str, int]:
+        if days and others.data.get("clickhouse_cluster"):
+            raise ValueError("is not applied to a cluster yet: set the tables' TTL there by hand, and unset this")
+        return days
 
     @field_validator("clickhouse_cluster")
     @classmethod

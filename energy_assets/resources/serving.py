@@ -17,7 +17,7 @@ import dagster as dg
 from energy_assets.home import Home
 from energy_assets.resources.serving_cluster import cluster_script
 from energy_assets.resources.serving_ddl import DATABASE, Script, scripts
-from energy_assets.resources.serving_schema import Drift, SchemaError, apply_scripts, drifts
+from energy_assets.resources.serving_schema import Drift, SchemaError, apply_retention, apply_scripts, drifts
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Serving(dg.ConfigurableResource):
         """Apply what of `clickhouse_ddl/` is not applied yet. Raises SchemaError where the tables are something else."""
         with self.client() as client:
             apply_scripts(client, _scripts())
+            if not settings().clickhouse_cluster:
+                apply_retention(client, _scripts(), settings().serving_retention_days)
 
     def drifts(self) -> list[Drift]:
         """Where the tables differ from `clickhouse_ddl/`; changes nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -70,6 +70,30 @@ def apply_scripts(client: Client, scripts: Sequence[Script]) -> None:
             _run(client, script)
             _record(client, script)
     _require_none([drift for drift in table_drifts(client, scripts) if drift.blocks])
+
+
+def apply_retention(client: Client, scripts: Sequence[Script], days_by_table: Mapping[str, int]) -> None:
+    """Let each named table forget days older than its number, a partition at a time; the others keep everything.
+
+    Only ClickHouse's copy forgets: Postgres keeps its rows, and a day that is served again is dropped again.
+    Raises SchemaError for a table that is not partitioned by day here.
+    """
+    daily = {
+        name: table.partition_key[0]
+        for name, table in declared_tables(statement for script in scripts for statement in script.statements).items()
+        if table.partition_key
+    }
+    if unknown := days_by_table.keys() - daily.keys():
+        raise SchemaError(
+            f"ENERGY_SERVING_RETENTION_DAYS names {', '.join(sorted(unknown))}: there are {', '.join(sorted(daily))}"
+        )
+    engines = client.query(
+        "SELECT name, engine_full FROM system.tables WHERE database = {database:String}",
+        parameters={"database": DATABASE},
+    ).result_rows
+    for name, engine in engines:
+        if name in daily:
+            _retain(client, f"{DATABASE}.{name}", daily[name], days_by_table.get(name), engine)
 
 
 def drifts(client: Client, scripts: Sequence[Script]) -> list[Drift]:
@@ -214,6 +238,16 @@ def _found_tables(client: Client) -> dict[str, DeclaredTable]:
         name: DeclaredTable(name, tuple(columns.get(name, ())), key_expressions(partition), key_expressions(sorting))
         for name, partition, sorting in keys
     }
+
+
+def _retain(client: Client, table: str, day: str, kept: int | None, engine: str) -> None:
+    if kept is None:
+        if " TTL " in engine:
+            client.command(f"ALTER TABLE {table} REMOVE TTL")
+    elif (ttl := f"{day} + toIntervalDay({kept})") not in engine:
+        # A part holds one day: it is dropped whole, never rewritten.
+        client.command(f"ALTER TABLE {table} MODIFY SETTING ttl_only_drop_parts = 1")
+        client.command(f"ALTER TABLE {table} MODIFY TTL {ttl}")
 
 
 def _run(client: Client, script: Script) -> None:

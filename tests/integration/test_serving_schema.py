@@ -17,7 +17,14 @@ from energy_assets.home import Home
 from energy_assets.resources import serving
 from energy_assets.resources.serving import Serving, connect
 from energy_assets.resources.serving_ddl import Script, scripts
-from energy_assets.resources.serving_schema import SchemaError, apply_scripts, drifts, ledger, table_drifts
+from energy_assets.resources.serving_schema import (
+    SchemaError,
+    apply_retention,
+    apply_scripts,
+    drifts,
+    ledger,
+    table_drifts,
+)
 from energy_assets.settings import Settings
 
 FOUNDATION = scripts()[0]
@@ -137,6 +144,23 @@ def test_doctor_tells_of_a_drifted_table(
     assert result.exit_code == 1
     assert "energy_analytics.anomaly_flags has no column deviation_ratio Nullable(Float64)" in result.stdout
     assert "ALTER TABLE energy_analytics.anomaly_flags ADD COLUMN deviation_ratio" in result.stdout
+
+
+def test_a_table_forgets_days_that_are_older_than_its_number_and_only_while_it_is_set(client: Client) -> None:
+    applied = [FOUNDATION, FIRST]
+    apply_scripts(client, applied)
+    for _ in range(2):
+        apply_retention(client, applied, {"drifting": 30})
+    client.command(f"INSERT INTO {DRIFTING} (day, meter_id, wh) SELECT today() - 40 * number, 'M', 1 FROM numbers(2)")
+    client.command(f"OPTIMIZE TABLE {DRIFTING} FINAL")
+    assert client.command(f"SELECT count() FROM {DRIFTING}") == 1
+    apply_retention(client, applied, {})
+    client.command(f"INSERT INTO {DRIFTING} (day, meter_id, wh) VALUES (today() - 40, 'M', 1)")
+    client.command(f"OPTIMIZE TABLE {DRIFTING} FINAL")
+    assert client.command(f"SELECT count() FROM {DRIFTING}") == 2
+    assert described(client, FIRST) == []
+    with pytest.raises(SchemaError, match=r"names nowhere: there are drifting$"):
+        apply_retention(client, applied, {"nowhere": 30})
 
 
 def test_a_day_on_a_cluster_is_refused_in_so_many_words(

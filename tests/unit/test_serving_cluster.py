@@ -94,3 +94,8 @@ def test_what_has_no_cluster_form_is_refused(statement: str) -> None:
 def test_the_embedded_engine_is_no_cluster() -> None:
     with pytest.raises(ValidationError, match="set CLICKHOUSE_URL"):
         Settings(CLICKHOUSE_URL=None, clickhouse_cluster="main")
+
+
+def test_a_retention_that_would_not_be_applied_is_refused() -> None:
+    with pytest.raises(ValidationError, match="not applied to a cluster"):
+        Settings(CLICKHOUSE_URL="http://a:1/", clickhouse_cluster="main", serving_retention_days={"meter_readings": 30})
