@@ -6,12 +6,13 @@ import os
 import sys
 import time
 
-from benchmarks import import_time, month, range_run, raw_load, report, serving_copy, table_layout
+from benchmarks import dashboard_questions, import_time, month, range_run, raw_load, report, serving_copy, table_layout
 
 BENCHMARKS = {
     "import": import_time.measure,
     "raw": raw_load.measure,
     "serving": serving_copy.measure,
+    "dashboards": dashboard_questions.measure,
     "layout": table_layout.measure,
     "range": range_run.measure,
     "month": month.measure,
