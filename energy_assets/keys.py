@@ -28,13 +28,19 @@ GATED: dict[str, str] = {
     "stg_meter_readings": STAGING,
     "stg_weather_observations": STAGING,
     "stg_reading_annotations": STAGING,
+    "int_readings_hourly": INTERMEDIATE,
     "int_readings_daily": INTERMEDIATE,
     "int_consumption_features": INTERMEDIATE,
     "anomaly_scores": ML,
     "mart_consumption_metrics": MARTS,
     "mart_anomaly_flags": MARTS,
+    "mart_load_profile": MARTS,
+    "mart_data_quality": MARTS,
 }
 """Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
+
+VIEWS: dict[str, str] = {"int_readings_monthly": INTERMEDIATE}
+"""Views over a gated table's days, which show those alone whose gate is open; they have no gate of their own."""
 
 
 def table_key(table: str) -> dg.AssetKey:

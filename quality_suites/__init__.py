@@ -119,6 +119,13 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             "intermediate",
+            "int_readings_hourly",
+            "reading_date",
+            ("meter_id", "hour_at"),
+            "One row per meter and hour, its extremes in order, its energy that of the accepted readings",
+        ),
+        Suite(
+            "intermediate",
             "int_readings_daily",
             "reading_date",
             ("meter_id",),
@@ -151,6 +158,20 @@ SUITES: dict[str, Suite] = {
             "reading_date",
             ("meter_id", "reading_at"),
             "One row per flagged score, with its kind and model",
+        ),
+        Suite(
+            "marts",
+            "mart_load_profile",
+            "reading_date",
+            ("customer_class", "interval_minutes", "slot"),
+            "One row per class and slot, with the energy of the profiles",
+        ),
+        Suite(
+            "marts",
+            "mart_data_quality",
+            "reading_date",
+            ("rule", "area_id"),
+            "One row per rule and area, whether it hit anything or not",
         ),
     )
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.columns import BIGINT, BIGINTS, BOOLEAN, DATE, INSTANT, SMALLINT, TEXT
+from quality_suites.columns import BIGINT, BIGINTS, BOOLEAN, DATE, INSTANT, NUMERIC, SMALLINT, TEXT
 from quality_suites.trailing import no_silent_meters, usual
 
 if TYPE_CHECKING:
@@ -16,6 +16,60 @@ if TYPE_CHECKING:
 
 LONGEST_PROFILE = 100
 """Slots of a day: 96 quarter hours, 100 on the day that clocks are set back."""
+
+
+def int_readings_hourly(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            hour_at=INSTANT,
+            hour_of_day=SMALLINT,
+            reading_count=SMALLINT,
+            accepted_count=SMALLINT,
+            total_wh=BIGINT,
+            mean_wh=NUMERIC,
+            max_wh=BIGINT,
+            min_wh=BIGINT,
+            std_wh=NUMERIC,
+        ),
+        *rules.not_null("meter_id", "hour_at", "reading_count", "accepted_count", "total_wh"),
+        rules.unique("meter_id", "hour_at"),
+        rules.between("hour_of_day", 0, 23),
+        rules.between("std_wh", 0),
+        rules.no_rows_where(
+            "counts-in-order",
+            "not (0 <= accepted_count and accepted_count <= reading_count)",
+            fault="that break 0 ≤ accepted_count ≤ reading_count",
+            column="reading_count",
+            shows=("accepted_count", "reading_count"),
+        ),
+        rules.no_rows_where(
+            "energy-in-order",
+            "min_wh < 0 or min_wh > mean_wh or mean_wh > max_wh or max_wh > total_wh or total_wh < 0",
+            fault="that break 0 ≤ min_wh ≤ mean_wh ≤ max_wh ≤ total_wh",
+            column="total_wh",
+            shows=("min_wh", "mean_wh", "max_wh", "total_wh"),
+        ),
+        rules.sums_agree(
+            "total_wh-of-staging",
+            ours="sum(total_wh)",
+            theirs="(select sum(accepted_wh) from staging.stg_meter_readings where reading_date = {day} and interval_minutes <= 60)",
+            fault="Wh of the day against its accepted readings in stg_meter_readings",
+            column="total_wh",
+            sample="""
+                select 'meter_id=' || coalesce(hourly.meter_id, read.meter_id)
+                    || ': ' || coalesce(hourly.total_wh::text, 'no') || ' Wh here, ' || coalesce(read.total_wh::text, 'no') || ' there'
+                from (select meter_id, sum(total_wh) as total_wh from {batch} as day_rows group by meter_id) as hourly
+                full join (
+                    select meter_id, coalesce(sum(accepted_wh), 0) as total_wh
+                    from staging.stg_meter_readings where reading_date = {day} and interval_minutes <= 60 group by meter_id
+                ) as read on read.meter_id = hourly.meter_id
+                where hourly.total_wh is distinct from read.total_wh
+                order by coalesce(hourly.meter_id, read.meter_id)
+            """,
+        ),
+    ]
 
 
 def int_readings_daily(rules: Rules, limits: Limits) -> list[DayExpectation]:

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.columns import DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
+from quality_suites.columns import BIGINT, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
 from quality_suites.ml import ANOMALY_TYPES
 
 if TYPE_CHECKING:
     from quality_suites import Limits
     from quality_suites.expectations import DayExpectation, Rules
+
+DAY_TYPES = ("workday", "saturday", "sunday")
+QUALITY_RULES = ("missing", "negative", "above_limit", "fold_assumed", "duplicate", "rejected")
+LAST_MINUTE = 25 * 60 - 15
+"""Start of the last quarter hour of the longest day, in minutes from midnight."""
 
 
 def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectation]:
@@ -31,6 +36,13 @@ def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectatio
             completeness_pct=NUMERIC,
             anomaly_count=INTEGER,
             anomaly_rate_pct=NUMERIC,
+            loss_estimate_kwh=NUMERIC,
+            day_before_kwh=NUMERIC,
+            day_change_pct=NUMERIC,
+            week_before_kwh=NUMERIC,
+            week_change_pct=NUMERIC,
+            month_before_kwh=NUMERIC,
+            month_change_pct=NUMERIC,
         ),
         *rules.not_null("meter_id", "total_kwh", "completeness_pct"),
         rules.unique("meter_id"),
@@ -45,6 +57,10 @@ def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectatio
         rules.between("peak_hour", 0, 23),
         rules.between("completeness_pct", 0, 100),
         rules.between("anomaly_rate_pct", 0, 100),
+        rules.between("loss_estimate_kwh", 0),
+        rules.between("day_change_pct", -100),
+        rules.between("week_change_pct", -100),
+        rules.between("month_change_pct", -100),
         rules.no_rows_where(
             "counts-in-order",
             "reading_count < 0 or reading_count > expected_count or anomaly_count < 0 or anomaly_count > reading_count",
@@ -105,5 +121,76 @@ def mart_anomaly_flags(rules: Rules, limits: Limits) -> list[DayExpectation]:
                 order by meter_id, reading_at
             """,
             fault="flagged scores without a flag, or flags without a flagged score",
+        ),
+    ]
+
+
+def mart_load_profile(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            customer_class=TEXT,
+            day_type=TEXT,
+            interval_minutes=SMALLINT,
+            slot=SMALLINT,
+            minute_of_day=SMALLINT,
+            meter_count=INTEGER,
+            total_kwh=NUMERIC,
+            mean_kwh=NUMERIC,
+            std_kwh=NUMERIC,
+            mean_kw=NUMERIC,
+        ),
+        *rules.not_null("customer_class", "day_type", "slot", "meter_count", "total_kwh"),
+        rules.unique("customer_class", "interval_minutes", "slot"),
+        rules.one_of("day_type", DAY_TYPES),
+        rules.between("minute_of_day", 0, LAST_MINUTE),
+        rules.between("meter_count", 1),
+        rules.between("total_kwh", 0),
+        rules.sums_agree(
+            "total_kwh-of-profiles",
+            ours="sum(total_kwh) * 1000",
+            theirs="(select sum(total_wh) from intermediate.int_consumption_features where reading_date = {day} and interval_minutes <= 60)",
+            fault="Wh of the day against int_consumption_features",
+            column="total_kwh",
+            sample="""
+                select 'interval_minutes=' || coalesce(shown.interval_minutes, profiles.interval_minutes)
+                    || ': ' || coalesce(shown.total_kwh::text, 'no') || ' kWh here, '
+                    || coalesce((profiles.total_wh / 1000.0)::numeric(20, 3)::text, 'no') || ' there'
+                from (
+                    select interval_minutes, sum(total_kwh) as total_kwh from {batch} as day_rows group by interval_minutes
+                ) as shown
+                full join (
+                    select interval_minutes, sum(total_wh) as total_wh
+                    from intermediate.int_consumption_features
+                    where reading_date = {day} and interval_minutes <= 60 group by interval_minutes
+                ) as profiles on profiles.interval_minutes = shown.interval_minutes
+                where shown.total_kwh * 1000 is distinct from profiles.total_wh
+                order by coalesce(shown.interval_minutes, profiles.interval_minutes)
+            """,
+        ),
+    ]
+
+
+def mart_data_quality(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            rule=TEXT,
+            area_id=TEXT,
+            hit_count=BIGINT,
+            meter_count=INTEGER,
+            expected_count=BIGINT,
+            share_pct=NUMERIC,
+        ),
+        *rules.not_null("rule", "area_id", "hit_count", "expected_count"),
+        rules.unique("rule", "area_id"),
+        rules.one_of("rule", QUALITY_RULES),
+        rules.between("hit_count", 0),
+        rules.no_rows_where(
+            "meters-where-hit",
+            "meter_count > hit_count",
+            fault="with more meters than hits",
+            column="meter_count",
+            shows=("rule", "meter_count", "hit_count"),
         ),
     ]

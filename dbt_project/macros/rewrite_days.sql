@@ -4,7 +4,7 @@
   One transaction: lock the table, empty the window's days, insert, bump each day's version. A day that selects
   nothing is emptied and its version bumped all the same. A killed run leaves the old days.
   Config: `date_column`, `unique_key` (starts with the date), `by_day` (native day partitions, for reading-grain tables).
-  The table is made from the columns that the model's yml declares.
+  The table is made from the columns that the model's yml declares; a column that is declared later is added.
 #}
 {% materialization rewrite_days, adapter='postgres' %}
   {%- set target = this.incorporate(type='table') -%}
@@ -21,6 +21,11 @@
   {% call statement('create') -%}
     {{ create_from_contract(target, date_column, by_day) }}
   {%- endcall %}
+  {% for column in columns_to_add(target) %}
+    {% call statement('add') -%}
+      alter table {{ target.include(database=false) }} add column {{ adapter.quote(column.name) }} {{ column.data_type }}
+    {%- endcall %}
+  {% endfor %}
 
   {% for day in window_days() %}
     {% if by_day %}
@@ -69,6 +74,12 @@
   {{ return(days) }}
 {% endmacro %}
 
+{# Declared columns that a table of an earlier version lacks; its days hold null there until they are rewritten. #}
+{% macro columns_to_add(relation) %}
+  {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+  {{ return(model.columns.values() | rejectattr('name', 'in', held) | list) }}
+{% endmacro %}
+
 {# Create statement from the model's declared columns; safe to repeat. #}
 {% macro create_from_contract(relation, date_column, by_day) %}
   create table if not exists {{ relation.include(database=false) }} (
@@ -80,3 +91,41 @@
   )
   {%- if by_day %} partition by list ({{ adapter.quote(date_column) }}){% endif %}
 {% endmacro %}
+
+{#
+  Materialization `day_view`: a view over a table of days. It is made anew only where its definition changed; the window's
+  days are bumped with the rows that they contribute, as a table's are.
+  Config: `days_of`, the table of its schema that it is a view of.
+#}
+{% materialization day_view, adapter='postgres' %}
+  {%- set target = this.incorporate(type='view') -%}
+  {%- set definition = local_md5(sql) -%}
+
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {% call statement('lock') -%}
+    select quality.lock_table('{{ this.schema }}.{{ this.identifier }}')
+  {%- endcall %}
+  {% call statement('known', fetch_result=True) -%}
+    select obj_description(to_regclass('{{ target.include(database=false) }}'), 'pg_class')
+  {%- endcall %}
+  {% call statement('main') -%}
+    {%- if load_result('known').data[0][0] == definition -%}
+      select 1
+    {%- else -%}
+      drop view if exists {{ target.include(database=false) }};
+      create view {{ target.include(database=false) }} as ({{ sql }});
+      comment on view {{ target.include(database=false) }} is '{{ definition }}'
+    {%- endif -%}
+  {%- endcall %}
+  {% call statement('bump') -%}
+    select quality.bump_day(
+      '{{ this.identifier }}', days.day,
+      (select count(*) from {{ this.schema }}.{{ adapter.quote(config.require('days_of')) }} as held where held.reading_date = days.day),
+      '{{ var("run_id") }}'
+    )
+    from unnest(array[{% for day in window_days() %}date '{{ day }}'{{ ', ' if not loop.last }}{% endfor %}]::date[]) as days (day)
+  {%- endcall %}
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {{ adapter.commit() }}
+  {{ return({'relations': [target]}) }}
+{% endmaterialization %}

@@ -3,6 +3,21 @@
   {{ column }} >= date '{{ var("window_start") }}' and {{ column }} < date '{{ var("window_end") }}'
 {%- endmacro %}
 
+{# Days before the window that the model's config lets it look back on `table`, whose gate is open. #}
+{% macro looking_back(table, column) -%}
+  {{ column }} >= date '{{ var("window_start") }}' - {{ ((config.get('meta') or {}).get('lookback_days') or {}).get(table, 0) }}
+  and {{ column }} < date '{{ var("window_end") }}'
+  and {{ is_readable(table, column) }}
+{%- endmacro %}
+
+{# Days of `table` whose gate is open: green, or accepted by a person. #}
+{% macro is_readable(table, column) -%}
+  {{ column }} in (
+    select reading_date from {{ source('quality', 'day_states') }}
+    where table_name = '{{ table }}' and state in ('green', 'accepted')
+  )
+{%- endmacro %}
+
 {# Instant at which a local day starts. #}
 {% macro day_starts_at(day) -%}
   (({{ day }})::timestamp at time zone '{{ var("timezone") }}')
@@ -16,4 +31,14 @@
 {# Intervals of a local day: 46 to 50 half-hours. A daily reading is one, however long the day is. #}
 {% macro day_intervals(day, interval_minutes) -%}
   (case when {{ interval_minutes }} >= 1440 then 1 else ceil({{ day_minutes(day) }}::numeric / {{ interval_minutes }}) end)
+{%- endmacro %}
+
+{# workday, saturday or sunday; public holidays are not known here. #}
+{% macro day_type(day) -%}
+  (case extract(isodow from {{ day }}) when 6 then 'saturday' when 7 then 'sunday' else 'workday' end)
+{%- endmacro %}
+
+{# By how much `now` differs from `before`, in per cent of `before`; null where there is nothing to compare with. #}
+{% macro change_pct(now, before) -%}
+  round(100.0 * ({{ now }} - {{ before }}) / nullif({{ before }}, 0), 2)
 {%- endmacro %}

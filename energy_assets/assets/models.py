@@ -12,8 +12,8 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from energy_assets.assets.daily import DAYS_POOL, report_row_counts
 from energy_assets.days import DayWindow
-from energy_assets.keys import OWNERS, checkpoint_key, is_gated
-from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window
+from energy_assets.keys import OWNERS, VIEWS, checkpoint_key, is_gated
+from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
 from energy_assets.resources.dbt import PROJECT_DIR, Dbt
 from energy_assets.resources.gates import require_readable
 from energy_assets.resources.warehouse import Warehouse
@@ -40,18 +40,29 @@ class LayerTranslator(DagsterDbtTranslator):
         spec = super().get_asset_spec(manifest, unique_id, project)
         config = manifest["nodes"].get(unique_id, {}).get("config", {})
         return spec.replace_attributes(
-            deps=[dep for dep in map(behind_its_gate, spec.deps) if dep.asset_key != spec.key],
+            deps=list(dependencies(spec, config)),
             owners=OWNERS,
             kinds={"dbt", "postgres"},
-            metadata={**spec.metadata, "partition_expr": config.get("date_column", "")},
+            metadata={**spec.metadata, "partition_expr": config.get("date_column") or "reading_date"},
         )
 
 
-def behind_its_gate(dep: dg.AssetDep) -> dg.AssetDep:
-    """The dependency on a gated table's checkpoint, in place of the table."""
-    if not is_gated(dep.asset_key):
-        return dep
-    return dg.AssetDep(checkpoint_key(dep.asset_key.path[-1]), partition_mapping=dep.partition_mapping)
+def dependencies(spec: dg.AssetSpec, config: Mapping[str, Any]) -> Iterator[dg.AssetDep]:
+    """What a model reads: gated tables behind their checkpoints, as far back as its config says; verdicts are no table.
+
+    A view shows open days alone, whenever it is asked: it stands beside its table, not behind the gate.
+    """
+    lookback_days = config.get("meta", {}).get("lookback_days", {})
+    for dep in spec.deps:
+        table = dep.asset_key.path[-1]
+        if not is_gated(dep.asset_key):
+            continue
+        if spec.key.path[-1] in VIEWS:
+            yield dep
+        elif table in lookback_days:
+            yield dg.AssetDep(checkpoint_key(table), partition_mapping=lookback(lookback_days[table]))
+        else:
+            yield dg.AssetDep(checkpoint_key(table))
 
 
 def dbt_variables(window: DayWindow, timezone: str, known: Settings, run_id: str) -> dict[str, Any]:

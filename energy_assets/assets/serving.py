@@ -87,6 +87,16 @@ SERVED: tuple[Served, ...] = (
             "toInt64(sum(round(consumption_kwh * 1000)))",
         ),
     ),
+    Served(
+        source="mart_load_profile",
+        date_column="reading_date",
+        measure=("coalesce(sum(round(total_kwh * 1000)), 0)::bigint", "toInt64(sum(round(total_kwh * 1000)))"),
+    ),
+    Served(
+        source="mart_data_quality",
+        date_column="reading_date",
+        measure=("coalesce(sum(hit_count), 0)::bigint", "toInt64(sum(hit_count))"),
+    ),
 )
 
 

@@ -12,25 +12,31 @@ from energy_assets.assets.anomaly import anomaly_scores
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
-from energy_assets.keys import GATED, QUALITY, SERVING, checkpoint_key
+from energy_assets.keys import GATED, ML, QUALITY, SERVING, checkpoint_key, is_gated
 from energy_assets.resources.due import Edge, Work
 
 
 def edges_of(assets: Iterable[dg.AssetsDefinition]) -> Iterator[Edge]:
-    """An edge for each gated table that an asset reads, with how far it looks back."""
+    """An edge for each gated table that an asset reads, behind its gate or beside it, with how far it looks back."""
     for definition in assets:
         for spec in definition.specs:
             for dep in spec.deps:
-                if dep.asset_key.path[0] == QUALITY:
+                if dep.asset_key.path[0] == QUALITY or is_gated(dep.asset_key):
                     yield Edge(
-                        dep.asset_key.path[-1].removesuffix("_checkpoint"), name_of(spec.key), _lookback_days(dep)
+                        dep.asset_key.path[-1].removesuffix("_checkpoint"),
+                        name_of(spec.key),
+                        _lookback_days(dep),
+                        is_bounded=spec.key.path[0] == ML,
                     )
 
 
 def writers_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, tuple[dg.AssetKey, ...]]:
     """What to run for a day of each table: its asset, and what that depends on without a gate between (a week's model)."""
     return {
-        name_of(spec.key): (spec.key, *(dep.asset_key for dep in spec.deps if dep.asset_key.path[0] != QUALITY))
+        name_of(spec.key): (
+            spec.key,
+            *(dep.asset_key for dep in spec.deps if dep.asset_key.path[0] != QUALITY and not is_gated(dep.asset_key)),
+        )
         for definition in assets
         for spec in definition.specs
     }

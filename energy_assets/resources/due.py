@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Edge:
-    """`output` (its name in quality.day_versions) of day D reads `input` of D-`lookback_days` to D."""
+    """`output` (its name in quality.day_versions) of day D reads `input` of D-`lookback_days` to D.
+
+    Scores that merely look back are restated within a bound of days; what follows from its inputs alone always is.
+    """
 
     input: str
     output: str
     lookback_days: int
+    is_bounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,20 +143,20 @@ def _plan(
 def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[str, _Behind]]:
     """Outputs by day whose readable input is newer.
 
-    An output that merely looked back on a newer day counts only where it exists already and is no older than the
-    restatement window before the newest loaded day.
+    An output that merely looked back on a newer day counts only where it exists already and, if its edge is bounded, is no
+    older than the restatement window before the newest loaded day.
     """
     rows = warehouse.rows(
         """
         with edges as (
-            select input, output, lookback_days from unnest(%(inputs)s, %(outputs)s, %(lookbacks)s)
-                as known (input, output, lookback_days)
+            select * from unnest(%(inputs)s, %(outputs)s, %(lookbacks)s, %(bounded)s)
+                as known (input, output, lookback_days, is_bounded)
         ),
         newest as (
             select max(reading_date) as reading_date from quality.day_versions where row_count > 0
         ),
         wanted as (
-            select edges.output, due.day::date as reading_date, due.day::date > state.reading_date as is_lookback,
+            select edges.output, due.day::date as reading_date, due.day::date > state.reading_date as is_lookback, is_bounded,
                    state.version, state.row_count
             from quality.day_states as state
             join edges on edges.input = state.table_name
@@ -167,13 +171,15 @@ def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[st
         left join quality.day_versions as made on made.table_name = wanted.output and made.reading_date = wanted.reading_date
         where coalesce(made.version, 0) < wanted.version
           and (not wanted.is_lookback
-               or (made.version is not null and wanted.reading_date > newest.reading_date - %(restatement_days)s))
+               or (made.version is not null
+                   and (not wanted.is_bounded or wanted.reading_date > newest.reading_date - %(restatement_days)s)))
         group by wanted.reading_date, wanted.output
         """,
         {
             "inputs": [edge.input for edge in edges],
             "outputs": [edge.output for edge in edges],
             "lookbacks": [edge.lookback_days for edge in edges],
+            "bounded": [edge.is_bounded for edge in edges],
             "readable": list(READABLE_STATES),
             "restatement_days": settings().restatement_days,
         },

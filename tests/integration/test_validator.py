@@ -46,6 +46,10 @@ select observation_date, station_id, observed_at, 25, 80, 10 from raw_data.weath
 insert into staging.stg_reading_annotations
 select reading_date, meter_id, reading_at, 'Normal', 0.1 from raw_data.reading_annotations;
 
+insert into intermediate.int_readings_hourly
+select reading_date, meter_id, date_trunc('hour', reading_at), extract(hour from min(reading_at) at time zone 'UTC'), count(*), count(*),
+    sum(accepted_wh), avg(accepted_wh), max(accepted_wh), min(accepted_wh), 0
+from staging.stg_meter_readings group by reading_date, meter_id, date_trunc('hour', reading_at);
 insert into intermediate.int_readings_daily
 select reading_date, meter_id, 30, count(*), count(*), 48, sum(accepted_wh), max(accepted_wh), min(reading_at), min(accepted_wh), true
 from staging.stg_meter_readings group by reading_date, meter_id;
@@ -57,9 +61,14 @@ select reading_date, meter_id, reading_at, accepted_wh, 100, 0.2, false, null, '
 update ml.anomaly_scores set is_anomaly = true, anomaly_type = 'spike', anomaly_score = 0.9
 where meter_id = 'M1' and reading_at = '{day} 12:00+00';
 insert into marts.mart_consumption_metrics
-select reading_date, meter_id, 4.8, 0.1, 0.1, 0, 0.1, 0, 48, 48, 100, 0, 0 from intermediate.int_readings_daily;
+select reading_date, meter_id, 4.8, 0.1, 0.1, 0, 0.1, 0, 48, 48, 100, 0, 0, 0, 4, 20, 4.8, 0, 5, -4 from intermediate.int_readings_daily;
 insert into marts.mart_anomaly_flags
 select reading_date, meter_id, reading_at, 0.1, 0.1, 1, anomaly_score, anomaly_type, model_version from ml.anomaly_scores where is_anomaly;
+insert into marts.mart_load_profile
+select reading_date, 'unknown', 'workday', 30, slot - 1, 30 * (slot - 1), count(*), sum(wh) / 1000.0, avg(wh) / 1000.0, 0, avg(wh) / 500.0
+from intermediate.int_consumption_features, unnest(profile_wh) with ordinality as slots (wh, slot) group by reading_date, slot;
+insert into marts.mart_data_quality
+select '{day}', rule, 'all', 0, 0, 96, 0 from unnest(array['missing', 'negative', 'above_limit', 'fold_assumed', 'duplicate', 'rejected']) as rule;
 """
 
 NULLS_ALLOWED = """
@@ -110,6 +119,17 @@ FAULTS = [
     ("stg_reading_annotations", "meter_id-not-null", f"update staging.stg_reading_annotations set meter_id = null {ONE}"),
     ("stg_reading_annotations", "reading_at-not-null", f"update staging.stg_reading_annotations set reading_at = null {ONE}"),
     ("stg_reading_annotations", "meter_id-reading_at-unique", f"insert into staging.stg_reading_annotations select * from staging.stg_reading_annotations {ONE}"),
+    ("int_readings_hourly", "meter_id-not-null", "update intermediate.int_readings_hourly set meter_id = null where meter_id = 'M1'"),
+    ("int_readings_hourly", "hour_at-not-null", "update intermediate.int_readings_hourly set hour_at = null where meter_id = 'M1'"),
+    ("int_readings_hourly", "reading_count-not-null", "update intermediate.int_readings_hourly set reading_count = null"),
+    ("int_readings_hourly", "accepted_count-not-null", "update intermediate.int_readings_hourly set accepted_count = null"),
+    ("int_readings_hourly", "total_wh-not-null", "update intermediate.int_readings_hourly set total_wh = null where hour_of_day = 3"),
+    ("int_readings_hourly", "meter_id-hour_at-unique", "insert into intermediate.int_readings_hourly select * from intermediate.int_readings_hourly where hour_of_day = 3"),
+    ("int_readings_hourly", "hour_of_day-in-range", "update intermediate.int_readings_hourly set hour_of_day = 24 where hour_of_day = 23"),
+    ("int_readings_hourly", "std_wh-in-range", "update intermediate.int_readings_hourly set std_wh = -1"),
+    ("int_readings_hourly", "counts-in-order", "update intermediate.int_readings_hourly set accepted_count = 3"),
+    ("int_readings_hourly", "energy-in-order", "update intermediate.int_readings_hourly set mean_wh = max_wh + 1"),
+    ("int_readings_hourly", "total_wh-of-staging", "delete from intermediate.int_readings_hourly where hour_of_day = 3"),
     ("int_readings_daily", "meter_id-not-null", "update intermediate.int_readings_daily set meter_id = null where meter_id = 'M1'"),
     ("int_readings_daily", "reading_count-not-null", "update intermediate.int_readings_daily set reading_count = null"),
     ("int_readings_daily", "accepted_count-not-null", "update intermediate.int_readings_daily set accepted_count = null"),
@@ -151,6 +171,29 @@ FAULTS = [
     ("mart_consumption_metrics", "completeness_pct-in-range", "update marts.mart_consumption_metrics set completeness_pct = 101"),
     ("mart_consumption_metrics", "anomaly_rate_pct-in-range", "update marts.mart_consumption_metrics set anomaly_rate_pct = -1"),
     ("mart_consumption_metrics", "counts-in-order", "update marts.mart_consumption_metrics set anomaly_count = 49"),
+    ("mart_consumption_metrics", "loss_estimate_kwh-in-range", "update marts.mart_consumption_metrics set loss_estimate_kwh = -1"),
+    ("mart_consumption_metrics", "day_change_pct-in-range", "update marts.mart_consumption_metrics set day_change_pct = -101"),
+    ("mart_consumption_metrics", "week_change_pct-in-range", "update marts.mart_consumption_metrics set week_change_pct = -101"),
+    ("mart_consumption_metrics", "month_change_pct-in-range", "update marts.mart_consumption_metrics set month_change_pct = -101"),
+    ("mart_load_profile", "customer_class-not-null", "update marts.mart_load_profile set customer_class = null"),
+    ("mart_load_profile", "day_type-not-null", "update marts.mart_load_profile set day_type = null"),
+    ("mart_load_profile", "slot-not-null", "update marts.mart_load_profile set slot = null where slot = 3"),
+    ("mart_load_profile", "meter_count-not-null", "update marts.mart_load_profile set meter_count = null"),
+    ("mart_load_profile", "total_kwh-not-null", "update marts.mart_load_profile set total_kwh = null"),
+    ("mart_load_profile", "customer_class-interval_minutes-slot-unique", "insert into marts.mart_load_profile select * from marts.mart_load_profile where slot = 3"),
+    ("mart_load_profile", "day_type-known", "update marts.mart_load_profile set day_type = 'holiday'"),
+    ("mart_load_profile", "minute_of_day-in-range", "update marts.mart_load_profile set minute_of_day = 1500 where slot = 3"),
+    ("mart_load_profile", "meter_count-in-range", "update marts.mart_load_profile set meter_count = 0 where slot = 3"),
+    ("mart_load_profile", "total_kwh-in-range", "update marts.mart_load_profile set total_kwh = -1 where slot = 3"),
+    ("mart_load_profile", "total_kwh-of-profiles", "delete from marts.mart_load_profile where slot = 3"),
+    ("mart_data_quality", "rule-not-null", "update marts.mart_data_quality set rule = null where rule = 'missing'"),
+    ("mart_data_quality", "area_id-not-null", "update marts.mart_data_quality set area_id = null"),
+    ("mart_data_quality", "hit_count-not-null", "update marts.mart_data_quality set hit_count = null"),
+    ("mart_data_quality", "expected_count-not-null", "update marts.mart_data_quality set expected_count = null"),
+    ("mart_data_quality", "rule-area_id-unique", "update marts.mart_data_quality set rule = 'missing'"),
+    ("mart_data_quality", "rule-known", "update marts.mart_data_quality set rule = 'unheard-of' where rule = 'missing'"),
+    ("mart_data_quality", "hit_count-in-range", "update marts.mart_data_quality set hit_count = -1"),
+    ("mart_data_quality", "meters-where-hit", "update marts.mart_data_quality set meter_count = 1"),
     ("mart_consumption_metrics", "total_kwh-of-daily", "update marts.mart_consumption_metrics set total_kwh = 4.801 where meter_id = 'M1'"),
     ("mart_anomaly_flags", "meter_id-not-null", "update marts.mart_anomaly_flags set meter_id = null"),
     ("mart_anomaly_flags", "reading_at-not-null", "update marts.mart_anomaly_flags set reading_at = null"),

@@ -15,10 +15,24 @@ from energy_assets.resources.warehouse import Warehouse
 
 SCHEMAS = ("raw_data", "staging", "intermediate", "ml", "marts", "quality")
 
-WITHOUT_DELIVERY = ("staging.", "intermediate.", "ml.", "marts.", f"{DATABASE}.")
-"""Tables that must not tell how rows were delivered, where all of it landed before the first run."""
-WITHOUT_MODELS = ("staging.", "intermediate.", f"{DATABASE}.meter_readings")
+WITHOUT_MODELS = (
+    "staging.",
+    "intermediate.",
+    "marts.mart_load_profile",
+    f"{DATABASE}.meter_readings",
+    f"{DATABASE}.load_profile",
+)
 """Tables that must not tell in which order deliveries came and runs went."""
+WITHOUT_DELIVERY = (
+    *WITHOUT_MODELS,
+    "ml.",
+    "marts.mart_consumption_metrics",
+    "marts.mart_anomaly_flags",
+    f"{DATABASE}.anomaly_",
+    f"{DATABASE}.consumption_metrics",
+)
+"""Tables that must not tell how rows were delivered, where all of it landed before the first run."""
+
 
 WORK: Mapping[str, Collection[str]] = {
     "raw_data.landing_files": ("file_id", "landed_at", "run_id", "retracted_at"),

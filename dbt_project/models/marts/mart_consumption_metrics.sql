@@ -1,6 +1,10 @@
-{{ config(date_column='metric_date', unique_key=['metric_date', 'meter_id']) }}
+{{ config(
+    date_column='metric_date',
+    unique_key=['metric_date', 'meter_id'],
+    meta={'lookback_days': {'int_readings_daily': 28}}
+) }}
 
--- One row per meter and day, as an analyst reads it: kWh, peak, spread, completeness and anomalies.
+-- One row per meter and day, as an analyst reads it: kWh, peak, spread, completeness, anomalies, and how the day compares.
 with daily as (
     select reading_date, meter_id, reading_count, accepted_count, expected_count, total_wh, peak_wh, peak_at, min_wh
     from {{ ref('int_readings_daily') }}
@@ -21,10 +25,33 @@ anomalies as (
         reading_date,
         meter_id,
         count(*) filter (where is_anomaly)  as anomaly_count,
-        count(anomaly_score)                as scored_count
+        count(anomaly_score)                as scored_count,
+        sum(greatest(round(expected_wh)::bigint - accepted_wh, 0)) filter (where is_anomaly) as shortfall_wh
     from {{ source('ml', 'anomaly_scores') }}
     where {{ in_window('reading_date') }}
     group by reading_date, meter_id
+),
+
+-- Days that are missing, or whose gate is closed, read as absent: their comparisons are null.
+earlier as (
+    select reading_date, meter_id, total_wh
+    from {{ ref('int_readings_daily') }}
+    where {{ looking_back('int_readings_daily', 'reading_date') }}
+),
+
+compared as (
+    select
+        daily.reading_date,
+        daily.meter_id,
+        max(earlier.total_wh) filter (where earlier.reading_date = daily.reading_date - 1) as day_before_wh,
+        max(earlier.total_wh) filter (where earlier.reading_date = daily.reading_date - 7) as week_before_wh,
+        avg(earlier.total_wh)                                                              as month_before_wh
+    from daily
+    join earlier
+      on earlier.meter_id = daily.meter_id
+     and earlier.reading_date >= daily.reading_date - 28
+     and earlier.reading_date < daily.reading_date
+    group by daily.reading_date, daily.meter_id
 )
 
 select
@@ -40,7 +67,15 @@ select
     daily.expected_count,
     round(100.0 * daily.accepted_count / daily.expected_count, 2)             as completeness_pct,
     case when anomalies.scored_count > 0 then anomalies.anomaly_count end::integer as anomaly_count,
-    round(100.0 * anomalies.anomaly_count / nullif(anomalies.scored_count, 0), 3) as anomaly_rate_pct
+    round(100.0 * anomalies.anomaly_count / nullif(anomalies.scored_count, 0), 3) as anomaly_rate_pct,
+    round(case when anomalies.scored_count > 0 then coalesce(anomalies.shortfall_wh, 0) end / 1000.0, 3) as loss_estimate_kwh,
+    round(compared.day_before_wh / 1000.0, 3)                                 as day_before_kwh,
+    {{ change_pct('daily.total_wh', 'compared.day_before_wh') }}              as day_change_pct,
+    round(compared.week_before_wh / 1000.0, 3)                                as week_before_kwh,
+    {{ change_pct('daily.total_wh', 'compared.week_before_wh') }}             as week_change_pct,
+    round(compared.month_before_wh / 1000.0, 3)                               as month_before_kwh,
+    {{ change_pct('daily.total_wh', 'compared.month_before_wh') }}            as month_change_pct
 from daily
 left join spread using (reading_date, meter_id)
 left join anomalies using (reading_date, meter_id)
+left join compared using (reading_date, meter_id)
