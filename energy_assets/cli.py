@@ -316,6 +316,17 @@ def sql(
         print_rows(names, rows, format)
 
 
+@app.command("data-docs")
+def data_docs() -> None:
+    """Build Great Expectations' pages of the newest verdicts and the red ones, and say where they are."""
+    from energy_assets.operations.data_docs import build
+
+    with errors():
+        store = warehouse()
+        index = build(current(), store)
+        out.print(index.as_uri() if index else "no day was judged yet: there is nothing to show", markup=False)
+
+
 @app.command("propose-suite")
 def propose_suite(
     table: Annotated[str, typer.Argument(help="schema.table; a gated table needs no schema.")],
@@ -544,6 +555,8 @@ def print_demo(report: DemoReport) -> None:
             else ""
         )
     )
+    if report.data_docs:
+        out.print(f"           verdicts {report.data_docs.as_uri()}", markup=False)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )

@@ -134,6 +134,15 @@ class Home:
     def dbt_target(self) -> Path:
         return self.path / "dbt"
 
+    @property
+    def data_docs(self) -> Path:
+        """Great Expectations' site of the newest verdicts; absent until it was built."""
+        return self.path / "data_docs"
+
+    @property
+    def data_docs_index(self) -> Path:
+        return self.data_docs / "index.html"
+
     def exists(self) -> bool:
         return self.calendar_file.is_file()
 

@@ -13,6 +13,7 @@ import dagster as dg
 from energy_assets.assets.daily import daily_asset
 from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
 from energy_assets.days import DayWindow
+from energy_assets.home import Home
 from energy_assets.keys import GATED, checkpoint_key, table_key
 from energy_assets.partitions import CALENDAR, DAILY, day_window
 from energy_assets.resources.gates import DayState, FailedExpectation, day_states, failures, record_verdict
@@ -23,6 +24,7 @@ from energy_assets.settings import Settings, settings
 CHECK = "gate"
 SHOWN_DAYS = 3
 RED_DAYS = "red days"
+DATA_DOCS = "Data Docs (built by energy-assets data-docs)"
 
 
 def checkpoint(table: str) -> dg.AssetsDefinition:
@@ -143,8 +145,13 @@ def day_evaluation(warehouse: Warehouse, state: DayState) -> DayEvaluation:
         passed=state.is_readable,
         description=": ".join([f"{state.day} is {state.state}", *([failed[0].message] if failed else [])])
         + (f", and {len(failed) - 1} more" if len(failed) > 1 else ""),
-        metadata={**state_metadata(state), **failure_metadata(failed)},
+        metadata={**state_metadata(state), **failure_metadata(failed), DATA_DOCS: data_docs_link(warehouse)},
     )
+
+
+def data_docs_link(warehouse: Warehouse) -> dg.MetadataValue:
+    """Where Data Docs lie. They are not built in a day's run: operations/data_docs.py says why."""
+    return dg.MetadataValue.path(Home.at(warehouse.home).data_docs_index)
 
 
 def state_metadata(state: DayState) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class DemoReport:
     timezone: str
     summary: Summary
     seconds: dict[str, float]
+    data_docs: Path | None = None
+    """Index of Great Expectations' site; None where no day was judged."""
 
 
 def run_demo(
@@ -60,12 +62,16 @@ def run_demo(
     layers = layer_seconds(ingested)
     seconds["look, start, land"] = time.monotonic() - started - sum(layers.values())
     seconds |= layers
+    from energy_assets.operations.data_docs import build as build_data_docs
     from energy_assets.operations.summary import summarize
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
 
-    summary = summarize(Warehouse(home=str(home.path)), Serving(home=str(home.path)))
-    return DemoReport(home, ingested.report.timezone, summary, seconds)
+    warehouse = Warehouse(home=str(home.path))
+    with timed(seconds, "Data Docs"):
+        data_docs = build_data_docs(home, warehouse)
+    summary = summarize(warehouse, Serving(home=str(home.path)))
+    return DemoReport(home, ingested.report.timezone, summary, seconds, data_docs)
 
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:
