@@ -3,7 +3,7 @@
 What belongs here: which days are shown, and swapping the finished site in. What does not: pages (quality_suites/data_docs.py).
 
 Built at the end of the demo and on demand, not in a day's run: the site is rebuilt whole, for its index names every page, at
-about 30 ms a page, 2 to 3 s in all, where judging a day takes 0.2 s; and a red day ends its run before a last step. Rebuilding
+about 20 ms a page, 1 to 3 s in all, where judging a day takes 0.2 s; and a red day ends its run before a last step. Rebuilding
 it whole is also what keeps it small: what is no longer shown is gone.
 """
 
