@@ -3,9 +3,9 @@
   {{ column }} >= date '{{ var("window_start") }}' and {{ column }} < date '{{ var("window_end") }}'
 {%- endmacro %}
 
-{# Days before the window that the model's config lets it look back on `table`, whose gate is open. #}
-{% macro looking_back(table, column) -%}
-  {{ column }} >= date '{{ var("window_start") }}' - {{ ((config.get('meta') or {}).get('lookback_days') or {}).get(table, 0) }}
+{# The window's days of `table` and so many days before it, where their gate is open. A model's config names the same number. #}
+{% macro looking_back(table, column, days) -%}
+  {{ column }} >= date '{{ var("window_start") }}' - {{ days }}
   and {{ column }} < date '{{ var("window_end") }}'
   and {{ is_readable(table, column) }}
 {%- endmacro %}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from energy_assets.assets.serving import SERVED
 from energy_assets.days import DayWindow
+from energy_assets.keys import GATED
 from energy_assets.resources.due import red_days
 from energy_assets.resources.ledger import delivered_days
 from energy_assets.resources.serving import DATABASE, Serving, quoted
@@ -115,9 +116,9 @@ def label_statement(warehouse: Warehouse) -> str | None:
 
 def _days_with(warehouse: Warehouse, condition: str) -> int:
     return warehouse.rows(
-        f"select count(*) from (select from quality.day_states where table_name not like 'energy_analytics.%%'"
+        "select count(*) from (select from quality.day_states where table_name = any(%s)"
         f" group by reading_date having {condition}) as days",
-        {},
+        (list(GATED),),
     )[0][0]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -42,42 +43,20 @@ class Dbt(dg.ConfigurableResource):
         translator: DagsterDbtTranslator,
         project: DbtProject,
     ) -> list[Any]:
-        """Run `models` and return Dagster's event for each; raises dg.Failure with dbt's own message where one fails."""
-        import orjson
-        from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
-        from dbt.cli.main import dbtRunner
-        from google.protobuf.json_format import MessageToDict
+        """Run `models`, then the tests whose inputs are all there, and return Dagster's event for each.
 
-        _export_connection(warehouse.connections.transformer_dsn)
-        manifest_json = orjson.loads(project.manifest_path.read_bytes())
-        collected: list[dict[str, Any]] = []
-
-        def collect(event: Any) -> None:
-            if event.info.name in ("LogModelResult", "LogTestResult"):
-                collected.append(MessageToDict(event, preserving_proto_field_name=True))
-            elif event.info.level in ("warn", "error"):
-                context.log.warning(event.info.msg)
-
-        runner = dbtRunner(manifest=self._parsed(project, warehouse), callbacks=[collect])
-        result = runner.invoke(
-            [
-                "run",
-                "--select",
-                *models,
-                "--vars",
-                orjson.dumps(variables).decode(),
-                *self._common_arguments(),
-            ]
-        )
-        if not result.success:
-            raise dg.Failure(description=_failure(result))
-        return [
-            event
-            for raw in collected
-            for event in DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={}).to_default_asset_events(
-                manifest=manifest_json, dagster_dbt_translator=translator, context=context, project=project
-            )
-        ]
+        A failing test is an event like any other: gates decide what may be read. Raises dg.Failure with dbt's own message
+        where a model fails, or a test cannot run.
+        """
+        os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
+        manifest = self._parsed(project, warehouse)
+        arguments = ["--select", *models, "--vars", orjson_text(variables), *self._common_arguments()]
+        events = _invoke(context, manifest, ["run", *arguments], tolerated=())
+        if context.selected_asset_check_keys:
+            # Of tests over several layers, those alone whose other tables stand before these models.
+            chosen = ["test", "--indirect-selection", "buildable", "--exclude", "test_type:unit", *arguments]
+            events += _invoke(context, manifest, chosen, tolerated=("fail", "warn"))
+        return [translated for event in events for translated in _translated(event, context, translator, project)]
 
     def _parsed(self, project: DbtProject, warehouse: Warehouse) -> Manifest:
         """The project parsed for this warehouse, once a run; read from the manifest where that is still true."""
@@ -109,36 +88,87 @@ class Dbt(dg.ConfigurableResource):
         ]
 
 
+def orjson_text(value: Any) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
+def _invoke(
+    context: dg.AssetExecutionContext, manifest: Manifest, arguments: list[str], *, tolerated: Sequence[str]
+) -> list[dict[str, Any]]:
+    """dbt's event for each model or test; raises dg.Failure unless every node succeeded or came to a `tolerated` status."""
+    from dbt.cli.main import dbtRunner
+    from google.protobuf.json_format import MessageToDict
+
+    collected: list[dict[str, Any]] = []
+
+    def collect(event: Any) -> None:
+        if event.info.name in ("LogModelResult", "LogTestResult"):
+            collected.append(MessageToDict(event, preserving_proto_field_name=True))
+        elif event.info.level in ("warn", "error"):
+            context.log.warning(event.info.msg)
+
+    result = dbtRunner(manifest=manifest, callbacks=[collect]).invoke(arguments)
+    failed = [node for node in result.result or [] if node.status in ("error", "fail") and node.status not in tolerated]
+    if result.exception or failed:
+        raise dg.Failure(description=_failure(result))
+    return collected
+
+
+def _translated(
+    event: dict[str, Any], context: dg.AssetExecutionContext, translator: DagsterDbtTranslator, project: DbtProject
+) -> Iterator[Any]:
+    from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+    yield from DbtCoreCliEventMessage(raw_event=event, event_history_metadata={}).to_default_asset_events(
+        manifest=_manifest_json(project), dagster_dbt_translator=translator, context=context, project=project
+    )
+
+
+@lru_cache(maxsize=1)
+def _manifest_json(project: DbtProject) -> Mapping[str, Any]:
+    import orjson
+
+    return orjson.loads(project.manifest_path.read_bytes())
+
+
 def _stored(project: DbtProject, database: str) -> Manifest | None:
     """The manifest as it was parsed last, a tenth of a second instead of two.
 
     None where a file of the project is newer, or where it was parsed for a database of another name, which stands in every node.
     """
     from dbt.contracts.graph.manifest import Manifest, WritableManifest
+    from dbt.contracts.graph.nodes import GenericTestNode
 
     parsed_at = project.manifest_path.stat().st_mtime
     if any(path.stat().st_mtime > parsed_at for path in _sources(Path(project.project_dir))):
         return None
     manifest = Manifest.from_writable_manifest(WritableManifest.read_and_check_versions(str(project.manifest_path)))
+    # Read back, dbt takes every test for one without arguments.
+    for unique_id, node in _manifest_json(project)["nodes"].items():
+        if node.get("test_metadata"):
+            manifest.nodes[unique_id] = GenericTestNode.from_dict(node)
+    manifest.build_flat_graph()
     return manifest if {node.database for node in manifest.nodes.values()} == {database} else None
 
 
 def _sources(project_dir: Path) -> Iterator[Path]:
     yield from project_dir.glob("*.yml")
-    for folder in ("models", "macros"):
+    for folder in ("models", "macros", "tests"):
         yield from (path for path in (project_dir / folder).rglob("*") if path.is_file())
 
 
-def _export_connection(dsn: str) -> None:
-    """Hand the connection to dbt's profile; dbt masks variables of this prefix in its logs."""
+def connection_variables(dsn: str) -> dict[str, str]:
+    """The environment that dbt's profile takes its connection from; dbt masks variables of the password's prefix in its logs."""
     parts = urlsplit(dsn)
-    os.environ.update(
-        ENERGY_DBT_HOST=parts.hostname or "127.0.0.1",
-        ENERGY_DBT_PORT=str(parts.port or 5432),
-        ENERGY_DBT_USER=unquote(parts.username or ""),
-        ENERGY_DBT_DATABASE=parts.path.lstrip("/"),
-        DBT_ENV_SECRET_PASSWORD=unquote(parts.password or ""),
-    )
+    return {
+        "ENERGY_DBT_HOST": parts.hostname or "127.0.0.1",
+        "ENERGY_DBT_PORT": str(parts.port or 5432),
+        "ENERGY_DBT_USER": unquote(parts.username or ""),
+        "ENERGY_DBT_DATABASE": parts.path.lstrip("/"),
+        "DBT_ENV_SECRET_PASSWORD": unquote(parts.password or ""),
+    }
 
 
 def _failure(result: Any) -> str:

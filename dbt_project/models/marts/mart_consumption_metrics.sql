@@ -1,7 +1,8 @@
+{% set lookback_days = 28 %}
 {{ config(
     date_column='metric_date',
     unique_key=['metric_date', 'meter_id'],
-    meta={'lookback_days': {'int_readings_daily': 28}}
+    meta={'lookback_days': {'int_readings_daily': lookback_days}}
 ) }}
 
 -- One row per meter and day, as an analyst reads it: kWh, peak, spread, completeness, anomalies, and how the day compares.
@@ -36,7 +37,7 @@ anomalies as (
 earlier as (
     select reading_date, meter_id, total_wh
     from {{ ref('int_readings_daily') }}
-    where {{ looking_back('int_readings_daily', 'reading_date') }}
+    where {{ looking_back('int_readings_daily', 'reading_date', lookback_days) }}
 ),
 
 compared as (
@@ -49,7 +50,7 @@ compared as (
     from daily
     join earlier
       on earlier.meter_id = daily.meter_id
-     and earlier.reading_date >= daily.reading_date - 28
+     and earlier.reading_date >= daily.reading_date - {{ lookback_days }}
      and earlier.reading_date < daily.reading_date
     group by daily.reading_date, daily.meter_id
 )
