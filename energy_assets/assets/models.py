@@ -109,8 +109,11 @@ def layer(name: str) -> dg.AssetsDefinition:
             translator=translator,
             project=PROJECT,
         )
+        lineage = dbt.column_lineage(warehouse, models=selected, translator=translator, project=PROJECT)
         for key in context.selected_asset_keys:
             report_row_counts(context, warehouse, key, window)
+            # The UI reads the latest day's; a range does not need it on every day.
+            context.add_asset_metadata(lineage[key.path[-1]], asset_key=key, partition_key=window.last.isoformat())
         yield from events
 
     return models

@@ -18,6 +18,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from energy_assets.home import Home
+from energy_assets.resources.column_lineage import ColumnLineage
 
 if TYPE_CHECKING:
     from dagster_dbt import DagsterDbtTranslator, DbtProject
@@ -57,6 +58,15 @@ class Dbt(dg.ConfigurableResource):
             chosen = ["test", "--indirect-selection", "buildable", "--exclude", "test_type:unit", *arguments]
             events += _invoke(context, manifest, chosen, tolerated=("fail", "warn"))
         return [translated for event in events for translated in _translated(event, context, translator, project)]
+
+    def column_lineage(
+        self, warehouse: Warehouse, *, models: Sequence[str], translator: DagsterDbtTranslator, project: DbtProject
+    ) -> dict[str, dict[str, Any]]:
+        """For each of `models` that just ran: metadata that shows where its columns come from."""
+        lineage = ColumnLineage(Home.at(self.home).dbt_target, translator, project)
+        manifest = _manifest_json(project)
+        nodes = (node for node in manifest["nodes"].values() if node["resource_type"] == "model")
+        return {node["name"]: lineage.of(node, manifest, warehouse) for node in nodes if node["name"] in models}
 
     def _parsed(self, project: DbtProject, warehouse: Warehouse) -> Manifest:
         """The project parsed for this warehouse, once a run; read from the manifest where that is still true."""

@@ -15,6 +15,7 @@ from support.commands import environment
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.embedded.connections import connections
 from energy_assets.keys import table_key
+from energy_assets.resources.column_lineage import COLUMN_LINEAGE
 from energy_assets.resources.dbt import PROJECT_DIR, connection_variables
 from energy_assets.settings import settings
 
@@ -79,3 +80,16 @@ def test_dbts_tests_are_checks_that_are_judged_with_their_models_and_stop_nothin
     failed = [evaluation for evaluation in again.get_asset_check_evaluations() if not evaluation.passed]
     assert [evaluation.asset_check_key for evaluation in failed] == [broken]
     assert again.success, "a failing test is shown; the gate decides"
+
+
+def test_a_models_columns_say_where_they_come_from(served: Graph) -> None:
+    for layer in LAYER_ASSETS:
+        for key in layer.keys:
+            event = served.instance.get_latest_materialization_event(key)
+            lineage = event.asset_materialization.metadata[COLUMN_LINEAGE].value.deps_by_column
+            declared = layer.specs_by_key[key].metadata["dagster/column_schema"]
+            assert set(lineage) == {column.name for column in declared.columns}, key
+
+    event = served.instance.get_latest_materialization_event(table_key("mart_consumption_metrics"))
+    origins = event.asset_materialization.metadata[COLUMN_LINEAGE].value.deps_by_column["total_kwh"]
+    assert origins == [dg.TableColumnDep(table_key("int_readings_daily"), "total_wh")]

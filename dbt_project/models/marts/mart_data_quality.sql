@@ -78,5 +78,5 @@ cross join (
 ) as rules (rule)
 left join hits on hits.reading_date = days.reading_date and hits.rule = rules.rule
 left join expected on expected.reading_date = days.reading_date
-where exists (select from daily where daily.reading_date = days.reading_date)
+where exists (select 1 from daily where daily.reading_date = days.reading_date)
    or hits.hit_count > 0
