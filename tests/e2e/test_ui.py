@@ -13,11 +13,13 @@ from served import DAYS, Served, Watched
 from support import commands
 from support.content_hash import assert_same, content
 
+from energy_assets.assets.serving import SERVED
+
 pytestmark = pytest.mark.e2e
 
 LAYERS = ("raw_data", "staging", "intermediate", "ml", "marts", "energy_analytics")
 DAY = "2024-01-02"
-SERVED_TABLES = 4
+SERVED_TABLES = len(SERVED)
 
 
 def test_smoke_the_graph_and_an_asset_of_it_are_shown_without_an_error(small: Served, watched: Watched) -> None:
