@@ -1,6 +1,5 @@
 {{ config(meta={'dagster': {'ref': {'name': 'mart_consumption_metrics'}}}) }}
 
--- What the metrics count as anomalies is what the flags list.
 with counted as (
     select metric_date as reading_date, sum(anomaly_count) as anomaly_count
     from {{ ref('mart_consumption_metrics') }}

@@ -1,6 +1,5 @@
 {{ config(meta={'dagster': {'ref': {'name': 'mart_consumption_metrics'}}}) }}
 
--- No meter's day gets lost on the way to the marts, and none appears from nowhere.
 with daily as (
     select reading_date as metric_date, meter_id
     from {{ ref('int_readings_daily') }}

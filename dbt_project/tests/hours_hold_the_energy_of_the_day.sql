@@ -1,6 +1,5 @@
 {{ config(meta={'dagster': {'ref': {'name': 'int_readings_hourly'}}}) }}
 
--- Hours and days are made of the same readings; daily readings have no hours.
 with hourly as (
     select reading_date, meter_id, sum(total_wh) as total_wh
     from {{ ref('int_readings_hourly') }}

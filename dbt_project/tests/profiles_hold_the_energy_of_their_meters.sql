@@ -1,6 +1,5 @@
 {{ config(meta={'dagster': {'ref': {'name': 'mart_load_profile'}}}) }}
 
--- A load profile adds up to the energy of the meters that it is made of.
 with profiles as (
     select reading_date, sum(total_kwh) * 1000 as total_wh
     from {{ ref('mart_load_profile') }}

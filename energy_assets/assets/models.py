@@ -41,7 +41,8 @@ class LayerTranslator(DagsterDbtTranslator):
     ) -> dg.AssetCheckSpec | None:
         """A dbt test as a check that is shown and stops nothing: what may be read is for the gates to say."""
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        return spec and spec._replace(blocking=False, additional_deps=[])
+        described = manifest["nodes"][unique_id]["description"]
+        return spec and spec._replace(blocking=False, additional_deps=[], description=described)
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)

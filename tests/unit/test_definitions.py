@@ -74,6 +74,10 @@ def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that
     for check in definitions().asset_checks:
         for spec in check.check_specs:
             assert spec.partitions_def is (None if spec.asset_key in UNPARTITIONED else DAILY), spec.key
+    for spec in (spec for definition in definitions().assets for spec in definition.check_specs):
+        assert spec.description and not spec.blocking, (
+            f"{spec.key}: a dbt test says what it is about, and stops nothing"
+        )
 
 
 def test_the_two_jobs_are_the_whole_graph() -> None:
