@@ -302,6 +302,19 @@ def retract(
         out.print("→ the due-days sensor goes on by itself under `energy-assets ui`; or: energy-assets resume")
 
 
+@app.command("alert-test")
+def alert_test() -> None:
+    """Send a test message over each alert channel that the settings name, and say which took it."""
+    from energy_assets.operations.alerts import send_test
+
+    with errors():
+        deliveries = send_test(current())
+        for delivery in deliveries:
+            out.print(delivery.text(), markup=False)
+        if not all(delivery.is_sent for delivery in deliveries):
+            raise typer.Exit(EXIT_FAILED)
+
+
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One statement; the connection cannot write.")],

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from energy_assets.context_profiles import GENERIC, thresholds
@@ -20,7 +21,8 @@ from energy_assets.context_profiles import GENERIC, thresholds
 class Settings(BaseSettings):
     """Read from the environment; unset means the documented default. Raises pydantic's ValidationError, naming the variable."""
 
-    model_config = SettingsConfigDict(env_prefix="ENERGY_", frozen=True, extra="ignore")
+    # What was given may hold a password: messages name the variable and never its value.
+    model_config = SettingsConfigDict(env_prefix="ENERGY_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     timezone: str | None = Field(None, description="IANA zone of a new home; outranks the mapping's")
     postgres_url: str | None = Field(
@@ -49,6 +51,17 @@ class Settings(BaseSettings):
     )
     backfill_chunk_days: int = Field(30, ge=1, le=90, description="days of one single-run range")
     restatement_days: int = Field(35, ge=0, description="automation re-requests scores no older than this")
+
+    alert_webhook_url: SecretStr | None = Field(
+        None,
+        description="http(s) address to which the alert of a failed run is posted as JSON: home, run_id, days, text",
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="mail server of alerts, smtp://[user:password@]host[:port] (STARTTLS where it is offered) or smtps://…",
+    )
+    alert_email_to: str | None = Field(None, description="addresses that alerts are mailed to, comma-separated")
+    alert_email_from: str | None = Field(None, description="sender of alerts; unset: the first of the recipients")
 
     profile: str = Field(
         GENERIC,
@@ -98,6 +111,25 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone: use a name such as Africa/Douala or Europe/London")
         return name
 
+    @field_validator("alert_webhook_url", "smtp_url")
+    @classmethod
+    def _is_address(cls, url: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        schemes = {"alert_webhook_url": ("http", "https"), "smtp_url": ("smtp", "smtps")}[field.field_name or ""]
+        if url is not None and not _has_host(url.get_secret_value(), schemes):
+            raise ValueError(f"is no address such as {schemes[1]}://host:port/ ({' or '.join(schemes)})")
+        return url
+
+    @field_validator("alert_email_to")
+    @classmethod
+    def _has_mail_server(cls, addresses: str | None, others: ValidationInfo) -> str | None:
+        if addresses and "smtp_url" in others.data and others.data["smtp_url"] is None:
+            raise ValueError("needs a mail server: set ENERGY_SMTP_URL to smtp://host:port, or unset this")
+        return addresses
+
+    @property
+    def alert_recipients(self) -> tuple[str, ...]:
+        return tuple(address.strip() for address in (self.alert_email_to or "").split(",") if address.strip())
+
     @field_validator("serving_retention_days")
     @classmethod
     def _is_for_one_server(cls, days: dict[str, int], others: ValidationInfo) -> dict[str, int]:
@@ -113,6 +145,14 @@ class Settings(BaseSettings):
                 "the embedded ClickHouse is no cluster: set CLICKHOUSE_URL to one of its servers, or unset this"
             )
         return name
+
+
+def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=1)

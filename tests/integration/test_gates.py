@@ -17,7 +17,7 @@ from graph import QUIET, Graph, day, days, failure_of, materialized, window_of
 from psycopg2 import sql
 from support.commands import run
 
-from energy_assets.automation.alerts import alert_text
+from energy_assets.automation.alerts import alert_of
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.days import DayWindow
 from energy_assets.keys import QUALITY, RAW, SERVING, checkpoint_key, table_key
@@ -59,7 +59,7 @@ def test_a_red_day_stops_everything_behind_its_gate_and_says_which_file_row_and_
     assert re.search(r"meter_readings/2024-01-02\.csv, rows \d+, \d+, \d+ and \d+ more, column meter_id", message)
     assert "deliver it again under the same path" in message
     assert "energy-assets accept 2024-01-02 meter_readings --reason" in message
-    assert alert_text(graph.warehouse, result.dagster_run, failures_of(result)) in message
+    assert alert_of(graph.warehouse, result.dagster_run, failures_of(result)).text in message
 
 
 def test_a_backfill_serves_the_green_days_of_a_range_and_exits_with_3_naming_the_red_one(graph: Graph) -> None:
@@ -156,7 +156,7 @@ def test_a_gate_that_cannot_run_is_an_error_and_never_a_pass(graph: Graph) -> No
     assert "the gate on staging.stg_meter_readings could not judge 2024-01-01: the table does not exist" in message
     assert not materialized(result)
     assert graph.states(day(1))["stg_meter_readings"] == "unjudged"
-    assert message in alert_text(graph.warehouse, result.dagster_run, failures_of(result))
+    assert message in alert_of(graph.warehouse, result.dagster_run, failures_of(result)).text
     (explained,) = explain(graph.warehouse, day(1))
     assert explained.text() == (
         f"2024-01-01 stg_meter_readings is unjudged, {graph.count('stg_meter_readings', 'reading_date', day(1))} rows.\n"
