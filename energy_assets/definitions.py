@@ -15,6 +15,7 @@ from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
 from energy_assets.automation.alerts import red_days_alert
+from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.automation.schedules import morning
 from energy_assets.automation.sensors import due_days_sensor, landing_sensor
@@ -47,9 +48,9 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *SERVED_ASSETS,
             *(checkpoint(table) for table in GATED),
         ],
-        asset_checks=[readable, *(gate(table) for table in GATED), *RECONCILE_CHECKS],
+        asset_checks=[readable, *(gate(table) for table in GATED), *RECONCILE_CHECKS, *FRESHNESS_CHECKS],
         jobs=[LANDING_JOB, DAILY_JOB],
-        sensors=[landing_sensor, due_days_sensor, red_days_alert],
+        sensors=[landing_sensor, due_days_sensor, red_days_alert, *FRESHNESS_SENSORS],
         schedules=[morning],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -18,9 +19,16 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, SCORE_COLUMNS
 from energy_assets.assets.serving import SERVED
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of
+from energy_assets.automation.freshness import (
+    FRESHNESS_CHECKS,
+    FRESHNESS_SENSORS,
+    freshness_checks,
+    freshness_sensors,
+)
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.definitions import build_defs
+from energy_assets.home import Calendar
 from energy_assets.keys import GATED, ML, QUALITY, RAW, SERVING, VIEWS, checkpoint_key, is_gated, table_key
 from energy_assets.landing.schemas import ARROW_TYPES
 from energy_assets.partitions import BACKFILL, DAILY
@@ -72,7 +80,7 @@ def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that
             assert definition.partitions_def is DAILY, definition
             assert definition.backfill_policy is BACKFILL, definition
     for check in definitions().asset_checks:
-        for spec in check.check_specs:
+        for spec in () if check in FRESHNESS_CHECKS else check.check_specs:
             assert spec.partitions_def is (None if spec.asset_key in UNPARTITIONED else DAILY), spec.key
     for spec in (spec for definition in definitions().assets for spec in definition.check_specs):
         assert spec.description and not spec.blocking, (
@@ -156,8 +164,22 @@ def test_what_is_owed_can_be_run_for_every_table() -> None:
     assert assets_of(Work((), ("meter_readings",))) == [checkpoint_key("meter_readings")]
 
 
+def test_a_live_home_expects_yesterday_of_every_table_by_nine_and_a_historical_one_of_none() -> None:
+    (checks,) = freshness_checks(Calendar("Africa/Douala", date(2024, 1, 1)))
+    tables = {node.key for node in nodes() if node.is_partitioned and node.key.path[0] != QUALITY}
+    assert {spec.asset_key for spec in checks.check_specs} == tables
+    for spec in checks.check_specs:
+        known = spec.metadata["dagster/freshness_params"].value
+        assert known == {"timezone": "Africa/Douala", "deadline_cron": "0 9 * * *"}
+        assert not spec.blocking
+    assert not freshness_checks(Calendar("Africa/Douala", date(2024, 1, 1), date(2024, 1, 31)))
+    assert not freshness_checks(Calendar("Africa/Douala", date.today())), "its first deadline is still to come"
+    assert not freshness_sensors([])
+
+
 def test_sensors_run_by_default_and_no_two_definitions_share_a_name() -> None:
-    assert {sensor.name for sensor in definitions().sensors} == {"landing_sensor", "due_days_sensor", "red_days_alert"}
+    names = [sensor.name for sensor in definitions().sensors if sensor not in FRESHNESS_SENSORS]
+    assert sorted(names) == ["due_days_sensor", "landing_sensor", "red_days_alert"]
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in definitions().sensors)
     dg.Definitions.validate_loadable(definitions())
 
