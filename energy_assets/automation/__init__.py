@@ -1,1 +1,1 @@
-"""What runs by itself: the landing sensor, the day sensor, the 06:00 schedule, and their jobs."""
+"""What runs by itself: sensors for files, owed days, failed runs and freshness, the 06:00 schedule, and their jobs."""

@@ -1,6 +1,9 @@
 """The morning run of a live home: yesterday, from raw to ClickHouse.
 
 What belongs here: schedules. What does not: late deliveries (sensors.py).
+
+No schedule fits the week's model: the run of the week's Monday does, on Tuesday morning, after Monday's run of the Sunday before.
+Any earlier, say on Monday at five, it would learn without that Sunday, and a published model never changes.
 """
 
 import dagster as dg

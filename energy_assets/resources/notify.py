@@ -220,9 +220,8 @@ def _delivery(alert: Alert, channel: Channel) -> Delivery:
 
 
 def _patiently(send: Callable[[], None]) -> None:
-    Retrying(stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(1), retry=retry_if_exception(_may_pass), reraise=True)(
-        send
-    )
+    once_more = retry_if_exception(_may_pass)
+    Retrying(stop=stop_after_attempt(ATTEMPTS), wait=wait_fixed(1), retry=once_more, reraise=True)(send)
 
 
 def _may_pass(error: BaseException) -> bool:
