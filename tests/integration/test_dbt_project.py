@@ -15,7 +15,7 @@ from support.commands import environment
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.embedded.connections import connections
 from energy_assets.keys import table_key
-from energy_assets.resources.column_lineage import COLUMN_LINEAGE
+from energy_assets.resources.column_lineage import COLUMN_LINEAGE, SHOWN
 from energy_assets.resources.dbt import PROJECT_DIR, connection_variables
 from energy_assets.settings import settings
 
@@ -91,5 +91,8 @@ def test_a_models_columns_say_where_they_come_from(served: Graph) -> None:
             assert set(lineage) == {column.name for column in declared.columns}, key
 
     event = served.instance.get_latest_materialization_event(table_key("mart_consumption_metrics"))
-    origins = event.asset_materialization.metadata[COLUMN_LINEAGE].value.deps_by_column["total_kwh"]
+    metadata = event.asset_materialization.metadata
+    origins = metadata[COLUMN_LINEAGE].value.deps_by_column["total_kwh"]
     assert origins == [dg.TableColumnDep(table_key("int_readings_daily"), "total_wh")]
+    shown = {record.data["column"]: record.data["comes from"] for record in metadata[SHOWN].records}
+    assert shown["total_kwh"] == "int_readings_daily.total_wh"
