@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from energy_assets.assets.daily import daily_asset, report_row_counts
+from energy_assets.assets.daily import daily_asset, declared_columns, report_row_counts
 from energy_assets.days import DayWindow
 from energy_assets.keys import FEATURES, ML, WEATHER, checkpoint_key
 from energy_assets.partitions import CALENDAR, day_window, lookback
@@ -31,19 +31,6 @@ MODEL_LOOKBACK_DAYS = WEEK - 1 + settings().anomaly_training_days + HISTORY_DAYS
 """The last day of a week uses the model of its first day, whose training days each read a week of history."""
 
 TRAINING_ROWS_PER_DAY = 20_000
-
-SCORE_COLUMNS = (
-    dg.TableColumn("reading_date", "date", "Local day of the utility"),
-    dg.TableColumn("meter_id", "text", "Identifier of the meter"),
-    dg.TableColumn("reading_at", "timestamptz", "Start of the interval"),
-    dg.TableColumn("accepted_wh", "bigint", "Accepted energy in Wh"),
-    dg.TableColumn("expected_wh", "double precision", "Energy expected from the meter's own history in Wh"),
-    dg.TableColumn("anomaly_score", "double precision", "How unusual the reading is, 0 to 1; null without a model"),
-    dg.TableColumn("is_anomaly", "boolean", "Whether the score passes the model's threshold"),
-    dg.TableColumn("anomaly_type", "text", "spike, drop, drift, flat or unusual_pattern, where flagged"),
-    dg.TableColumn("score_status", "text", "scored, or no_model"),
-    dg.TableColumn("model_version", "text", "Version of the model that scored it"),
-)
 
 
 @dataclass(frozen=True)
@@ -65,26 +52,13 @@ class Week:
         return f"anomaly-{self.first_day}"
 
 
-MODEL_COLUMNS = (
-    dg.TableColumn("fitted_date", "date", "First day of the ISO week that the model scores"),
-    dg.TableColumn("model_version", "text", "Name of the model and of its file"),
-    dg.TableColumn("sha256", "text", "Hash of its file, verified at each load"),
-    dg.TableColumn("training_start_date", "date", "First day it learnt from"),
-    dg.TableColumn("training_end_date", "date", "Day after the last it learnt from"),
-    dg.TableColumn("training_days", "integer", "Days with readings among them"),
-    dg.TableColumn("training_rows", "bigint", "Readings it learnt from"),
-    dg.TableColumn("score_threshold", "double precision", "Score from which a reading is flagged"),
-    dg.TableColumn("feature_names", "text[]", "What it sees of a reading"),
-)
-
-
 @daily_asset(
     dg.AssetKey([ML, "anomaly_model"]),
     deps=[dg.AssetDep(checkpoint_key(FEATURES), partition_mapping=lookback(MODEL_LOOKBACK_DAYS))],
     kinds={"scikitlearn", "postgres"},
     description="The Isolation Forest that scores a day: fitted once for its ISO week on the weeks before, then never changed.",
     date_column="fitted_date",
-    columns=MODEL_COLUMNS,
+    columns=declared_columns("ml.anomaly_model"),
 )
 def anomaly_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
     """Publish the model of each week in the window that has none yet (or lost its file) and enough days to learn from."""
@@ -117,7 +91,7 @@ def anomaly_model(context: dg.AssetExecutionContext, warehouse: Warehouse, model
     kinds={"scikitlearn", "postgres"},
     description="How unusual each accepted reading is beside its meter's own last week; null without a model.",
     date_column="reading_date",
-    columns=SCORE_COLUMNS,
+    columns=declared_columns("ml.anomaly_scores"),
 )
 def anomaly_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
     """Rewrite the scores of each day of the window with its week's model."""

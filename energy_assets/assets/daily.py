@@ -11,6 +11,7 @@ import dagster as dg
 from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS
 from energy_assets.partitions import BACKFILL, DAILY
+from energy_assets.resources.postgres_tables import postgres_tables
 from energy_assets.resources.warehouse import Warehouse
 
 DAYS_POOL = "days"
@@ -48,6 +49,11 @@ def daily_asset(
             "dagster/column_schema": dg.TableSchema(list(columns)),
         },
     )
+
+
+def declared_columns(table: str) -> list[dg.TableColumn]:
+    """The columns of a table (schema.table) that `postgres_ddl/` declares, as its asset shows them."""
+    return [dg.TableColumn(column.name, column.type, column.description) for column in postgres_tables()[table].columns]
 
 
 def report_row_counts(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from energy_assets.assets.daily import declared_columns
 from energy_assets.home import Home
 from energy_assets.keys import OWNERS, RAW
 from energy_assets.resources import ledger
@@ -24,20 +25,7 @@ LANDING_FILES = dg.AssetSpec(
     description="The ledger of deliveries: one row per content that landed, by sha256, with what became of its rows.",
     metadata={
         "dagster/table_name": "raw_data.landing_files",
-        "dagster/column_schema": dg.TableSchema(
-            [
-                dg.TableColumn("file_id", "integer", description="Number of the file in this warehouse"),
-                dg.TableColumn("sha256", "text", description="Hash of its content"),
-                dg.TableColumn("byte_count", "bigint", description="Size in bytes"),
-                dg.TableColumn("status", "text", description="landed, or unreadable"),
-                dg.TableColumn("message", "text", description="Why it could not be read"),
-                dg.TableColumn("mapping", "text", description="Dialect that it was read in"),
-                dg.TableColumn("rows_read", "bigint", description="Rows of the file"),
-                dg.TableColumn("rows_rejected", "bigint", description="Rows in quarantine"),
-                dg.TableColumn("landed_at", "timestamptz", description="When it was read"),
-                dg.TableColumn("retracted_at", "timestamptz", description="When it was withdrawn"),
-            ]
-        ),
+        "dagster/column_schema": dg.TableSchema(declared_columns("raw_data.landing_files")),
     },
 )
 
@@ -49,19 +37,7 @@ REJECTED_ROWS = dg.AssetSpec(
     description="Quarantine: every row that could not be read, with file, row, column, value and reason.",
     metadata={
         "dagster/table_name": "raw_data.rejected_rows",
-        "dagster/column_schema": dg.TableSchema(
-            [
-                dg.TableColumn("file_id", "integer", description="File that it came in"),
-                dg.TableColumn("source", "text", description="Source that it should have fed"),
-                dg.TableColumn("reading_date", "date", description="Its local day, where that could be read"),
-                dg.TableColumn(
-                    "row_number", "bigint", description="Row of the file, the header being 1; 0 is the whole file"
-                ),
-                dg.TableColumn("column_name", "text", description="Column that could not be read"),
-                dg.TableColumn("value", "text", description="What stands there"),
-                dg.TableColumn("reason", "text", description="What is wrong with it"),
-            ]
-        ),
+        "dagster/column_schema": dg.TableSchema(declared_columns("raw_data.rejected_rows")),
     },
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from energy_assets.assets.daily import daily_asset
+from energy_assets.assets.daily import daily_asset, declared_columns
 from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
 from energy_assets.days import DayWindow
 from energy_assets.home import Home
@@ -36,7 +36,7 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         kinds={"greatexpectations", "postgres"},
         description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them.",
         date_column="reading_date",
-        columns=VALIDATION_RESULTS,
+        columns=declared_columns("quality.validation_results"),
         group=GATED[table],
         table="quality.validation_results",
     )
@@ -186,22 +186,3 @@ def closed_gate(warehouse: Warehouse, table: str, closed: Sequence[date], green:
         metadata={RED_DAYS: ", ".join(map(str, closed)), "green days": len(green)},
         allow_retries=False,
     )
-
-
-VALIDATION_RESULTS = (
-    dg.TableColumn("reading_date", "date", "Local day that was judged"),
-    dg.TableColumn("table_name", "text", "Table that was judged"),
-    dg.TableColumn("version", "bigint", "Write of the day that was judged"),
-    dg.TableColumn("expectation_id", "text", "Name of the expectation in its suite"),
-    dg.TableColumn("expectation", "text", "Great Expectations' type"),
-    dg.TableColumn("column_name", "text", "Column that it is about"),
-    dg.TableColumn("severity", "text", "critical stops what reads the day; warning is shown"),
-    dg.TableColumn("success", "boolean", "Whether it held"),
-    dg.TableColumn("observed", "text", "What was found"),
-    dg.TableColumn("unexpected_count", "bigint", "Rows that break it"),
-    dg.TableColumn("element_count", "bigint", "Rows looked at"),
-    dg.TableColumn("sample", "text[]", "At most five of them"),
-    dg.TableColumn("message", "text", "The finding in a sentence"),
-    dg.TableColumn("run_id", "text", "Run that judged"),
-    dg.TableColumn("judged_at", "timestamptz", "When"),
-)

@@ -16,7 +16,8 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, SCORE_COLUMNS
+from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
+from energy_assets.assets.daily import declared_columns
 from energy_assets.assets.serving import SERVED
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of
 from energy_assets.automation.freshness import (
@@ -131,8 +132,9 @@ def test_a_served_column_is_a_column_of_its_source() -> None:
 
 
 def test_the_scores_table_is_declared_as_it_is_made() -> None:
-    assert [column.name for column in SCORE_COLUMNS] == SCHEMA.names
-    assert [ARROW_TYPES[column.type] for column in SCORE_COLUMNS] == SCHEMA.types
+    declared = declared_columns("ml.anomaly_scores")
+    assert [column.name for column in declared] == SCHEMA.names
+    assert [ARROW_TYPES[column.type] for column in declared] == SCHEMA.types
 
 
 def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:

@@ -1,4 +1,4 @@
-{{ config(materialized='day_view', days_of='int_readings_daily') }}
+{{ config(materialized='day_view', days_of='int_readings_daily', unique_key=['month_date', 'meter_id']) }}
 
 -- One row per meter and calendar month, of the days whose gate is open. A view: a month is at most 31 rows a meter.
 with daily as (

@@ -2,43 +2,46 @@
 
 create sequence if not exists quality.day_version_seq;
 
+-- One row per written day of a table; every write of the day gives it a new version.
 create table if not exists quality.day_versions (
-    table_name   text        not null,
-    reading_date date        not null,
-    version      bigint      not null,
-    row_count    bigint      not null,
-    inputs       text,       -- raw tables: fingerprint of the parts that the day was loaded from
-    run_id       text        not null,
-    written_at   timestamptz not null default clock_timestamp(),
+    table_name   text        not null,                           -- Table that was written; ClickHouse's copies are called energy_analytics.…
+    reading_date date        not null,                           -- Local day of the utility
+    version      bigint      not null,                           -- Number of the write, higher than that of every earlier write of any table
+    row_count    bigint      not null,                           -- Rows of the day
+    inputs       text,                                           -- Raw tables alone: fingerprint of the files that the day was loaded from
+    run_id       text        not null,                           -- Run that wrote it
+    written_at   timestamptz not null default clock_timestamp(), -- When it was written
     primary key (table_name, reading_date)
 );
 
+-- One row per day, table and expectation: what the checkpoint found in the day as it was written last.
 create table if not exists quality.validation_results (
-    reading_date     date        not null,
-    table_name       text        not null,
-    version          bigint      not null,
-    expectation_id   text        not null,
-    expectation      text        not null,
-    column_name      text,
-    severity         text        not null check (severity in ('critical', 'warning', 'info')),
-    success          boolean     not null,
-    observed         text,
-    unexpected_count bigint,
-    element_count    bigint,
-    sample           text[]      not null default '{}',
-    message          text        not null,
-    run_id           text        not null,
-    judged_at        timestamptz not null default clock_timestamp(),
+    reading_date     date        not null,                                                     -- Local day that was judged
+    table_name       text        not null,                                                     -- Table that was judged
+    version          bigint      not null,                                                     -- Write of the day that was judged
+    expectation_id   text        not null,                                                     -- Name of the expectation in its suite
+    expectation      text        not null,                                                     -- Great Expectations' type
+    column_name      text,                                                                     -- Column that it is about
+    severity         text        not null check (severity in ('critical', 'warning', 'info')), -- critical stops what reads the day; warning is shown; info is recorded
+    success          boolean     not null,                                                     -- Whether it held
+    observed         text,                                                                     -- What was found
+    unexpected_count bigint,                                                                   -- Rows that break it
+    element_count    bigint,                                                                   -- Rows looked at
+    sample           text[]      not null default '{}',                                        -- At most five of them
+    message          text        not null,                                                     -- The finding in a sentence
+    run_id           text        not null,                                                     -- Run that judged
+    judged_at        timestamptz not null default clock_timestamp(),                           -- When it was judged
     primary key (reading_date, table_name, expectation_id)
 );
 
+-- One row per red day that a person took as it is; it holds for the version that was judged.
 create table if not exists quality.overrides (
-    table_name   text        not null,
-    reading_date date        not null,
-    version      bigint      not null,
-    reason       text        not null check (length(trim(reason)) > 0),
-    accepted_by  text        not null,
-    accepted_at  timestamptz not null default clock_timestamp(),
+    table_name   text        not null,                                  -- Table of the day
+    reading_date date        not null,                                  -- Local day of the utility
+    version      bigint      not null,                                  -- Write of the day that was accepted
+    reason       text        not null check (length(trim(reason)) > 0), -- Why the day may be used as it is
+    accepted_by  text        not null,                                  -- Who accepted it
+    accepted_at  timestamptz not null default clock_timestamp(),        -- When it was accepted
     primary key (table_name, reading_date, version)
 );
 
@@ -56,18 +59,18 @@ with verdicts as (
     group by table_name, reading_date
 )
 select
-    written.table_name,
-    written.reading_date,
-    written.version,
-    written.row_count,
+    written.table_name,   -- Table that was written
+    written.reading_date, -- Local day of the utility
+    written.version,      -- Number of the day's newest write
+    written.row_count,    -- Rows of the day
     case
         when verdicts.judged_version is distinct from written.version then 'unjudged'
         when verdicts.is_green then 'green'
         when overrides.version is not null then 'accepted'
         else 'red'
-    end as state,
-    coalesce(verdicts.failed_critical, 0) as failed_critical,
-    coalesce(verdicts.failed_warning, 0)  as failed_warning
+    end::text as state, -- green, red, accepted or unjudged
+    coalesce(verdicts.failed_critical, 0)::bigint as failed_critical, -- Critical expectations that failed
+    coalesce(verdicts.failed_warning, 0)::bigint  as failed_warning   -- Warnings that failed
 from quality.day_versions as written
 left join verdicts using (table_name, reading_date)
 left join quality.overrides as overrides using (table_name, reading_date, version);
