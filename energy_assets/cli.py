@@ -8,8 +8,10 @@ from __future__ import annotations
 import getpass
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,12 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_assets import home as homes
-from energy_assets.home import Home, HomeError
+from energy_assets.home import Calendar, Home, HomeError
 
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
     from energy_assets.operations.demo import DemoReport
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
+    from energy_assets.resources.deliveries import Delivery
     from energy_assets.resources.warehouse import Warehouse
 
 app = typer.Typer(
@@ -224,6 +227,40 @@ def backfill(
 ) -> None:
     """Run a range of days in chunks; red days are listed, the others go on. Exit code 3 where a day is red."""
     run_window(first.date(), last.date(), select)
+
+
+@app.command()
+def deliveries(
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Default: 30 days back."),
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Default: the last day.")
+    ] = None,
+) -> None:
+    """Show what arrived, day by day and source by source: arrived, late, missing."""
+    from energy_assets.days import ONE_DAY, DayWindow
+    from energy_assets.resources.deliveries import deliveries as delivered
+    from energy_assets.resources.deliveries import recent_days
+    from energy_assets.resources.ledger import unreadable_files
+
+    with errors():
+        calendar = current().calendar()
+        end = last.date() + ONE_DAY if last else recent_days(calendar).end
+        if end <= calendar.first_day:
+            raise HomeError(f"home {current().name} has no day before {calendar.first_day}: give a later --to")
+        start = first.date() if first else recent_days(replace(calendar, last_day=end - ONE_DAY)).start
+        if start >= end:
+            raise HomeError(f"{start} is after {end - ONE_DAY}: give --from a day that is not after --to")
+        store = warehouse()
+        known = delivered(store, DayWindow(start, end), calendar)
+        if not known:
+            out.print("nothing was delivered yet  → energy-assets ingest DIR")
+            return
+        print_deliveries(known, calendar)
+        for file in unreadable_files(store):
+            out.print(f"unreadable  {file.path}: {file.message}", markup=False)
 
 
 @app.command()
@@ -528,6 +565,54 @@ def print_scan(report: ScanReport) -> None:
     for path, reason in report.refused.items():
         out.print(f"refused {path}: {reason}", markup=False)
     out.print("nothing was written")
+
+
+def print_deliveries(known: list[Delivery], calendar: Calendar) -> None:
+    from energy_assets.resources.deliveries import State
+
+    colours = {State.arrived: "green", State.partly_late: "yellow", State.late: "yellow", State.missing: "red"}
+    table = Table(box=None, pad_edge=False)
+    table.add_column("day")
+    table.add_column("source")
+    table.add_column("")
+    for heading in ("files", "rows", "rejected", "meters"):
+        table.add_column(heading, justify="right")
+    for heading in ("first landed", "last landed", ""):
+        table.add_column(heading)
+    for entry in known:
+        landed = [
+            f"{at.astimezone(calendar.zone):%Y-%m-%d %H:%M}" if at else ""
+            for at in (entry.first_landed_at, entry.last_landed_at)
+        ]
+        colour = colours.get(entry.state, "default")
+        table.add_row(
+            str(entry.day),
+            entry.source,
+            f"[{colour}]{entry.state}[/]",
+            *(f"{number:,}" if entry.files else "" for number in (entry.files, entry.rows, entry.rejected)),
+            metered(entry),
+            *landed,
+            "" if entry.is_loaded or not entry.files else "not loaded yet  → energy-assets resume",
+        )
+    out.print(table)
+    counts = Counter(entry.state for entry in known)
+    out.print(", ".join(f"{counts[state]} {state}" for state in State if counts[state]))
+    out.print(
+        "This home is historical: files landed when they were ingested, so none is called late."
+        if calendar.is_historical
+        else f"Late is what landed after 09:00 of the next day in {calendar.timezone}."
+    )
+    out.print("meters: with readings past the gate, of those of the week before")
+
+
+def metered(entry: Delivery) -> str:
+    """Meters of the day, of those of the week before; yellow where some are absent."""
+    if entry.meters is None:
+        return ""
+    if not entry.usual_meters:
+        return f"{entry.meters:,}"
+    text = f"{entry.meters:,} of {entry.usual_meters:,}"
+    return f"[yellow]{text}[/]" if entry.meters < entry.usual_meters else text
 
 
 def print_outcome(outcome: RangeOutcome) -> None:

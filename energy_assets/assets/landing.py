@@ -4,7 +4,8 @@ What belongs here: the landing asset. What does not: dialects (landing/), raw da
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 
@@ -12,10 +13,12 @@ from energy_assets.assets.daily import declared_columns
 from energy_assets.home import Home
 from energy_assets.keys import OWNERS, RAW
 from energy_assets.resources import ledger
+from energy_assets.resources.deliveries import Delivery, State, deliveries, recent_days
 from energy_assets.resources.landing_zone import LandingZone
 from energy_assets.resources.warehouse import Warehouse
 
 SHOWN_FILES = 50
+MARKS = {State.arrived: "🟩", State.partly_late: "🟨", State.late: "🟨", State.missing: "🟥", State.expected: "⬜"}
 
 LANDING_FILES = dg.AssetSpec(
     [RAW, "landing_files"],
@@ -76,6 +79,7 @@ def landing(
             "files still being written": len(listing.unsettled) + counts["changed_while_read"],
             "new contents": counts["new"],
             "rows accepted": counts["rows"],
+            "deliveries": dg.MetadataValue.md(delivery_picture(recent_deliveries(landing_zone, warehouse))),
             "dagster/row_count": warehouse.rows("select count(*) from raw_data.landing_files")[0][0],
         },
     )
@@ -110,6 +114,31 @@ def readable(warehouse: Warehouse) -> dg.AssetCheckResult:
         else "every file could be read",
         metadata={"unreadable": dg.MetadataValue.table(records)} if files else {},
     )
+
+
+def recent_deliveries(landing_zone: LandingZone, warehouse: Warehouse) -> list[Delivery]:
+    calendar = Home.at(landing_zone.home).calendar()
+    return deliveries(warehouse, recent_days(calendar), calendar)
+
+
+def delivery_picture(known: Sequence[Delivery]) -> str:
+    """A Markdown table with a row for each day and a column for each source, newest day first."""
+    if not known:
+        return "nothing was delivered yet"
+    sources = list(dict.fromkeys(delivery.source for delivery in known))
+    by_day: dict[date, list[str]] = {}
+    for delivery in known:
+        by_day.setdefault(delivery.day, []).append(_cell(delivery))
+    rows = [f"| {day} | {' | '.join(cells)} |" for day, cells in sorted(by_day.items(), reverse=True)]
+    return "\n".join([f"| day | {' | '.join(sources)} |", "|---" * (len(sources) + 1) + "|", *rows])
+
+
+def _cell(delivery: Delivery) -> str:
+    if not delivery.files:
+        return f"{MARKS[delivery.state]} {delivery.state}"
+    rejected = f", {delivery.rejected:,} rejected" if delivery.rejected else ""
+    late = "" if delivery.state is State.arrived else f", {delivery.state}"
+    return f"{MARKS[delivery.state]} {delivery.rows:,} rows{rejected}{late}"
 
 
 def widen_calendar(landing_zone: LandingZone, warehouse: Warehouse) -> None:

@@ -1,6 +1,7 @@
 """The ledger of deliveries: which content each path held, which of it counts, and which days it touches.
 
-What belongs here: every statement on raw_data.landing_* and raw_data.rejected_rows. What does not: reading files (landing/).
+What belongs here: every statement on raw_data.landing_* and raw_data.rejected_rows, but the view of whole days
+(deliveries.py). What does not: reading files (landing/).
 """
 
 from __future__ import annotations
