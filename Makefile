@@ -7,14 +7,17 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 MANIFEST := dbt_project/target/manifest.json
 CLI := $(BIN)/energy-assets
+KAGGLE := $(VENV)/tools/kaggle
+KAGGLE_SET := ziya07/smart-meter-electricity-consumption-dataset
+DOWNLOADS := data/kaggle
 
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui doctor test test-all test-e2e bench ge-profile lint format lock clean clean-all
+.PHONY: help install demo up down status ui doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) $(MANIFEST) ## Install into .venv, from the lock, with hashes
 
@@ -67,6 +70,21 @@ bench: install ## Measure beside the bare tools; writes benchmarks/RESULTS.md
 ge-profile: install ## Propose a Great Expectations suite from real days: TABLE=schema.table
 	@test -n "$(TABLE)" || { echo "make ge-profile TABLE=schema.table (a gated table needs no schema)"; exit 1; }
 	@$(CLI) propose-suite "$(TABLE)"
+
+download-data: ## Fetch the public single-meter file with your own Kaggle token
+	@test -n "$$KAGGLE_API_TOKEN$$KAGGLE_KEY" || test -f ~/.kaggle/access_token || test -f "$${KAGGLE_CONFIG_DIR:-$$HOME/.kaggle}/kaggle.json" || { \
+	  echo "no Kaggle token: make one at https://www.kaggle.com/settings/api and save it as ~/.kaggle/access_token,"; \
+	  echo "or set KAGGLE_API_TOKEN; by hand instead: make download-data-manual"; exit 1; }
+	@test -x $(KAGGLE)/bin/kaggle || { echo "installing Kaggle's client into $(KAGGLE)"; $(PYTHON) -m venv $(KAGGLE) && \
+	  $(KAGGLE)/bin/python -m pip install --quiet --disable-pip-version-check "kaggle>=2,<3" six; } # it needs six and does not say so
+	@$(KAGGLE)/bin/kaggle datasets download $(KAGGLE_SET) --path $(DOWNLOADS) --unzip || { \
+	  echo "not downloaded, the last line above says why: is the token valid, the network open? By hand: make download-data-manual"; exit 1; }
+	@echo "next: make demo DATA=$(DOWNLOADS)"
+
+download-data-manual: ## Say how to fetch that file by hand
+	@echo "1. Open https://www.kaggle.com/datasets/$(KAGGLE_SET), read its licence there, and download the archive."
+	@echo "2. Put smart_meter_data.csv from it into $(CURDIR)/$(DOWNLOADS)/"
+	@echo "3. make demo DATA=$(DOWNLOADS)"
 
 lint: install ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
