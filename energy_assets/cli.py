@@ -63,6 +63,10 @@ def choose(
         _chosen["home"] = home
 
 
+mapping_app = typer.Typer(help="Dialects of delivered files.", no_args_is_help=True)
+app.add_typer(mapping_app, name="mapping")
+
+
 class Format(StrEnum):
     table = "table"
     csv = "csv"
@@ -203,6 +207,7 @@ def ingest(
         home = current_or_new()
         if dry_run:
             print_scan(look(directory, home))
+            out.print("nothing was written")
             return
         with progress_bar() as progress:
             ingested = bring_in(directory, home, is_historical=historical, say=say, progress=progress)
@@ -375,6 +380,27 @@ def data_docs() -> None:
         store = warehouse()
         index = build(current(), store)
         out.print(index.as_uri() if index else "no day was judged yet: there is nothing to show", markup=False)
+
+
+@mapping_app.command("new")
+def mapping_new(
+    file: Annotated[Path, typer.Argument(help="A delivered file that no mapping fits.")],
+    save: Annotated[bool, typer.Option("--save", help="Put the draft into the home's mappings.")] = False,
+) -> None:
+    """Draft a mapping for an unknown file, say what each line rests on, and show what the file would become."""
+    from energy_assets.operations.mappings import new_mapping
+
+    with errors():
+        home = current_or_new()
+        tried = new_mapping(file, home, save=save)
+        out.print(tried.draft.text, markup=False)
+        print_scan(tried.report)
+        out.print(
+            f"saved {tried.saved}: check its lines  → energy-assets ingest {file}"
+            if tried.saved
+            else f"nothing was written  → again with --save, which puts it into {home.mappings}",
+            markup=False,
+        )
 
 
 @app.command("propose-suite")
@@ -564,7 +590,6 @@ def print_scan(report: ScanReport) -> None:
         out.print(f"unreadable  {file.path}: {file.message}", markup=False)
     for path, reason in report.refused.items():
         out.print(f"refused {path}: {reason}", markup=False)
-    out.print("nothing was written")
 
 
 def print_deliveries(known: list[Delivery], calendar: Calendar) -> None:

@@ -309,7 +309,7 @@ class Mappings:
         lacks = f"; as {nearest.name} it lacks {', '.join(sorted(nearest.header - set(shown)))}" if nearest else ""
         return (
             f"no mapping fits a file in {folder}/ with the columns {listed or '(none)'}{lacks}: "
-            "rename its columns, or add a mapping for it (docs/landing-contract.md)"
+            "rename its columns, or draft a mapping for it: energy-assets mapping new FILE (docs/landing-contract.md)"
         )
 
 

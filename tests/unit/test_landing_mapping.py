@@ -100,7 +100,7 @@ def test_a_header_that_no_mapping_knows_is_told_with_what_it_lacks(zone: Zone) -
     landed = zone.land_text("meter_id,when,consumption_kwh\nM1,2024-01-01,1\n")
     assert landed.status == "unreadable"
     assert "meter_id, when, consumption_kwh; as canonical_meter_readings it lacks reading_at" in landed.message
-    assert "add a mapping" in landed.message
+    assert "draft a mapping" in landed.message
 
 
 @pytest.mark.parametrize(
