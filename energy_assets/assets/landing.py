@@ -118,7 +118,7 @@ def readable(warehouse: Warehouse) -> dg.AssetCheckResult:
 
 def recent_deliveries(landing_zone: LandingZone, warehouse: Warehouse) -> list[Delivery]:
     calendar = Home.at(landing_zone.home).calendar()
-    return deliveries(warehouse, recent_days(calendar), calendar)
+    return deliveries(warehouse, recent_days(calendar), calendar, with_meters=False)
 
 
 def delivery_picture(known: Sequence[Delivery]) -> str:

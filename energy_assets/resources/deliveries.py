@@ -64,14 +64,20 @@ def recent_days(calendar: Calendar, now: datetime | None = None) -> DayWindow:
 
 
 def deliveries(
-    warehouse: Warehouse, window: DayWindow, calendar: Calendar, now: datetime | None = None
+    warehouse: Warehouse,
+    window: DayWindow,
+    calendar: Calendar,
+    now: datetime | None = None,
+    *,
+    with_meters: bool = True,
 ) -> list[Delivery]:
     """Each day of the window with each source that was ever delivered, a day of which nothing counts included.
 
-    In a historical home files landed when somebody ingested them: nothing is late there.
+    In a historical home files landed when somebody ingested them: nothing is late there. Counting meters is what takes
+    time: a second for thirty days of 10,000 meters, the rest milliseconds.
     """
     rows = warehouse.rows(
-        _query(has_meters=_exists(warehouse, "intermediate.int_readings_daily")),
+        _query(has_meters=with_meters and _exists(warehouse, "intermediate.int_readings_daily")),
         {
             "start": window.start,
             "last": window.last,
