@@ -55,10 +55,10 @@ doctor: install ## Look at the machine and name remedies
 	@$(CLI) doctor
 
 test: install ## Test: a sample of every proof, no root, no browser
-	@$(BIN)/python -m pytest -m "not full and not e2e" -n 2
+	@$(BIN)/python -m pytest -m "not full and not e2e" -n 2 --dist worksteal
 
 test-all: install ## Test: every proof in full
-	@$(BIN)/python -m pytest -m "not e2e" -n 2
+	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist worksteal
 
 test-e2e: install ## Test in a real browser; needs Debian's chromium
 	@command -v chromium >/dev/null || { echo "make test-e2e needs a browser: apt-get install chromium"; exit 1; }

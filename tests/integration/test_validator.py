@@ -597,7 +597,7 @@ def make_tables(database: Connection) -> None:
     database.commit()
     apply_schema(database, database)
     for file in sorted(MODELS.glob("*/*.yml")):
-        for model in yaml.safe_load(file.read_text())["models"]:
+        for model in yaml.safe_load(file.read_text()).get("models", []):
             columns = sql.SQL(", ").join(
                 sql.SQL("{} " + column["data_type"]).format(sql.Identifier(column["name"]))
                 for column in model["columns"]
