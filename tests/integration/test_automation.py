@@ -42,6 +42,7 @@ def test_a_dropped_file_becomes_served_rows_and_a_correction_turns_its_red_day_g
     assert all(run.success for run in second)
 
 
+@pytest.mark.full
 def test_a_day_that_turns_green_is_looked_back_on_as_if_it_had_always_been(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:

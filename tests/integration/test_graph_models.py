@@ -161,6 +161,7 @@ def test_a_model_file_that_was_changed_is_refused_and_can_be_rebuilt(graph: Grap
     assert_same(expected, content(graph.warehouse, graph.serving, ["ml."]))
 
 
+@pytest.mark.full
 def test_another_model_never_takes_the_place_of_a_lost_one(graph: Graph, simulated: Simulated) -> None:
     keys = selections.model()
     graph.deliver(days(1, 8))
