@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from energy_assets.generated import between_markers
 from energy_assets.landing.contract import SOURCES, Column, Source
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "landing-contract.md"
-BEGIN, END = "<!-- begin: generated from energy_assets/landing/contract.py -->", "<!-- end: generated -->"
+BEGIN = "<!-- begin: generated from energy_assets/landing/contract.py -->"
 
 
 def refreshed(text: str) -> str:
     """`text` with what stands between the markers replaced by the contract's tables."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return between_markers(text, BEGIN, tables())
 
 
 def tables() -> str:

@@ -19,7 +19,7 @@ from energy_assets.assets.serving import SERVED
 from energy_assets.keys import GATED, INTERMEDIATE, MARTS, ML, QUALITY, RAW, SERVING, STAGING, VIEWS
 from energy_assets.landing.contract import SOURCES, Source
 from energy_assets.resources.postgres_tables import postgres_tables
-from energy_assets.resources.serving_ddl import ServedColumn, declared_tables, scripts
+from energy_assets.resources.serving_ddl import ServedColumn, scripts, tables_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 REMEDY = "python -m energy_assets.operations.dictionary"
@@ -158,7 +158,7 @@ def _models() -> Iterator[Entry]:
 
 
 def _served(sources: dict[tuple[str, str], Entry]) -> Iterator[Entry]:
-    tables = declared_tables(statement for script in scripts() for statement in script.statements)
+    tables = tables_of(scripts())
     for served in SERVED:
         source = sources[GATED[served.source], served.source]
         yield Entry(
@@ -173,7 +173,7 @@ def _served(sources: dict[tuple[str, str], Entry]) -> Iterator[Entry]:
 
 
 def _migrations() -> Entry:
-    table = declared_tables(statement for script in scripts() for statement in script.statements)["schema_migrations"]
+    table = tables_of(scripts())["schema_migrations"]
     return Entry(
         SERVING,
         table.name,

@@ -7,6 +7,7 @@ translation of dbt's events is used as it is.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -51,7 +52,7 @@ class Dbt(dg.ConfigurableResource):
         """
         os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
         manifest = self._parsed(project, warehouse)
-        arguments = ["--select", *models, "--vars", orjson_text(variables), *self._common_arguments()]
+        arguments = ["--select", *models, "--vars", json.dumps(variables), *self._common_arguments()]
         events = _invoke(context, manifest, ["run", *arguments], tolerated=())
         if context.selected_asset_check_keys:
             # Of tests over several layers, those alone whose other tables stand before these models.
@@ -96,12 +97,6 @@ class Dbt(dg.ConfigurableResource):
             str(target / "logs"),
             "--quiet",
         ]
-
-
-def orjson_text(value: Any) -> str:
-    import orjson
-
-    return orjson.dumps(value).decode()
 
 
 def _invoke(

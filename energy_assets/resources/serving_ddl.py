@@ -67,8 +67,13 @@ def scripts(directory: Path = DDL) -> list[Script]:
 @lru_cache(maxsize=1)
 def served_columns() -> Mapping[str, tuple[ServedColumn, ...]]:
     """The stored columns of each table, in their order."""
-    declared = declared_tables(statement for script in scripts() for statement in script.statements)
+    declared = tables_of(scripts())
     return {name: tuple(column for column in table.columns if column.is_stored) for name, table in declared.items()}
+
+
+def tables_of(made_by: Iterable[Script]) -> dict[str, DeclaredTable]:
+    """The tables that the scripts add up to."""
+    return declared_tables(statement for script in made_by for statement in script.statements)
 
 
 def declared_tables(statements: Iterable[str]) -> dict[str, DeclaredTable]:

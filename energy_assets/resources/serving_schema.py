@@ -20,8 +20,8 @@ from energy_assets.resources.serving_ddl import (
     Script,
     ServedColumn,
     column_type,
-    declared_tables,
     key_expressions,
+    tables_of,
 )
 
 if TYPE_CHECKING:
@@ -78,11 +78,7 @@ def apply_retention(client: Client, scripts: Sequence[Script], days_by_table: Ma
     Only ClickHouse's copy forgets: Postgres keeps its rows, and a day that is served again is dropped again.
     Raises SchemaError for a table that is not partitioned by day here.
     """
-    daily = {
-        name: table.partition_key[0]
-        for name, table in declared_tables(statement for script in scripts for statement in script.statements).items()
-        if table.partition_key
-    }
+    daily = {name: table.partition_key[0] for name, table in tables_of(scripts).items() if table.partition_key}
     if unknown := days_by_table.keys() - daily.keys():
         raise SchemaError(
             f"ENERGY_SERVING_RETENTION_DAYS names {', '.join(sorted(unknown))}: there are {', '.join(sorted(daily))}"
@@ -146,7 +142,7 @@ def missing_scripts(scripts: Sequence[Script], applied: dict[str, Applied]) -> l
 
 def table_drifts(client: Client, scripts: Sequence[Script]) -> list[Drift]:
     """Where tables are not what `scripts` declare, table by table."""
-    declared = declared_tables(statement for script in scripts for statement in script.statements)
+    declared = tables_of(scripts)
     found = _found_tables(client)
     return [
         drift
