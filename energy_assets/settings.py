@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     )
     max_interval_kwh: float = Field(1000.0, gt=0, description="physical limit of one interval's energy")
 
+    max_transformer_interval_kwh: float = Field(
+        10_000.0, gt=0, description="physical limit of the energy that a transformer feeds in one interval"
+    )
+
     row_count_drift: float = Field(
         0.2, ge=0, description="share of the trailing month's median by which a day's row count may differ unwarned"
     )

@@ -116,6 +116,7 @@ def limits(known: Settings) -> Any:
         rejected_share=known.rejected_share_limit,
         completeness=known.expected_completeness,
         max_interval_kwh=known.max_interval_kwh,
+        max_transformer_interval_kwh=known.max_transformer_interval_kwh,
         anomaly_share=known.anomaly_share,
         row_count_drift=known.row_count_drift,
         measure_drift=known.measure_drift,

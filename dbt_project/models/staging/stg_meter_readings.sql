@@ -16,38 +16,14 @@ chosen as (
         version desc nulls last, status_rank nulls last, instant_code nulls first, consumption_kwh desc, interval_minutes, status
 ),
 
--- Where the delivery does not state the interval, it is the meter's closest spacing of that day …
-spacings as (
-    select
-        reading_date,
-        meter_id,
-        extract(epoch from lead(reading_at) over (partition by reading_date, meter_id order by reading_at) - reading_at) / 60 as minutes
-    from chosen
-    where interval_minutes is null
-),
-
-meter_intervals as (
-    select reading_date, meter_id, min(minutes)::smallint as interval_minutes
-    from spacings
-    where minutes in (15, 30, 60, 1440)
-    group by reading_date, meter_id
-),
-
--- … or, for a meter with a single reading, that of most meters; a fleet of single readings is read daily.
-usual_intervals as (
-    select reading_date, mode() within group (order by interval_minutes) as interval_minutes
-    from meter_intervals
-    group by reading_date
-),
+{{ interval_ctes('meter_id') }},
 
 timed as (
     select
         chosen.reading_date,
         chosen.meter_id,
         chosen.reading_at,
-        coalesce(
-            chosen.interval_minutes, meter_intervals.interval_minutes, usual_intervals.interval_minutes, 1440
-        )::smallint as interval_minutes,
+        {{ interval_minutes() }} as interval_minutes,
         chosen.consumption_kwh as delivered_kwh,
         case
             when chosen.consumption_kwh < 0 then 'negative'
@@ -56,7 +32,7 @@ timed as (
             else 'valid'
         end as quality_code
     from chosen
-    left join meter_intervals using (reading_date, meter_id)
+    left join own_intervals using (reading_date, meter_id)
     left join usual_intervals using (reading_date)
 )
 
