@@ -42,11 +42,13 @@ GATED: dict[str, str] = {
     "int_readings_hourly": INTERMEDIATE,
     "int_readings_daily": INTERMEDIATE,
     "int_consumption_features": INTERMEDIATE,
+    "int_transformer_balance": INTERMEDIATE,
     "anomaly_scores": ML,
     "mart_consumption_metrics": MARTS,
     "mart_anomaly_flags": MARTS,
     "mart_load_profile": MARTS,
     "mart_data_quality": MARTS,
+    "mart_transformer_losses": MARTS,
 }
 """Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
 

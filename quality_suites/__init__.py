@@ -35,6 +35,8 @@ class Limits:
     """Energy that no interval of a transformer can physically exceed."""
     anomaly_share: float = 0.01
     """Share of readings that are expected to be anomalous, 0–1; five times as many is worth a warning."""
+    loss_deviations: float = 4.0
+    """So many standard deviations below zero a transformer's non-technical loss is no error of measurement any more."""
     row_count_drift: float = 0.2
     """Share of the trailing month's median by which a day's row count may differ without a warning."""
     measure_drift: float = 0.5
@@ -49,7 +51,7 @@ class Limits:
         for name in ("row_count_drift", "measure_drift", "drift_spreads"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
-        for name in ("max_interval_kwh", "max_transformer_interval_kwh"):
+        for name in ("max_interval_kwh", "max_transformer_interval_kwh", "loss_deviations"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
 
@@ -224,6 +226,13 @@ SUITES: dict[str, Suite] = {
             "One profile per meter, as long as a day, with the energy of the daily table",
         ),
         Suite(
+            "intermediate",
+            "int_transformer_balance",
+            "reading_date",
+            ("transformer_id", "reading_at"),
+            "One row per transformer and interval, balanced or with the reason why not, with the energy of staging",
+        ),
+        Suite(
             "ml",
             "anomaly_scores",
             "reading_date",
@@ -257,6 +266,13 @@ SUITES: dict[str, Suite] = {
             "reading_date",
             ("rule", "area_id"),
             "One row per rule and area, whether it hit anything or not",
+        ),
+        Suite(
+            "marts",
+            "mart_transformer_losses",
+            "loss_date",
+            ("transformer_id",),
+            "One row per transformer, whose parts add up, and none that gives out more than came in",
         ),
     )
 }

@@ -22,6 +22,18 @@ from energy_assets.settings import Settings, settings
 
 LAYERS = ("staging", "intermediate", "marts")
 
+MODEL_SETTINGS = (
+    "max_interval_kwh",
+    "max_transformer_interval_kwh",
+    "power_factor",
+    "technical_loss_share",
+    "technical_loss_error_share",
+    "transformer_meter_class_pct",
+    "meter_class_pct",
+    "estimate_error_share",
+)
+"""Settings that models compute with, under their own names; dbt_project.yml holds the same defaults for dbt by hand."""
+
 PROJECT = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR)
 
 
@@ -82,9 +94,8 @@ def dbt_variables(window: DayWindow, timezone: str, known: Settings, run_id: str
         "window_start": window.start.isoformat(),
         "window_end": window.end.isoformat(),
         "timezone": timezone,
-        "max_interval_kwh": known.max_interval_kwh,
-        "max_transformer_interval_kwh": known.max_transformer_interval_kwh,
         "run_id": run_id,
+        **{name: getattr(known, name) for name in MODEL_SETTINGS},
     }
 
 

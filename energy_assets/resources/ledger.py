@@ -136,6 +136,16 @@ def stale_days(warehouse: Warehouse) -> dict[date, dict[str, str]]:
     return stale
 
 
+def has_delivered(warehouse: Warehouse, source: Source) -> bool:
+    """Whether any file ever brought a row of the source, readable or not."""
+    return warehouse.rows(
+        "select exists (select from raw_data.landing_parts where source = %(source)s)"
+        " or exists (select from raw_data.rejected_rows where source = %(source)s)"
+        " or exists (select from raw_data.record_states where source = %(source)s)",
+        {"source": source.name},
+    )[0][0]
+
+
 def record_count(warehouse: Warehouse, source: Source) -> int:
     """Delivered rows of a source of records."""
     from psycopg2 import sql

@@ -1,6 +1,7 @@
 {{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id', 'reading_at'], by_day=true) }}
 
 -- One row per meter and instant: of several deliveries the one that counts, its energy in Wh, and whether it is accepted.
+-- Energy is that of the customer: what a meter behind current transformers counts is multiplied as the register says.
 with delivered as (
     select reading_date, meter_id, reading_at, consumption_kwh, interval_minutes, status, status_rank, version, instant_code
     from {{ source('raw_data', 'meter_readings') }}
@@ -25,15 +26,17 @@ timed as (
         chosen.reading_at,
         {{ interval_minutes() }} as interval_minutes,
         chosen.consumption_kwh as delivered_kwh,
+        coalesce(meters.ct_multiplier, 1) as ct_multiplier,
         case
             when chosen.consumption_kwh < 0 then 'negative'
-            when chosen.consumption_kwh > {{ var('max_interval_kwh') }} then 'above_limit'
+            when chosen.consumption_kwh * coalesce(meters.ct_multiplier, 1) > {{ var('max_interval_kwh') }} then 'above_limit'
             when chosen.instant_code = 'fold_assumed' then 'fold_assumed'
             else 'valid'
         end as quality_code
     from chosen
     left join own_intervals using (reading_date, meter_id)
     left join usual_intervals using (reading_date)
+    left join {{ ref('stg_meters') }} as meters using (reading_date, meter_id)
 )
 
 select
@@ -42,6 +45,6 @@ select
     reading_at,
     interval_minutes,
     delivered_kwh,
-    case when quality_code not in ('negative', 'above_limit') then round(delivered_kwh * 1000)::bigint end as accepted_wh,
+    case when quality_code not in ('negative', 'above_limit') then round(delivered_kwh * 1000 * ct_multiplier)::bigint end as accepted_wh,
     quality_code
 from timed
