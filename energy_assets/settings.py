@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         4.0, gt=0, description="standard deviations below zero from which a transformer's loss makes its day red"
     )
 
+    validation_rules: dict[str, dict[str, bool | float]] = Field(
+        default_factory=dict,
+        description='rules of validation that are off or have other thresholds, by name, {"unit": {"least_kw": 60}}',
+    )
+
     row_count_drift: float = Field(
         0.2, ge=0, description="share of the trailing month's median by which a day's row count may differ unwarned"
     )
@@ -155,6 +160,14 @@ class Settings(BaseSettings):
     @property
     def alert_recipients(self) -> tuple[str, ...]:
         return tuple(address.strip() for address in (self.alert_email_to or "").split(",") if address.strip())
+
+    @field_validator("validation_rules")
+    @classmethod
+    def _are_rules(cls, overrides: dict[str, dict[str, bool | float]]) -> dict[str, dict[str, bool | float]]:
+        from ml.validation.rules import rules
+
+        rules(overrides)
+        return overrides
 
     @field_validator("serving_retention_days")
     @classmethod

@@ -1,8 +1,9 @@
 {{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id']) }}
 
--- One row per meter and day: its energy, its peak, and how much of the day was delivered.
+-- One row per meter and day: its energy, its peak, and how much of the day was delivered. A reading that overlaps another
+-- fills no interval of its own.
 with readings as (
-    select reading_date, meter_id, reading_at, interval_minutes, accepted_wh
+    select reading_date, meter_id, reading_at, interval_minutes, accepted_wh, quality_code
     from {{ ref('stg_meter_readings') }}
     where {{ in_window('reading_date') }}
 ),
@@ -12,7 +13,7 @@ daily as (
         reading_date,
         meter_id,
         min(interval_minutes)                                                             as interval_minutes,
-        count(*)::smallint                                                                as reading_count,
+        count(*) filter (where quality_code is distinct from 'interval_size')::smallint   as reading_count,
         count(accepted_wh)::smallint                                                      as accepted_count,
         coalesce(sum(accepted_wh), 0)::bigint                                             as total_wh,
         max(accepted_wh)                                                                  as peak_wh,

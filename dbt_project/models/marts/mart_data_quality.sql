@@ -71,7 +71,7 @@ select
     round(100.0 * coalesce(hits.hit_count, 0) / nullif(expected.expected_count, 0), 3) as share_pct
 from days
 cross join (
-    values ('missing'), ('negative'), ('above_limit'), ('fold_assumed'), ('duplicate'), ('rejected')
+    values ('missing'), ('negative'), ('above_limit'), ('interval_size'), ('unit'), ('fold_assumed'), ('duplicate'), ('rejected')
 ) as rules (rule)
 left join hits on hits.reading_date = days.reading_date and hits.rule = rules.rule
 left join expected on expected.reading_date = days.reading_date
