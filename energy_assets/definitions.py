@@ -14,6 +14,7 @@ from energy_assets.assets.landing import landing, readable
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
+from energy_assets.assets.validation import VALIDATION_ASSETS
 from energy_assets.automation.alerts import red_days_alert
 from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
@@ -43,6 +44,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             landing,
             *RAW_ASSETS,
             *LAYER_ASSETS,
+            *VALIDATION_ASSETS,
             anomaly_model,
             anomaly_scores,
             *SERVED_ASSETS,

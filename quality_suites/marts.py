@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ml.validation.rules import rules as rules_of_validation
 from quality_suites.columns import BIGINT, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
 from quality_suites.ml import ANOMALY_TYPES
-from quality_suites.staging import REFUSED_CODES
 
 if TYPE_CHECKING:
     from quality_suites import Limits
     from quality_suites.expectations import DayExpectation, Rules
 
 DAY_TYPES = ("workday", "saturday", "sunday")
-QUALITY_RULES = ("missing", *REFUSED_CODES, "fold_assumed", "duplicate", "rejected")
+QUALITY_RULES = tuple(rules_of_validation())
 ROUNDING_KWH = 0.5
 """What rounding of deliveries to a Wh or ten can amount to in a transformer's day."""
 LAST_MINUTE = 25 * 60 - 15

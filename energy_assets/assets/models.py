@@ -101,10 +101,12 @@ def dbt_variables(window: DayWindow, timezone: str, known: Settings, run_id: str
     }
 
 
-def rule_variables(known: Settings) -> dict[str, bool | float]:
-    """Whether each rule that staging applies is on, and its thresholds: `unit_enabled`, `unit_least_kw`, …"""
-    told = [rule for rule in rules(known.validation_rules).values() if rule.told_by == "staging"]
+def rule_variables(known: Settings) -> dict[str, Any]:
+    """The rules that are on; and, of those that staging applies, `unit_enabled`, `unit_least_kw`, …"""
+    every = rules(known.validation_rules).values()
+    told = [rule for rule in every if rule.told_by == "staging"]
     return {
+        "validation_rules": [{"name": rule.name, "needs": list(rule.needs)} for rule in every if rule.enabled],
         **{f"{rule.name}_enabled": rule.enabled for rule in told if not rule.is_required},
         **{f"{rule.name}_{name}": limit.value for rule in told for name, limit in rule.thresholds.items()},
     }

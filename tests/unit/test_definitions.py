@@ -19,6 +19,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
 from energy_assets.assets.daily import declared_columns
 from energy_assets.assets.serving import SERVED
+from energy_assets.assets.validation import LOOKED_BACK_ON
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of
 from energy_assets.automation.freshness import (
     FRESHNESS_CHECKS,
@@ -30,7 +31,18 @@ from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.definitions import build_defs
 from energy_assets.home import Calendar
-from energy_assets.keys import GATED, ML, QUALITY, RAW, SERVING, VIEWS, checkpoint_key, is_gated, table_key
+from energy_assets.keys import (
+    ESTIMATE_LOOKBACK_DAYS,
+    GATED,
+    ML,
+    QUALITY,
+    RAW,
+    SERVING,
+    VIEWS,
+    checkpoint_key,
+    is_gated,
+    table_key,
+)
 from energy_assets.landing.schemas import ARROW_TYPES
 from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.due import Edge, Work
@@ -142,6 +154,11 @@ def test_the_scores_table_is_declared_as_it_is_made() -> None:
 def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
     looks_back = {
         ("int_consumption_features", "anomaly_scores"): HISTORY_DAYS,
+        ("int_consumption_features", "int_reading_estimates"): ESTIMATE_LOOKBACK_DAYS,
+        **{
+            (table, "int_validation_hits"): ESTIMATE_LOOKBACK_DAYS
+            for table in ("int_consumption_features", *LOOKED_BACK_ON)
+        },
         ("int_readings_daily", "mart_consumption_metrics"): 28,
         ("outages", "stg_outages"): 14,
     }

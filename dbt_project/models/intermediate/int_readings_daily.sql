@@ -1,7 +1,7 @@
 {{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id']) }}
 
 -- One row per meter and day: its energy, its peak, and how much of the day was delivered. A reading that overlaps another
--- fills no interval of its own.
+-- fills no interval of its own. What was estimated stands beside what was measured, never in it.
 with readings as (
     select reading_date, meter_id, reading_at, interval_minutes, accepted_wh, quality_code
     from {{ ref('stg_meter_readings') }}
@@ -23,6 +23,13 @@ daily as (
     group by reading_date, meter_id
 ),
 
+estimates as (
+    select reading_date, meter_id, sum(estimated_wh)::bigint as estimated_wh
+    from {{ source('intermediate', 'int_reading_estimates') }}
+    where {{ in_window('reading_date') }}
+    group by reading_date, meter_id
+),
+
 counted as (
     select *, {{ day_intervals('reading_date', 'interval_minutes') }}::smallint as expected_count
     from daily
@@ -36,8 +43,10 @@ select
     accepted_count,
     expected_count,
     total_wh,
+    coalesce(estimates.estimated_wh, 0)::bigint as estimated_wh,
     peak_wh,
     peak_at,
     min_wh,
     accepted_count >= expected_count as is_complete
 from counted
+left join estimates using (reading_date, meter_id)
