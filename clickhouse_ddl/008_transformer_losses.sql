@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS energy_analytics.transformer_losses
     deviation_kwh               Float64                COMMENT 'Standard deviation of that by what meters may err by, in kWh',
     non_technical_loss_low_kwh  Float64                COMMENT 'Lower end of its 90 % interval in kWh',
     non_technical_loss_high_kwh Float64                COMMENT 'Upper end of its 90 % interval in kWh',
-    non_technical_loss_pct      Nullable(Float64)      COMMENT 'Non-technical loss as a percentage of the energy that came in'
+    non_technical_loss_pct      Nullable(Float64)      COMMENT 'Non-technical loss as a percentage of the energy that came in',
+    is_plausible                Bool                   COMMENT 'Whether the loss can be: false where the meters say clearly more than came in'
 )
 ENGINE = MergeTree
 PARTITION BY loss_date

@@ -95,8 +95,11 @@ class Settings(BaseSettings):
     estimate_error_share: float = Field(
         0.3, ge=0, description="share of itself by which estimated energy may be wrong, one standard deviation"
     )
-    loss_gate_deviations: float = Field(
-        4.0, gt=0, description="standard deviations below zero from which a transformer's loss makes its day red"
+    implausible_loss_deviations: float = Field(
+        4.0, gt=0, description="standard deviations below zero from which a transformer's loss cannot be"
+    )
+    implausible_loss_share: float = Field(
+        0.2, ge=0, le=1, description="share of a day's energy behind such transformers from which the day is red"
     )
 
     row_count_drift: float = Field(

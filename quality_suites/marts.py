@@ -16,8 +16,27 @@ if TYPE_CHECKING:
 
 DAY_TYPES = ("workday", "saturday", "sunday")
 QUALITY_RULES = ("missing", "negative", "above_limit", "fold_assumed", "duplicate", "rejected")
-ROUNDING_KWH = 0.5
-"""What rounding of deliveries to a Wh or ten can amount to in a transformer's day."""
+SUSPECTS = """
+    select 'transformer_id=' || losses.transformer_id || ': ' || round(losses.metered_kwh, 1) || ' kWh metered, '
+        || round(losses.energy_in_kwh, 1) || ' came in; suspects '
+        || coalesce((
+            select string_agg(suspect.meter_id || ' (' || round(suspect.total_wh / 1000.0, 1) || ' kWh'
+                || case when suspect.ct_multiplier <> 1 then ', multiplier ' || round(suspect.ct_multiplier, 2) else '' end || ')', ', ')
+            from (
+                select meter_id, daily.total_wh, registered.ct_multiplier
+                from staging.stg_meters as registered
+                join intermediate.int_readings_daily as daily using (reading_date, meter_id)
+                where reading_date = {day} and registered.transformer_id = losses.transformer_id
+                order by registered.ct_multiplier = 1, abs(daily.total_wh + 1000 * losses.non_technical_loss_kwh), meter_id
+                limit 3
+            ) as suspect
+        ), 'none')
+    from {batch} as losses
+    where not is_plausible
+    order by non_technical_loss_kwh
+"""
+"""Transformers whose balance cannot be, each with the meters that alone could account for what is too much: those behind
+current transformers first, then the nearest in energy."""
 LAST_MINUTE = 25 * 60 - 15
 """Start of the last quarter hour of the longest day, in minutes from midnight."""
 
@@ -250,30 +269,19 @@ def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation
                 from {batch} as day_rows order by transformer_id
             """,
         ),
-        # The suspects: meters that alone account for what is too much, the nearest first.
         rules.no_rows_from(
             "no-energy-from-nowhere",
-            """
-                select 'transformer_id=' || losses.transformer_id || ': ' || losses.metered_kwh || ' kWh metered, '
-                    || losses.energy_in_kwh || ' came in; suspects '
-                    || coalesce((
-                        select string_agg(suspect.meter_id || ' (' || round(suspect.total_wh / 1000.0, 1) || ' kWh'
-                            || case when suspect.ct_multiplier <> 1 then ', multiplier ' || round(suspect.ct_multiplier, 2) else '' end || ')', ', ')
-                        from (
-                            select meter_id, daily.total_wh, registered.ct_multiplier
-                            from staging.stg_meters as registered
-                            join intermediate.int_readings_daily as daily using (reading_date, meter_id)
-                            where reading_date = {day} and registered.transformer_id = losses.transformer_id
-                            order by registered.ct_multiplier = 1, abs(daily.total_wh + 1000 * losses.non_technical_loss_kwh), meter_id
-                            limit 3
-                        ) as suspect
-                    ), 'none')
-                from {batch} as losses
-                where non_technical_loss_kwh < -{deviations} * deviation_kwh - {slack_kwh}
-                order by non_technical_loss_kwh
-            """,
+            SUSPECTS,
             fault="transformers whose meters say more than came in: a meter is mapped to the wrong one, or multiplied wrongly",
-            deviations=limits.loss_deviations,
-            slack_kwh=ROUNDING_KWH,
+            severity="warning",
+        ),
+        rules.share(
+            "implausible-share",
+            part="sum(energy_in_kwh) filter (where not is_plausible)",
+            whole="sum(energy_in_kwh)",
+            maximum=limits.implausible_loss_share,
+            fault="of the energy behind transformers whose meters say more than came in",
+            sample=SUSPECTS,
+            column="is_plausible",
         ),
     ]

@@ -34,3 +34,6 @@
     + power({{ estimated_wh }} * {{ var('estimate_error_share') }}, 2)
   )
 {%- endmacro %}
+
+{# What rounding of deliveries to a Wh or ten can amount to in a transformer's day. #}
+{% macro rounding_wh() -%} 500 {%- endmacro %}

@@ -31,6 +31,7 @@ MODEL_SETTINGS = (
     "transformer_meter_class_pct",
     "meter_class_pct",
     "estimate_error_share",
+    "implausible_loss_deviations",
 )
 """Settings that models compute with, under their own names; dbt_project.yml holds the same defaults for dbt by hand."""
 

@@ -130,7 +130,7 @@ def limits(known: Settings) -> Any:
         max_interval_kwh=known.max_interval_kwh,
         max_transformer_interval_kwh=known.max_transformer_interval_kwh,
         anomaly_share=known.anomaly_share,
-        loss_deviations=known.loss_gate_deviations,
+        implausible_loss_share=known.implausible_loss_share,
         row_count_drift=known.row_count_drift,
         measure_drift=known.measure_drift,
         drift_spreads=known.drift_spreads,

@@ -75,5 +75,6 @@ select
     round((deviation_wh / 1000.0)::numeric, 3)            as deviation_kwh,
     round(((non_technical_loss_wh - 1.645 * deviation_wh) / 1000.0)::numeric, 3) as non_technical_loss_low_kwh,
     round(((non_technical_loss_wh + 1.645 * deviation_wh) / 1000.0)::numeric, 3) as non_technical_loss_high_kwh,
-    round(100.0 * non_technical_loss_wh / nullif(energy_in_wh, 0), 2) as non_technical_loss_pct
+    round(100.0 * non_technical_loss_wh / nullif(energy_in_wh, 0), 2) as non_technical_loss_pct,
+    non_technical_loss_wh >= -{{ var('implausible_loss_deviations') }} * deviation_wh - {{ rounding_wh() }} as is_plausible
 from judged
