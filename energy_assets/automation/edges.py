@@ -12,7 +12,7 @@ from energy_assets.assets.anomaly import anomaly_scores
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
-from energy_assets.keys import GATED, ML, QUALITY, SERVING, checkpoint_key, is_gated
+from energy_assets.keys import GATED, ML, QUALITY, REFERENCE, SERVING, checkpoint_key, is_gated
 from energy_assets.resources.due import Edge, Work
 
 
@@ -31,11 +31,18 @@ def edges_of(assets: Iterable[dg.AssetsDefinition]) -> Iterator[Edge]:
 
 
 def writers_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, tuple[dg.AssetKey, ...]]:
-    """What to run for a day of each table: its asset, and what that depends on without a gate between (a week's model)."""
+    """What to run for a day of each table: its asset, and what that depends on without a gate between (a week's model).
+
+    Reference tables have no days: bringing the stores up loads them.
+    """
     return {
         name_of(spec.key): (
             spec.key,
-            *(dep.asset_key for dep in spec.deps if dep.asset_key.path[0] != QUALITY and not is_gated(dep.asset_key)),
+            *(
+                dep.asset_key
+                for dep in spec.deps
+                if dep.asset_key.path[0] not in (QUALITY, REFERENCE) and not is_gated(dep.asset_key)
+            ),
         )
         for definition in assets
         for spec in definition.specs

@@ -1,7 +1,7 @@
 """The Postgres tables that this platform writes itself (dbt makes those of its models).
 
-What belongs here: applying `postgres_ddl/*.sql` and the raw tables derived from the landing contract; idempotent.
-What does not: roles and databases (embedded/), models (dbt_project/), anything about ClickHouse (clickhouse_ddl/).
+What belongs here: applying `postgres_ddl/*.sql`, the raw tables derived from the landing contract and the reference tables; idempotent.
+What does not: roles and databases (embedded/), models (dbt_project/), reading seeds (seeds.py), ClickHouse (clickhouse_ddl/).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from energy_assets.landing.contract import SOURCES, Source
+from energy_assets.resources.seeds import load_seeds
 
 if TYPE_CHECKING:
     from psycopg2 import sql
@@ -29,6 +30,7 @@ def apply_schema(loader: Connection, transformer: Connection) -> None:
         _execute(owner, sql.SQL(script.read_text()))
     for source in SOURCES:
         _execute(loader, raw_table(source))
+    load_seeds(transformer)
 
 
 def raw_table(source: Source) -> sql.Composed:

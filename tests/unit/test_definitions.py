@@ -30,7 +30,7 @@ from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.definitions import build_defs
 from energy_assets.home import Calendar
-from energy_assets.keys import GATED, ML, QUALITY, RAW, SERVING, VIEWS, checkpoint_key, is_gated, table_key
+from energy_assets.keys import GATED, ML, QUALITY, RAW, REFERENCE, SERVING, VIEWS, checkpoint_key, is_gated, table_key
 from energy_assets.landing.schemas import ARROW_TYPES
 from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.due import Edge, Work
@@ -38,7 +38,12 @@ from ml.anomaly import HISTORY_DAYS
 from ml.anomaly.scores import SCHEMA
 from quality_suites import SUITES
 
-UNPARTITIONED = {dg.AssetKey([RAW, "landing_files"]), dg.AssetKey([RAW, "rejected_rows"])}
+UNPARTITIONED = {
+    dg.AssetKey([RAW, "landing_files"]),
+    dg.AssetKey([RAW, "rejected_rows"]),
+    dg.AssetKey([REFERENCE, "tariffs"]),
+    dg.AssetKey([REFERENCE, "tariff_tiers"]),
+}
 HEAVY = ("great_expectations", "sklearn", "chdb", "skops", "pandas")
 
 
