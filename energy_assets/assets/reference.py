@@ -34,8 +34,8 @@ def reference_tables(context: dg.AssetExecutionContext, warehouse: Warehouse, db
 
     Bringing the stores up has loaded them as a rule: what is left to do here is to say so.
     """
-    with warehouse.transaction() as connection:
-        load_seeds(connection)
+    with warehouse.transaction() as connection, connection.cursor() as cursor:
+        load_seeds(cursor)
     known = seeds()
     chosen = [seed for seed in known if key_of(seed) in context.selected_asset_keys]
     fresh = [seed for seed in chosen if seed.version != recorded_version(context, key_of(seed))]

@@ -30,7 +30,8 @@ def apply_schema(loader: Connection, transformer: Connection) -> None:
         _execute(owner, sql.SQL(script.read_text()))
     for source in SOURCES:
         _execute(loader, raw_table(source))
-    load_seeds(transformer)
+    with transformer, transformer.cursor() as cursor:
+        load_seeds(cursor)
 
 
 def raw_table(source: Source) -> sql.Composed:

@@ -19,7 +19,6 @@ from energy_assets.keys import REFERENCE
 from energy_assets.resources.dbt import PROJECT_DIR
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
 SEEDS_DIR = PROJECT_DIR / "seeds"
@@ -63,14 +62,13 @@ def seeds(directory: Path = SEEDS_DIR) -> tuple[Seed, ...]:
     )
 
 
-def load_seeds(transformer: Connection, wanted: tuple[Seed, ...] | None = None) -> list[str]:
-    """Have the reference tables hold their files' rows, all in one transaction; the names of those that were loaded now.
+def load_seeds(cursor: Cursor, wanted: tuple[Seed, ...] | None = None) -> list[str]:
+    """Have the reference tables hold their files' rows, in the cursor's transaction; the names of those that were loaded now.
 
-    A table that holds its file's version already is left alone. Two processes take turns. Raises StoreError, naming file and
-    line, where a file cannot be loaded: the tables then stay as they were.
+    `cursor` is the transformer's. A table that holds its file's version already is left alone. Two processes take turns.
+    Raises StoreError, naming file and line, where a file cannot be loaded: rolled back, the tables stay as they were.
     """
-    with transformer, transformer.cursor() as cursor:
-        return [seed.name for seed in sorted(wanted or seeds(), key=lambda s: s.name) if _load(cursor, seed)]
+    return [seed.name for seed in sorted(wanted or seeds(), key=lambda seed: seed.name) if _load(cursor, seed)]
 
 
 def _load(cursor: Cursor, seed: Seed) -> bool:
