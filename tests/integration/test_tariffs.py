@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -35,34 +36,34 @@ Row = tuple[str, date, str | None, int, int]
 
 
 @pytest.fixture(scope="module")
-def compiled(graph_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Compile:
+def compiled(graph_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compile]:
     """What dbt makes of SQL that calls the project's macros."""
     from dbt.cli.main import dbtRunner
 
     target = tmp_path_factory.mktemp("dbt")
-    urls = connections(graph_home, settings())
+    places = [
+        "--project-dir",
+        PROJECT_DIR,
+        "--profiles-dir",
+        PROJECT_DIR,
+        "--target-path",
+        target,
+        "--log-path",
+        target,
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in connection_variables(connections(graph_home, settings()).transformer_dsn).items():
+            patch.setenv(name, value)
+        parsed = dbtRunner().invoke(["--quiet", "parse", *map(str, places)]).result
 
-    def compile_(sql: str, window: DayWindow = ANY_WINDOW, **known: str) -> str:
-        variables = dbt_variables(window, "Africa/Douala", settings().model_copy(update=known), "test")
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in connection_variables(urls.transformer_dsn).items():
-                patch.setenv(name, value)
-            arguments = ["--quiet", "compile", "--inline", sql, "--vars", json.dumps(variables)]
-            places = [
-                "--project-dir",
-                PROJECT_DIR,
-                "--profiles-dir",
-                PROJECT_DIR,
-                "--target-path",
-                target,
-                "--log-path",
-                target,
-            ]
-            result = dbtRunner().invoke([*arguments, *map(str, places)])
-        assert result.success, result.exception
-        return result.result.results[0].node.compiled_code
+        def compile_(sql: str, window: DayWindow = ANY_WINDOW, **known: str) -> str:
+            variables = dbt_variables(window, "Africa/Douala", settings().model_copy(update=known), "test")
+            arguments = ["--quiet", "compile", "--inline", sql, "--vars", json.dumps(variables), *map(str, places)]
+            result = dbtRunner(manifest=deepcopy(parsed)).invoke(arguments)
+            assert result.success, result.exception
+            return result.result.results[0].node.compiled_code
 
-    return compile_
+        yield compile_
 
 
 @pytest.fixture
