@@ -42,14 +42,14 @@ def reference_tables(context: dg.AssetExecutionContext, warehouse: Warehouse, db
     if not fresh:
         context.log.info("the reference tables are those of their last materialization")
         return
+    # Before anything is recorded: a version whose tests could not run is tried again. And all of them, since what is said
+    # of one table is often said of how it fits another.
+    judged = dbt.test(context, warehouse, nodes=[seed.name for seed in known], translator=_translator, project=PROJECT)
     for seed in fresh:
         yield dg.MaterializeResult(
             asset_key=key_of(seed), metadata={VERSION: seed.version, **shown(seed, sources_of(warehouse, seed))}
         )
-    # All of them: what is said of one is often said of how it fits another.
-    yield from dbt.test(
-        context, warehouse, nodes=[seed.name for seed in known], translator=_translator, project=PROJECT
-    )
+    yield from judged
 
 
 def sources_of(warehouse: Warehouse, seed: Seed) -> list[tuple[str, ...]]:
