@@ -6,13 +6,13 @@ What belongs here: selections, and requesting the chain for a range of days. Wha
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from energy_assets.assets.landing import LANDING_FILES, REJECTED_ROWS
+from energy_assets.assets.landing import LANDED
 from energy_assets.assets.reference import reference_tables
 from energy_assets.automation.freshness import FRESHNESS_CHECKS
 from energy_assets.days import DayWindow
 from energy_assets.partitions import DAILY
 
-LANDING_SELECTION = dg.AssetSelection.assets(LANDING_FILES.key, REJECTED_ROWS.key, reference_tables)
+LANDING_SELECTION = dg.AssetSelection.assets(*LANDED, reference_tables)
 
 LANDING_JOB = dg.define_asset_job(
     "landing",
