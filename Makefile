@@ -33,7 +33,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  echo "installed in $$((SECONDS - started)) s"
 	@touch $@
 
-$(MANIFEST): $(INSTALLED) $(shell find dbt_project/models dbt_project/macros dbt_project/tests dbt_project/*.yml -type f)
+$(MANIFEST): $(INSTALLED) $(shell find dbt_project/models dbt_project/macros dbt_project/seeds dbt_project/tests dbt_project/*.yml -type f)
 	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
 	@touch $@
 

@@ -13,6 +13,7 @@ from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_model, ano
 from energy_assets.assets.landing import landing, readable
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
+from energy_assets.assets.reference import reference_tables
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
 from energy_assets.automation.alerts import red_days_alert
 from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
@@ -41,6 +42,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[
             landing,
+            reference_tables,
             *RAW_ASSETS,
             *LAYER_ASSETS,
             anomaly_model,

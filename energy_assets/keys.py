@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+REFERENCE = "reference"
 RAW = "raw_data"
 STAGING = "staging"
 INTERMEDIATE = "intermediate"

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         GENERIC,
         description="context whose thresholds hold where no single setting says otherwise; quality.md lists them",
     )
+    default_tariff: str = Field(
+        "flat", min_length=1, description="tariff (reference.tariffs) of a meter of which no register names another"
+    )
     rejected_share_limit: float = Field(0.01, ge=0, le=1, description="share of a day's rows that may be rejected")
     expected_completeness: float = Field(
         0.9, ge=0, le=1, description="share of expected readings below which a day is warned of"

@@ -13,7 +13,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from energy_assets.assets.daily import DAYS_POOL, report_row_counts
 from energy_assets.assets.landing import LANDED
 from energy_assets.days import DayWindow
-from energy_assets.keys import OWNERS, VIEWS, checkpoint_key, is_gated
+from energy_assets.keys import OWNERS, REFERENCE, VIEWS, checkpoint_key, is_gated
 from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
 from energy_assets.resources.dbt import PROJECT_DIR, Dbt
 from energy_assets.resources.gates import require_readable
@@ -32,6 +32,7 @@ MODEL_SETTINGS = (
     "meter_class_pct",
     "estimate_error_share",
     "implausible_loss_deviations",
+    "default_tariff",
 )
 """Settings that models compute with, under their own names; dbt_project.yml holds the same defaults for dbt by hand."""
 
@@ -60,24 +61,31 @@ class LayerTranslator(DagsterDbtTranslator):
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
-        config = manifest["nodes"].get(unique_id, {}).get("config", {})
+        node = manifest["nodes"].get(unique_id, {})
+        config = node.get("config", {})
+        by_day = (
+            {}
+            if node.get("resource_type") == "seed"
+            else {"partition_expr": config.get("date_column") or "reading_date"}
+        )
         return spec.replace_attributes(
             deps=list(dependencies(spec, config)),
             owners=OWNERS,
             kinds={"dbt", "postgres"},
-            metadata={**spec.metadata, "partition_expr": config.get("date_column") or "reading_date"},
+            metadata={**spec.metadata, **by_day},
         )
 
 
 def dependencies(spec: dg.AssetSpec, config: Mapping[str, Any]) -> Iterator[dg.AssetDep]:
     """What a model reads: gated tables behind their checkpoints, as far back as its config says; verdicts are no table.
 
-    A view shows open days alone, whenever it is asked: it stands beside its table, not behind the gate.
+    A view shows open days alone, whenever it is asked: it stands beside its table, not behind the gate. A reference table has no
+    days, hence no gate.
     """
     lookback_days = config.get("meta", {}).get("lookback_days", {})
     for dep in spec.deps:
         table = dep.asset_key.path[-1]
-        if dep.asset_key in LANDED:
+        if dep.asset_key in LANDED or dep.asset_key.path[0] == REFERENCE:
             yield dep
         if not is_gated(dep.asset_key):
             continue

@@ -20,6 +20,7 @@ from energy_assets.embedded.errors import StoreError
 
 OWNERS = {
     "raw_data": "loader",
+    "reference": "transformer",
     "staging": "transformer",
     "intermediate": "transformer",
     "ml": "transformer",
@@ -30,6 +31,7 @@ OWNERS = {
 
 READERS = {
     "raw_data": ("transformer",),
+    "reference": ("loader", "bi"),
     "staging": ("loader",),
     "intermediate": ("loader", "bi"),
     "ml": ("loader", "bi"),

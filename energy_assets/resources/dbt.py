@@ -55,9 +55,25 @@ class Dbt(dg.ConfigurableResource):
         arguments = ["--select", *models, "--vars", json.dumps(variables), *self._common_arguments()]
         events = _invoke(context, manifest, ["run", *arguments], tolerated=())
         if context.selected_asset_check_keys:
-            # Of tests over several layers, those alone whose other tables stand before these models.
-            chosen = ["test", "--indirect-selection", "buildable", "--exclude", "test_type:unit", *arguments]
-            events += _invoke(context, manifest, chosen, tolerated=("fail", "warn"))
+            events += _tested(context, manifest, arguments)
+        return [translated for event in events for translated in _translated(event, context, translator, project)]
+
+    def test(
+        self,
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        *,
+        nodes: Sequence[str],
+        translator: DagsterDbtTranslator,
+        project: DbtProject,
+    ) -> list[Any]:
+        """Run the tests of `nodes`, tables that hold no days, and return Dagster's event for each, a failing one like any other.
+
+        Raises dg.Failure where a test cannot run.
+        """
+        os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
+        manifest = self._parsed(project, warehouse)
+        events = _tested(context, manifest, ["--select", *nodes, *self._common_arguments()])
         return [translated for event in events for translated in _translated(event, context, translator, project)]
 
     def column_lineage(
@@ -97,6 +113,12 @@ class Dbt(dg.ConfigurableResource):
             str(target / "logs"),
             "--quiet",
         ]
+
+
+def _tested(context: dg.AssetExecutionContext, manifest: Manifest, arguments: list[str]) -> list[dict[str, Any]]:
+    # Of tests over several tables, those alone whose other tables stand before these.
+    chosen = ["test", "--indirect-selection", "buildable", "--exclude", "test_type:unit", *arguments]
+    return _invoke(context, manifest, chosen, tolerated=("fail", "warn"))
 
 
 def _invoke(
@@ -160,7 +182,7 @@ def _stored(project: DbtProject, database: str) -> Manifest | None:
 
 def _sources(project_dir: Path) -> Iterator[Path]:
     yield from project_dir.glob("*.yml")
-    for folder in ("models", "macros", "tests"):
+    for folder in ("models", "macros", "seeds", "tests"):
         yield from (path for path in (project_dir / folder).rglob("*") if path.is_file())
 
 

@@ -200,6 +200,8 @@ def test_every_day_of_every_asset_says_how_many_rows_it_has(graph: Graph) -> Non
     assert {event.asset_key.path[-1]: "dagster/row_count" in event.materialization.metadata for event in events} == {
         "landing_files": True,
         "rejected_rows": True,
+        "tariffs": True,
+        "tariff_tiers": True,
     }
 
     events = graph.run(days(1, 2)).get_asset_materialization_events()

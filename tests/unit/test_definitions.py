@@ -18,8 +18,9 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
 from energy_assets.assets.daily import declared_columns
+from energy_assets.assets.models import PROJECT, LayerTranslator
 from energy_assets.assets.serving import SERVED
-from energy_assets.automation.edges import EDGES, WRITERS, assets_of
+from energy_assets.automation.edges import EDGES, WRITERS, assets_of, edges_of, writers_of
 from energy_assets.automation.freshness import (
     FRESHNESS_CHECKS,
     FRESHNESS_SENSORS,
@@ -30,7 +31,7 @@ from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.definitions import build_defs
 from energy_assets.home import Calendar
-from energy_assets.keys import GATED, ML, QUALITY, RAW, SERVING, VIEWS, checkpoint_key, is_gated, table_key
+from energy_assets.keys import GATED, ML, QUALITY, RAW, REFERENCE, SERVING, VIEWS, checkpoint_key, is_gated, table_key
 from energy_assets.landing.schemas import ARROW_TYPES
 from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.due import Edge, Work
@@ -39,7 +40,11 @@ from ml.anomaly.scores import SCHEMA
 from quality_suites import SUITES
 
 UNPARTITIONED = {
-    dg.AssetKey([RAW, table]) for table in ("landing_files", "rejected_rows", "meters", "transformers", "inspections")
+    *(
+        dg.AssetKey([RAW, table])
+        for table in ("landing_files", "rejected_rows", "meters", "transformers", "inspections")
+    ),
+    *(dg.AssetKey([REFERENCE, table]) for table in ("tariffs", "tariff_tiers")),
 }
 HEAVY = ("great_expectations", "sklearn", "chdb", "skops", "pandas")
 
@@ -160,6 +165,21 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         dg.AssetKey([ML, "anomaly_model"]), checkpoint_key("int_consumption_features")
     )
     assert mapping.start_offset == -MODEL_LOOKBACK_DAYS
+
+
+def test_a_model_that_reads_a_reference_table_shows_it_as_an_input_and_waits_for_no_gate_of_it() -> None:
+    manifest = json.loads(PROJECT.manifest_path.read_text(encoding="utf-8"))
+    model, tariffs = "model.energy_assets.mart_load_profile", "seed.energy_assets.tariffs"
+    manifest["nodes"][model]["depends_on"]["nodes"].append(tariffs)
+
+    spec = LayerTranslator().get_asset_spec(manifest, model, PROJECT)
+
+    key = dg.AssetKey([REFERENCE, "tariffs"])
+    assert {dep.asset_key for dep in spec.deps} == {key, checkpoint_key("int_consumption_features")}
+    assert asset_graph().get(key).is_executable
+    layer = dg.AssetsDefinition(specs=[spec])
+    assert {edge.input for edge in edges_of([layer])} == {"int_consumption_features"}, "it has no days to be newer on"
+    assert writers_of([layer]) == {"mart_load_profile": (spec.key,)}, "a run over days cannot load it"
 
 
 def test_what_is_owed_can_be_run_for_every_table() -> None:
