@@ -3,6 +3,11 @@
   (floor(extract(epoch from {{ instant }} - {{ days }}.starts_at) / 60 / {{ days }}.interval_minutes)::integer)
 {%- endmacro %}
 
+{# Minutes that a reading covers: a daily one covers the day, of 23 to 25 hours. #}
+{% macro whole_day(interval_minutes, day_minutes) -%}
+  (case when {{ interval_minutes }} >= 1440 then {{ day_minutes }} else {{ interval_minutes }} end)
+{%- endmacro %}
+
 {#
   Energy that a distribution transformer itself turns to heat in an interval, in Wh:
       no-load loss · t  +  load loss · (S / rated S)² · t,   S = energy / t / power factor
@@ -28,8 +33,8 @@
 #}
 {% macro loss_deviation_wh(energy_in_wh, sum_of_squares_wh2, technical_loss_wh, estimated_wh) -%}
   sqrt(
-    power({{ energy_in_wh }} * {{ var('transformer_meter_class_pct') }} / 100 / sqrt(3.0), 2)
-    + {{ sum_of_squares_wh2 }} * power({{ var('meter_class_pct') }} / 100 / sqrt(3.0), 2)
+    power({{ energy_in_wh }} * {{ var('transformer_meter_class_pct') }} / 100.0 / sqrt(3.0), 2)
+    + {{ sum_of_squares_wh2 }} * power({{ var('meter_class_pct') }} / 100.0 / sqrt(3.0), 2)
     + power({{ technical_loss_wh }} * {{ var('technical_loss_error_share') }}, 2)
     + power({{ estimated_wh }} * {{ var('estimate_error_share') }}, 2)
   )

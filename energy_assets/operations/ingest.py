@@ -50,7 +50,12 @@ def look(data: Path, home: Home | None) -> ScanReport:
     report = scan(data, load_mappings(home.mappings if home else None), settings().timezone)
     if report.first_day is None and not (report.rows_accepted and home and home.exists()):
         reasons = "\n".join(f"  {file.path}: {file.message}" for file in report.unreadable[:5])
-        raise HomeError(f"{data} holds no reading that could be taken in.\n{reasons}".rstrip())
+        remedy = (
+            " A new home takes its days from readings: deliver those first, or together."
+            if report.rows_accepted
+            else ""
+        )
+        raise HomeError(f"{data} holds no reading that could be taken in.{remedy}\n{reasons}".rstrip())
     return report
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from energy_assets.keys import ML, checkpoint_key, table_key
 
-STAGING = ("meter_readings", "stg_meter_readings")
+STAGING = ("meter_readings", "stg_meters", "stg_meter_readings")
 INTERMEDIATE = (*STAGING, "int_readings_daily", "int_consumption_features")
 
 

@@ -37,7 +37,7 @@ transformer_days as (
         max(registered.rating_kva)                                      as rating_kva,
         max(registered.no_load_loss_w)                                  as no_load_loss_w,
         max(registered.load_loss_w)                                     as load_loss_w,
-        greatest(max(fed.interval_minutes), max(meters.interval_minutes)) as interval_minutes,
+        {{ whole_day('greatest(max(fed.interval_minutes), max(meters.interval_minutes))', day_minutes('fed.reading_date')) }} as interval_minutes,
         coalesce(max(counted.connected_meters), 0)                      as connected_meters,
         {{ day_starts_at('fed.reading_date') }}                         as starts_at,
         {{ day_minutes('fed.reading_date') }}                           as day_minutes
@@ -87,7 +87,7 @@ fed_slots as (
         transformer_id,
         {{ slot_of('fed.reading_at', 'days') }}                        as slot,
         sum(fed.accepted_wh)::bigint                                   as energy_in_wh,
-        sum(least(fed.interval_minutes, days.day_minutes)) filter (where fed.accepted_wh is not null) as covered_minutes
+        sum({{ whole_day('fed.interval_minutes', 'days.day_minutes') }}) filter (where fed.accepted_wh is not null) as covered_minutes
     from fed
     join transformer_days as days using (reading_date, transformer_id)
     group by 1, 2, 3
@@ -100,7 +100,7 @@ metered_slots as (
         {{ slot_of('metered.reading_at', 'days') }}                    as slot,
         sum(metered.accepted_wh)::bigint                               as metered_wh,
         sum(metered.accepted_wh) filter (where metered.quality_code like 'estimated%')::bigint as estimated_wh,
-        sum(least(metered.interval_minutes, days.day_minutes)) filter (where metered.accepted_wh is not null) as covered_minutes
+        sum({{ whole_day('metered.interval_minutes', 'days.day_minutes') }}) filter (where metered.accepted_wh is not null) as covered_minutes
     from metered
     join transformer_days as days using (reading_date, transformer_id)
     group by 1, 2, 3
