@@ -1,4 +1,4 @@
-"""A small seeded fleet: half-hourly consumption with a daily and a weekly shape, known anomalies and known defects.
+"""A fleet of readings alone, for whom a city is too much: a daily and a weekly shape, planted anomalies and defects.
 
 What belongs here: what the meters truly used, what was planted in it, and the files that tell it.
 What does not: reading those files (energy_assets.landing).
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-MINUTES = 30
+from energy_assets.simulation.calendar import MINUTES, starts_of
+
 JUNK_ROWS = 2
 """Rows a day that cannot be read, of fleets large enough to keep their share below MOST_JUNK."""
 MOST_JUNK = 0.005
@@ -71,14 +72,6 @@ def make_fleet(meters: int, seed: int) -> Fleet:
     )
 
 
-def starts_of(day: date, zone: ZoneInfo) -> np.ndarray:
-    """Starts of the local day's intervals as UTC datetime64[m]: 48 of them, or 46 to 50 where clocks change."""
-    bounds = [
-        datetime.combine(d, time(), zone).astimezone(UTC).replace(tzinfo=None) for d in (day, day + timedelta(days=1))
-    ]
-    return np.arange(*np.array(bounds, "datetime64[m]"), np.timedelta64(MINUTES, "m"))
-
-
 def used_kwh(fleet: Fleet, day: date, slots: int) -> np.ndarray:
     """What the meters used, float64 [meters, slots], in kWh."""
     noise = _stream(fleet, day, 1).gamma(12.0, 1 / 12.0, (len(fleet.meter_ids), slots))
@@ -104,7 +97,7 @@ def plant_anomalies(fleet: Fleet, day: date, kwh: np.ndarray) -> list[Anomaly]:
     return planted
 
 
-def simulate(
+def simulate_readings(
     meters: int,
     days: int,
     seed: int,
