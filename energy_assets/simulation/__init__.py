@@ -4,7 +4,7 @@
 fleet with a few planted anomalies is enough.
 """
 
-from energy_assets.simulation.readings import simulate_readings
 from energy_assets.simulation.day_loop import SOURCES, simulate
+from energy_assets.simulation.readings import simulate_readings
 
 __all__ = ["SOURCES", "simulate", "simulate_readings"]

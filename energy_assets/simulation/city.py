@@ -22,9 +22,9 @@ TARIFF_CODES = ("cm_residential", "cm_non_residential", "sn_residential", "sn_pr
 """Codes of the tariff seeds. Meters of this city carry the two of Cameroon."""
 CENTRE_LATITUDE, CENTRE_LONGITUDE = 4.05, 9.70
 METERS_PER_TRANSFORMER = 25
-TRANSFORMERS_PER_FEEDER = 6
-CT_FROM_KWH = 40.0
-"""Three-phase workshops above this level a day are measured through current transformers."""
+MOST_TRANSFORMERS_ON_FEEDER = 6
+CT_FROM_KWH = 20.0
+"""Shops and workshops above this level a day have three phases, measured through current transformers."""
 CT_MULTIPLIERS = np.array([20, 40, 60])
 
 
@@ -52,11 +52,11 @@ class Zone:
 
 
 ZONES = (
-    Zone("popular", 0.40, 0.06, 0.01, 2.1, 0.45, 0.50, 0.01, 0.15, 0.01, 0.70, 1.6, 0.03, 0.02),
+    Zone("popular", 0.38, 0.06, 0.01, 2.1, 0.45, 0.50, 0.01, 0.15, 0.01, 0.70, 1.6, 0.03, 0.02),
     Zone("middle", 0.30, 0.07, 0.01, 3.8, 0.45, 0.85, 0.12, 0.35, 0.03, 0.50, 1.0, 0.02, 0.05),
     Zone("residential", 0.12, 0.03, 0.00, 6.5, 0.50, 0.98, 0.60, 0.60, 0.25, 0.20, 0.5, -0.01, -0.02),
-    Zone("centre", 0.12, 0.35, 0.03, 4.2, 0.50, 0.85, 0.30, 0.35, 0.06, 0.30, 1.0, 0.00, 0.00),
-    Zone("workshops", 0.06, 0.15, 0.25, 2.8, 0.50, 0.65, 0.04, 0.20, 0.03, 0.50, 1.4, -0.04, 0.04),
+    Zone("centre", 0.10, 0.35, 0.03, 4.2, 0.50, 0.85, 0.30, 0.35, 0.06, 0.30, 1.0, 0.00, 0.00),
+    Zone("workshops", 0.10, 0.15, 0.25, 2.8, 0.50, 0.65, 0.04, 0.20, 0.03, 0.50, 1.4, -0.04, 0.04),
 )
 
 
@@ -127,12 +127,12 @@ def make_city(meters: int, seed: int, since: date, transformers: int | None = No
     if count > meters:
         raise ValueError(f"{count} transformers are too many for {meters} meters: each feeds at least one")
     rng = stream(seed, Purpose.CITY)
-    transformer_zone = _zones_of(count, rng)
+    transformer_zone = _zones_of(count)
     sizes = _sizes(meters, count, rng)
     transformer = np.repeat(np.arange(count), sizes)
     zone = transformer_zone[transformer]
     traits = _Traits(rng.random((meters, 12)), rng.standard_normal((meters, 3)), zone)
-    feeders = max(1, round(count / TRANSFORMERS_PER_FEEDER))
+    feeders = -(-count // MOST_TRANSFORMERS_ON_FEEDER)
     feeder = np.sort(np.arange(count) % feeders)
     place = rng.standard_normal((count, 2)) * 0.012
     latitude = CENTRE_LATITUDE + _of("north")[transformer_zone] + place[:, 0]
@@ -196,11 +196,12 @@ class _Traits:
         self.has_air_conditioning = (is_household & owns_air_conditioning) | (is_shop & (drawn[:, 2] < 0.15))
         self.has_cooker = is_household & (drawn[:, 3] < _of("cooker")[zone] + wealth)
         three_phase = np.choose(self.customer_class, [_of("three_phase")[zone], 0.25, 1.0])
-        self.phases = np.where(drawn[:, 4] < three_phase, 3, 1)
+        is_large = ~is_household & (self.level_kwh > CT_FROM_KWH)
+        self.phases = np.where((drawn[:, 4] < three_phase) | is_large, 3, 1)
         prepaid = np.choose(self.customer_class, [_of("prepaid")[zone], 0.2, 0.0])
         self.is_prepaid = drawn[:, 5] < prepaid
         multiplier = CT_MULTIPLIERS[(drawn[:, 6] * len(CT_MULTIPLIERS)).astype(int)]
-        self.ct_multiplier = np.where(is_workshop & (self.level_kwh > CT_FROM_KWH), multiplier, 1)
+        self.ct_multiplier = np.where(is_large, multiplier, 1)
 
 
 def _of(attribute: str) -> np.ndarray:
@@ -208,10 +209,10 @@ def _of(attribute: str) -> np.ndarray:
     return np.array([getattr(zone, attribute) for zone in ZONES])
 
 
-def _zones_of(count: int, rng: np.random.Generator) -> np.ndarray:
+def _zones_of(count: int) -> np.ndarray:
     """Zones in proportion to their shares, in the order in which a feeder passes them."""
     bounds = np.cumsum(_of("share"))
-    return np.minimum(np.searchsorted(bounds, (np.arange(count) + rng.random()) / count % 1.0), len(ZONES) - 1)
+    return np.minimum(np.searchsorted(bounds, (np.arange(count) + 0.5) / count), len(ZONES) - 1)
 
 
 def _sizes(meters: int, count: int, rng: np.random.Generator) -> np.ndarray:

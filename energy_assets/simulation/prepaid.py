@@ -23,7 +23,7 @@ AMOUNTS = np.array([500, 1000, 2000, 3000, 5000, 10000, 20000, 50000, 100000, 20
 """What people ask for at the counter, in XAF."""
 BUYING_HOURS = ((7.5, 1.0), (12.5, 1.0), (18.5, 1.5))
 """Mean and standard deviation of the hours at which tokens are bought."""
-FORGETS = 0.12
+FORGETS = 0.08
 """Share of days on which somebody whose credit is low buys nothing."""
 GOES_WITHOUT = 0.25
 """The same once the supply is off."""
@@ -61,7 +61,7 @@ def make_purse(city: City) -> Purse:
     price = np.where(city.customer_class[meters] == HOUSEHOLD, PRICE["household"], PRICE["other"])
     days = 3 + 18 * drawn[meters, 0] ** 2
     usual = AMOUNTS[np.minimum(np.searchsorted(AMOUNTS, level * days * price), len(AMOUNTS) - 1)]
-    return Purse(meters, price, level * (0.5 + 2.0 * drawn[meters, 1]), usual, level * (1 + 8 * drawn[meters, 2]))
+    return Purse(meters, price, level * (0.8 + 2.0 * drawn[meters, 1]), usual, level * (1 + 8 * drawn[meters, 2]))
 
 
 def spend(

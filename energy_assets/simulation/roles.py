@@ -104,8 +104,8 @@ def make_roles(
         raise ValueError(f"no attack is called {', '.join(unknown)}: there are {', '.join(known)}")
     rng = stream(city.seed, Purpose.ROLES)
     free = np.ones(city.meters, bool)
-    # Gumbel's trick: an order in which likelier ones come earlier.
-    weight = np.array([zone.theft_weight for zone in ZONES])[city.zone]
+    # Gumbel's trick: an order in which likelier ones come earlier. Who uses more has more to gain.
+    weight = np.array([zone.theft_weight for zone in ZONES])[city.zone] * np.sqrt(city.level_kwh)
     likely = np.argsort(-(np.log(weight) + rng.gumbel(size=city.meters)), kind="stable")
     anyone = rng.permutation(city.meters)
     thieves = _take_turns(
