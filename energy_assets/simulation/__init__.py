@@ -5,6 +5,7 @@ fleet with a few planted anomalies is enough.
 """
 
 from energy_assets.simulation.day_loop import SOURCES, simulate
+from energy_assets.simulation.errors import SimulationError
 from energy_assets.simulation.readings import simulate_readings
 
-__all__ = ["SOURCES", "simulate", "simulate_readings"]
+__all__ = ["SOURCES", "SimulationError", "simulate", "simulate_readings"]

@@ -13,6 +13,7 @@ from datetime import date
 
 import numpy as np
 
+from energy_assets.simulation.errors import SimulationError
 from energy_assets.simulation.physics import RATINGS, rating_for
 from energy_assets.simulation.streams import Purpose, stream
 
@@ -119,13 +120,13 @@ class City:
 def make_city(meters: int, seed: int, since: date, transformers: int | None = None) -> City:
     """`meters` meters named M000001… behind `transformers` transformers, one for about 25 meters where not given.
 
-    Raises ValueError for a fleet without meters, and for more transformers than meters.
+    Raises SimulationError for a fleet without meters, and for more transformers than meters.
     """
     if meters < 1:
-        raise ValueError(f"a fleet needs at least one meter, not {meters}")
+        raise SimulationError(f"a fleet needs at least one meter, not {meters}")
     count = transformers or max(1, round(meters / METERS_PER_TRANSFORMER))
     if count > meters:
-        raise ValueError(f"{count} transformers are too many for {meters} meters: each feeds at least one")
+        raise SimulationError(f"{count} transformers are too many for {meters} meters: each feeds at least one")
     rng = stream(seed, Purpose.CITY)
     transformer_zone = _zones_of(count)
     sizes = _sizes(meters, count, rng)

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,7 @@ from energy_assets.simulation.attacks import ATTACKS, Moment
 from energy_assets.simulation.calendar import SLOTS, Day, day_of
 from energy_assets.simulation.city import City, make_city
 from energy_assets.simulation.defects import NO_DEFECTS, NOTHING_POSTPONED, DefectRates, Delivered, Postponed
+from energy_assets.simulation.errors import SimulationError
 from energy_assets.simulation.files import DayTable, Folder, Format, Writer, as_instants, named
 from energy_assets.simulation.load import Habits, make_habits, used_kwh
 from energy_assets.simulation.look_alikes import LOOK_ALIKES, drift_minutes, shifted
@@ -148,15 +149,15 @@ def simulate(
     same fleet: the same settings with `since`, a later `first_day`, the same `out`. On `red_days` a quarter of the rows lacks its
     meter. `progress(done, total)` is called after each day.
 
-    Raises ValueError for an impossible fleet and for unknown names; OtherFleet where `out` holds another fleet.
+    Raises SimulationError for an impossible fleet and for unknown names, and where `out` holds another fleet.
     """
     if meters < 1 or days < 1:
-        raise ValueError(f"a fleet needs at least one meter and one day, not {meters} meters and {days} days")
+        raise SimulationError(f"a fleet needs at least one meter and one day, not {meters} meters and {days} days")
     if unknown := sorted(set(sources) - set(SOURCES)):
-        raise ValueError(f"no source is called {', '.join(unknown)}: there are {', '.join(SOURCES)}")
+        raise SimulationError(f"no source is called {', '.join(unknown)}: there are {', '.join(SOURCES)}")
     since = since or first_day
     if first_day < since:
-        raise ValueError(f"the fleet begins on {since}: there is no day {first_day}")
+        raise SimulationError(f"the fleet begins on {since}: there is no day {first_day}")
     fleet = make_fleet(
         meters,
         seed,
@@ -226,7 +227,11 @@ def make_fleet(
     rates: DefectRates | None = None,
     horizon_days: int = HORIZON_DAYS,
 ) -> Fleet:
-    """A fleet, ready to live through its days. Raises ValueError as `simulate` does."""
+    """A fleet, ready to live through its days. Raises SimulationError as `simulate` does."""
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SimulationError(f"there is no time zone {timezone}: name one such as Africa/Douala") from error
     city = make_city(meters, seed, since, transformers)
     habits = make_habits(city)
     share = LOOK_ALIKE_SHARE if look_alikes else 0.0
@@ -238,9 +243,7 @@ def make_fleet(
         horizon_days=horizon_days,
         attacks=attacks,
     )
-    return Fleet(
-        city, habits, roles, make_purse(city), defects.silent_meters(city), ZoneInfo(timezone), rates or DefectRates()
-    )
+    return Fleet(city, habits, roles, make_purse(city), defects.silent_meters(city), zone, rates or DefectRates())
 
 
 def live_through(fleet: Fleet, day: date, carried: Carried, *, is_red: bool = False) -> SimulatedDay:

@@ -17,6 +17,7 @@ import numpy as np
 from energy_assets.simulation.attacks import ATTACKS, STRANGER_HOOK
 from energy_assets.simulation.calendar import Day
 from energy_assets.simulation.city import ZONES, City
+from energy_assets.simulation.errors import SimulationError
 from energy_assets.simulation.load import Habits
 from energy_assets.simulation.look_alikes import FROM_THE_FIRST_DAY, LOOK_ALIKES
 from energy_assets.simulation.streams import Purpose, stream
@@ -92,16 +93,16 @@ def make_roles(
 ) -> Roles:
     """Draw the roles. `theft_rate` and `look_alike_share` are shares of the meters; `attacks` names those to draw from.
 
-    Raises ValueError for shares that are none or exceed one together, and for attacks that do not exist.
+    Raises SimulationError for shares that are none or exceed one together, and for attacks that do not exist.
     """
     if not (0 <= theft_rate <= 1 and 0 <= look_alike_share <= 1 and theft_rate + look_alike_share <= 1):
-        raise ValueError(
+        raise SimulationError(
             f"shares of thieves ({theft_rate}) and of look-alikes ({look_alike_share}) lie between 0 and 1, and so does their sum"
         )
     known = (*ATTACKS, STRANGER_HOOK)
     wanted = known if attacks is None else tuple(dict.fromkeys(attacks))
     if unknown := sorted(set(wanted) - set(known)):
-        raise ValueError(f"no attack is called {', '.join(unknown)}: there are {', '.join(known)}")
+        raise SimulationError(f"no attack is called {', '.join(unknown)}: there are {', '.join(known)}")
     rng = stream(city.seed, Purpose.ROLES)
     free = np.ones(city.meters, bool)
     # Gumbel's trick: an order in which likelier ones come earlier. Who uses more has more to gain.

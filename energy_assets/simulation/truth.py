@@ -27,6 +27,7 @@ from energy_assets.simulation.attacks import ATTACKS
 from energy_assets.simulation.calendar import Day
 from energy_assets.simulation.city import City
 from energy_assets.simulation.defects import Defect
+from energy_assets.simulation.errors import SimulationError
 from energy_assets.simulation.files import as_instants, named, write_table
 from energy_assets.simulation.outages import Interruption
 from energy_assets.simulation.roles import HONEST, NEVER, Group, Roles, day_of_ordinal
@@ -76,19 +77,15 @@ DEFECTS = pa.schema(
 them right."""
 
 
-class OtherFleet(ValueError):
-    """A folder that holds another fleet; the message names the remedy."""
-
-
 def claim(folder: Path, settings: Mapping[str, object]) -> None:
-    """Write down what the folder's fleet is. Raises OtherFleet where it holds another."""
+    """Write down what the folder's fleet is. Raises SimulationError where it holds another."""
     path = folder / "fleet.json"
     text = json.dumps(settings, indent=2) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         differing = [
             name for name, value in json.loads(path.read_text(encoding="utf-8")).items() if settings.get(name) != value
         ]
-        raise OtherFleet(
+        raise SimulationError(
             f"{folder.parent} holds another fleet ({', '.join(differing)} differ, see {path}): "
             "give the same settings to go on with it, or another folder"
         )

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_assets.simulation import simulate
+from energy_assets.simulation import SimulationError, simulate
 from energy_assets.simulation.attacks import ATTACKS
 from energy_assets.simulation.calendar import day_of, is_holiday
 from energy_assets.simulation.city import HOUSEHOLD, SHOP, WORKSHOP, City, make_city
@@ -26,7 +26,6 @@ from energy_assets.simulation.look_alikes import LOOK_ALIKES, MOST_DRIFT_MINUTES
 from energy_assets.simulation.outages import energised, in_force, started_on
 from energy_assets.simulation.physics import POWER_FACTOR, RATINGS, technical_loss_kwh
 from energy_assets.simulation.roles import HONEST, Group, make_roles
-from energy_assets.simulation.truth import OtherFleet
 
 FIRST = date(2024, 1, 1)
 DAYS = 60
@@ -161,7 +160,7 @@ def test_the_fleet_is_the_same_whatever_the_number_of_days(tmp_path: Path) -> No
 
 def test_a_folder_of_another_fleet_is_refused_by_name_of_what_differs(tmp_path: Path) -> None:
     simulate(10, 1, 1, tmp_path)
-    with pytest.raises(OtherFleet, match=r"another fleet \(seed differ.*another folder"):
+    with pytest.raises(SimulationError, match=r"another fleet \(seed differ.*another folder"):
         simulate(10, 1, 2, tmp_path)
 
 
@@ -174,11 +173,12 @@ def test_a_folder_of_another_fleet_is_refused_by_name_of_what_differs(tmp_path: 
         ({"theft_rate": 1.5}, "between 0 and 1"),
         ({"attacks": ["h1", "h9"]}, "no attack is called h9: there are h1, h2"),
         ({"sources": ["meter_reading"]}, "no source is called meter_reading"),
+        ({"timezone": "Africa/Duala"}, "no time zone Africa/Duala"),
         ({"since": date(2024, 2, 1)}, "the fleet begins on 2024-02-01"),
     ],
 )
 def test_an_impossible_fleet_is_refused(tmp_path: Path, settings: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SimulationError, match=message):
         simulate(**{"meters": 10, "days": 1, "seed": 1, "out": tmp_path} | settings)
     assert contents(tmp_path) == {}
 
