@@ -184,7 +184,8 @@ def simulate(
     defects: Annotated[bool, typer.Option(help="Missing, late, repeated, spoiled readings.")] = True,
     data_format: Annotated[DataFormat, typer.Option("--format")] = DataFormat.parquet,
     first_day: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day to write.")
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day to write.", show_default="2024-01-01"),
     ] = datetime(2024, 1, 1),
     since: Annotated[
         datetime | None,

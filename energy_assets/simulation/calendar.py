@@ -61,6 +61,12 @@ class Day:
         return self.starts[-1] + np.timedelta64(MINUTES, "m")
 
 
+@lru_cache(maxsize=4)
+def grid(rows: int, slots: int) -> tuple[np.ndarray, np.ndarray]:
+    """(row, slot) of each place of an array [rows, slots], flattened; int32. Not to be changed."""
+    return np.repeat(np.arange(rows, dtype=np.int32), slots), np.tile(np.arange(slots, dtype=np.int32), rows)
+
+
 def day_of(day: date, zone: ZoneInfo) -> Day:
     starts = starts_of(day, zone)
     local = [instant.replace(tzinfo=UTC).astimezone(zone) for instant in starts.astype(datetime)]

@@ -461,7 +461,7 @@ def _readings(city: City, one: SimulatedDay, format: Format) -> pa.Table:
     return pa.table(
         {
             "meter_id": named(city.meter_ids, rows.meter),
-            "reading_at": as_instants(one.day.starts[rows.slot]),
+            "reading_at": as_instants(one.day.starts.astype("datetime64[us]")[rows.slot]),
             "consumption_kwh": kwh,
             "version": pa.array(np.ones(len(rows.meter), np.int64)),
         }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from energy_assets.simulation.calendar import Day
+from energy_assets.simulation.calendar import Day, grid
 from energy_assets.simulation.city import City
 from energy_assets.simulation.roles import Roles
 from energy_assets.simulation.streams import Purpose, stream
@@ -234,9 +234,8 @@ class _Spoiler:
             self.postpone(meter[comes_right], slot[comes_right], due[comes_right], version=2)
 
     def rows(self, *, is_red: bool) -> Delivered:
-        slots = self.day.slots
         kept = np.flatnonzero(self.is_kept)
-        meter, slot = np.divmod(kept.astype(np.int32), np.int32(slots))
+        meter, slot = (index[kept] for index in grid(self.city.meters, self.day.slots))
         kwh, is_free = self.kwh.ravel()[kept], self.is_free.ravel()[kept]
         unreadable = np.full(len(kept), -1, np.int8)
         free = np.flatnonzero(is_free)
@@ -253,10 +252,10 @@ class _Spoiler:
         twice = twice[is_free[twice]] if len(kept) else twice[:0]
         self.note("duplicate", meter[twice], slot[twice], slot[twice] + 1)
         meter[nameless] = -1
-        order = np.concatenate([np.arange(len(kept)), twice])
         columns = zip(*((p.due, p.meter, p.starts, p.kwh, p.version) for p in self.postponed), strict=True)
         postponed = Postponed(*map(np.concatenate, columns)) if self.postponed else NOTHING_POSTPONED
-        return Delivered(meter[order], slot[order], kwh[order], unreadable[order], postponed, self.defects)
+        columns = (np.concatenate([column, column[twice]]) for column in (meter, slot, kwh, unreadable))
+        return Delivered(*columns, postponed, self.defects)
 
     def somewhere(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Different half-hours, meter by meter, about `share` of all: (meters, slots)."""
@@ -270,6 +269,7 @@ NOTHING_POSTPONED = Postponed(*(np.zeros(0, kind) for kind in (int, int, "dateti
 
 def runs(where: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Runs of true in each row of bool [meters, slots]: (meter, first, last), last being past the end."""
-    edges = np.diff(where.astype(np.int8), axis=1, prepend=0, append=0)
+    rows = np.flatnonzero(where.any(axis=1))
+    edges = np.diff(where[rows].astype(np.int8), axis=1, prepend=0, append=0)
     meter, first = np.nonzero(edges == 1)
-    return meter, first, np.nonzero(edges == -1)[1]
+    return rows[meter], first, np.nonzero(edges == -1)[1]

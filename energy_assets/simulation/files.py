@@ -130,12 +130,14 @@ class DayTable:
 
 def named(names: np.ndarray, index: np.ndarray) -> pa.DictionaryArray:
     """names[index] without repeating the text; null where the index is negative."""
-    return pa.DictionaryArray.from_arrays(pa.array(index, pa.int32(), mask=index < 0), pa.array(names, pa.string()))
+    is_nobody = index < 0
+    indices = pa.array(index, pa.int32(), mask=is_nobody if is_nobody.any() else None)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()), safe=False)
 
 
 def as_instants(values: np.ndarray) -> pa.Array:
     """datetime64 as timestamps in UTC."""
-    return pa.array(values.astype("datetime64[us]"), pa.timestamp("us", "UTC"))
+    return pa.array(values.astype("datetime64[us]", copy=False), pa.timestamp("us", "UTC"))
 
 
 def _as_text(rows: pa.Table) -> pa.Table:

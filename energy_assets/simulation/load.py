@@ -31,8 +31,6 @@ DAY_SPREAD = np.array([0.25, 0.12, 0.25])
 AWAY = 0.03
 """Share of a household's days on which nobody is at home."""
 GROWTH_A_YEAR = 0.03
-NOISE_SHAPE = 0.9
-"""Of the gamma distribution of what half-hours differ by: below 2, most are small and a few large."""
 NOTHING_ON = 0.2
 """Below this factor nothing is switched on: a home without a fridge then reads zero."""
 NIGHT_END_HOUR = 5.8
@@ -210,11 +208,12 @@ def _day_level(city: City, day: Day) -> np.ndarray:
 def _noise(city: City, day: Day) -> tuple[np.ndarray, np.ndarray]:
     """Factors of mean one of the half-hours of people's use and of fridges' duty, float32 [meters, slots]."""
     rng = stream(city.seed, Purpose.INTERVALS, day.ordinal)
-    drawn = rng.standard_gamma(NOISE_SHAPE, (city.meters, day.slots + 1), np.float32)
+    # Exponential: most half-hours are small, a few are large.
+    drawn = rng.standard_exponential((city.meters, day.slots + 1), np.float32)
     duty = rng.random((city.meters, day.slots), np.float32)
     duty += np.float32(0.5)
     # What runs in one half-hour often runs on into the next.
-    noise = np.float32(0.65 / NOISE_SHAPE) * drawn[:, 1:] + np.float32(0.35 / NOISE_SHAPE) * drawn[:, :-1]
+    noise = np.float32(0.65) * drawn[:, 1:] + np.float32(0.35) * drawn[:, :-1]
     noise *= noise > NOTHING_ON
     shops, workshops = (np.flatnonzero(city.customer_class == kind) for kind in (SHOP, WORKSHOP))
     noise[shops] = 0.65 + 0.35 * noise[shops]

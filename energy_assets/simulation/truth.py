@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 
 from energy_assets.simulation.attacks import ATTACKS
-from energy_assets.simulation.calendar import Day
+from energy_assets.simulation.calendar import Day, grid
 from energy_assets.simulation.city import City
 from energy_assets.simulation.defects import Defect
 from energy_assets.simulation.errors import SimulationError
@@ -124,11 +124,11 @@ def meter_roles(city: City, roles: Roles) -> pa.Table:
 
 
 def interval_rows(city: City, day: Day, true_kwh: np.ndarray, reported_kwh: np.ndarray) -> pa.Table:
-    meters = np.repeat(np.arange(city.meters, dtype=np.int32), day.slots)
+    meter, slot = grid(city.meters, day.slots)
     return pa.table(
         {
-            "meter_id": named(city.meter_ids, meters),
-            "reading_at": as_instants(np.tile(day.starts, city.meters)),
+            "meter_id": named(city.meter_ids, meter),
+            "reading_at": as_instants(day.starts.astype("datetime64[us]")[slot]),
             "true_kwh": true_kwh.ravel(),
             "reported_kwh": reported_kwh.ravel(),
         }
