@@ -25,9 +25,11 @@ from energy_assets.simulation.streams import Purpose, stream
 FRIDGE_KWH = 0.9
 """Of a day at 26 °C."""
 MILD_C = 26.0
-WEEK_SPREAD = np.array([0.30, 0.15, 0.20])
-DAY_SPREAD = np.array([0.25, 0.12, 0.25])
-"""Standard deviations of the logarithm of a level, by class."""
+MONTH_SPREAD = np.array([0.30, 0.12, 0.20])
+WEEK_SPREAD = np.array([0.25, 0.12, 0.15])
+DAY_SPREAD = np.array([0.15, 0.10, 0.22])
+"""Standard deviations of the logarithm of a level, by class: what changes within months, weeks, and from day to day."""
+MONTH_DAYS = 28
 AWAY = 0.03
 """Share of a household's days on which nobody is at home."""
 GROWTH_A_YEAR = 0.03
@@ -165,8 +167,9 @@ def _profiles(kind: np.ndarray, drawn: np.ndarray, normal: np.ndarray) -> tuple[
     morning = peak(6.3 + 0.5 * normal[:, 2], 0.8)
     midday = peak(13.0 + 1.0 * normal[:, 3], 2.2)
     at_home = (drawn[:, 3] ** 2)[:, None]
-    home = evening + 0.30 * morning + 0.35 * at_home * midday + 0.06
-    home_rest = evening + 0.20 * morning + (0.15 + 0.45 * at_home) * midday + 0.08
+    home = evening + 0.30 * morning + 0.35 * at_home * midday + 0.05
+    home_rest = evening + 0.20 * morning + (0.10 + 0.40 * at_home) * midday + 0.05
+    home_rest *= np.exp(0.12 * normal[:, 4:5] - 0.03)
     opens, closes = 7.5 + 0.7 * normal[:, 1:2], 20.0 + 1.0 * normal[:, 2:3]
     is_open = 1 / (1 + np.exp(-(hour - opens) * 4)) / (1 + np.exp((hour - closes) * 4))
     shop = is_open * (0.6 + 0.8 * peak(18.8, 1.5)) + 0.04
@@ -184,25 +187,31 @@ def _profiles(kind: np.ndarray, drawn: np.ndarray, normal: np.ndarray) -> tuple[
 
 
 def _day_level(city: City, day: Day) -> np.ndarray:
-    """Level of the day against the usual one, float32 [meters]: a slow wander from week to week, and the day's own."""
-    week, weekday = divmod(day.ordinal, 7)
-    before, after = (
-        stream(city.seed, Purpose.WEEK_LEVEL, number).standard_normal(city.meters, np.float32)
-        for number in (week, week + 1)
-    )
-    share = np.float32(weekday / 7)
-    # The mean of two draws spreads less than one: this keeps the spread of every day the same.
-    wander = ((1 - share) * before + share * after) / np.hypot(1 - share, share)
+    """Level of the day against the usual one, float32 [meters]: slow wanders over months and weeks, and the day's own."""
+    of_months = _wander(city, Purpose.MONTH_LEVEL, day.ordinal, MONTH_DAYS)
+    of_weeks = _wander(city, Purpose.WEEK_LEVEL, day.ordinal, 7)
     rng = stream(city.seed, Purpose.DAY_LEVEL, day.ordinal)
     own = rng.standard_normal(city.meters, np.float32)
     is_away = (rng.random(city.meters, np.float32) < AWAY) & (city.customer_class == HOUSEHOLD)
     kind = city.customer_class
-    of_week, of_day = WEEK_SPREAD[kind].astype(np.float32), DAY_SPREAD[kind].astype(np.float32)
-    level = np.exp(of_week * wander + of_day * own - (of_week**2 + of_day**2) / 2)
+    month, week, day_own = (spread[kind].astype(np.float32) for spread in (MONTH_SPREAD, WEEK_SPREAD, DAY_SPREAD))
+    mean = (month**2 + week**2 + day_own**2) / 2
+    level = np.exp(month * of_months + week * of_weeks + day_own * own - mean)
     if day.date.weekday() == 5:
         level[kind == WORKSHOP] *= 0.55
     level[is_away] *= 0.05
     return level
+
+
+def _wander(city: City, purpose: Purpose, ordinal: int, days: int) -> np.ndarray:
+    """A standard normal [meters] that goes from one draw to the next in `days` days; no state is carried."""
+    number, along = divmod(ordinal, days)
+    before, after = (
+        stream(city.seed, purpose, at).standard_normal(city.meters, np.float32) for at in (number, number + 1)
+    )
+    share = np.float32(along / days)
+    # The mean of two draws spreads less than one: this keeps the spread of every day the same.
+    return ((1 - share) * before + share * after) / np.hypot(1 - share, share)
 
 
 def _noise(city: City, day: Day) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +222,7 @@ def _noise(city: City, day: Day) -> tuple[np.ndarray, np.ndarray]:
     duty = rng.random((city.meters, day.slots), np.float32)
     duty += np.float32(0.5)
     # What runs in one half-hour often runs on into the next.
-    noise = np.float32(0.65) * drawn[:, 1:] + np.float32(0.35) * drawn[:, :-1]
+    noise = np.float32(0.8) * drawn[:, 1:] + np.float32(0.2) * drawn[:, :-1]
     noise *= noise > NOTHING_ON
     shops, workshops = (np.flatnonzero(city.customer_class == kind) for kind in (SHOP, WORKSHOP))
     noise[shops] = 0.65 + 0.35 * noise[shops]

@@ -190,7 +190,7 @@ LOOK_ALIKES: dict[str, LookAlike] = {
             "prepaid_token_gap",
             "no token is bought for days: no credit, no supply",
             "use",
-            (3, 12),
+            (8, 21),
             _nothing,
             lambda city: city.is_prepaid,
         ),

@@ -35,6 +35,7 @@ class Purpose(IntEnum):
     INSPECTIONS = 16
     STATE = 17
     TRANSFORMER_READINGS = 19
+    MONTH_LEVEL = 20
     HUMIDITY_AND_WIND = 18
 
 

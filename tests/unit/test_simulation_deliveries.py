@@ -17,6 +17,7 @@ from energy_assets.landing.scan import scan
 from energy_assets.simulation import SOURCES as SIMULATED
 from energy_assets.simulation import simulate
 from energy_assets.simulation.defects import DefectRates
+from energy_assets.simulation.document import DOCUMENT, refreshed
 
 FIRST = date(2024, 1, 1)
 CONTRACT = {
@@ -295,3 +296,11 @@ def test_inspections_lie_before_the_first_day(zone: Zone) -> None:
     assert set(visits["outcome"]) <= {"clean", "theft", "no_access", "faulty_meter"}
     assert (visits["inspected_on"] < FIRST).all()
     assert 5 < visits.height < 50
+
+
+# The page.
+
+
+def test_the_page_names_what_the_code_has() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    assert refreshed(text) == text, "docs/simulation.md is stale: python -m energy_assets.simulation.document"
