@@ -21,7 +21,8 @@ import polars as pl
 
 from energy_assets.generated import between_markers
 from energy_assets.simulation.city import HOUSEHOLD
-from energy_assets.simulation.day_loop import FIRST_DAY, live_through, make_fleet
+from energy_assets.simulation.fleet import FIRST_DAY, make_fleet
+from energy_assets.simulation.one_day import live_through
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"

@@ -20,6 +20,8 @@ from energy_assets.simulation.city import WORKSHOP, City
 Parameters = dict[str, np.ndarray]
 MOST_DRIFT_MINUTES = 240.0
 SEASON_EDGE_DAYS = 20.0
+USUAL_MULTIPLIERS = np.array([15, 20, 40, 60, 80])
+"""Ratios of current transformers of 75, 100, 200, 300 and 400 to 5 A."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class LookAlike:
     """(parameters, days, length in days) -> factor of what people do, [meters]."""
     standing: Callable[[Parameters], np.ndarray] | None = None
     """Factor of what runs without people, [meters]."""
+    most: float = 1.0
+    """Greatest share of the meters that can have it which do."""
 
 
 def shifted(before: np.ndarray, x: np.ndarray, minutes: np.ndarray) -> np.ndarray:
@@ -75,9 +79,10 @@ def _uniform(name: str, low: float, high: float) -> Callable[[np.random.Generato
 
 
 def _multiplier(rng: np.random.Generator, city: City, meters: np.ndarray) -> Parameters:
-    """The registry has another of the usual multipliers: 40 where it is 60, 60 where it is 40 or 20."""
+    """The registry has the next smaller usual multiplier, or, one time in three, the next greater."""
     true = city.ct_multiplier[meters]
-    return {"true_multiplier": true, "registry_multiplier": np.where(true == 60, 40, 60)}
+    next_at = np.searchsorted(USUAL_MULTIPLIERS, true) + np.where(rng.random(len(meters)) < 1 / 3, 1, -1)
+    return {"true_multiplier": true, "registry_multiplier": USUAL_MULTIPLIERS[next_at]}
 
 
 def _transformer(rng: np.random.Generator, city: City, meters: np.ndarray) -> Parameters:
@@ -168,6 +173,7 @@ LOOK_ALIKES: dict[str, LookAlike] = {
             (30, 90),
             _multiplier,
             lambda city: city.ct_multiplier > 1,
+            most=0.1,
         ),
         LookAlike(
             "clock_drift",

@@ -8,6 +8,7 @@ stretch, some before the first day. Kinds take turns, so that a small fleet has 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -112,14 +113,17 @@ def make_roles(
     thieves = _take_turns(
         [name for name in wanted if name in ATTACKS],
         {name: city.phases == 3 if attack.needs_three_phases else free for name, attack in ATTACKS.items()},
+        {},
         round(theft_rate * city.meters),
         likely,
         free,
         rng,
     )
+    may_have = {name: one.may_have(city) for name, one in LOOK_ALIKES.items()}
     others = _take_turns(
         list(LOOK_ALIKES),
-        {name: one.may_have(city) for name, one in LOOK_ALIKES.items()},
+        may_have,
+        {name: math.ceil(one.most * may_have[name].sum()) for name, one in LOOK_ALIKES.items()},
         round(look_alike_share * city.meters),
         anyone,
         free,
@@ -146,12 +150,16 @@ def day_of_ordinal(ordinal: int) -> date | None:
 def _take_turns(
     names: list[str],
     may_have: dict[str, np.ndarray],
+    most: dict[str, int],
     wanted: int,
     order: np.ndarray,
     free: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Give names in turn to the first free meter of `order` that may have them, `wanted` times, and mark it as taken."""
+    """Give names in turn to the first free meter of `order` that may have them, `wanted` times, and mark it as taken.
+
+    A name is given `most` times at most.
+    """
     chosen: dict[str, list[int]] = {name: [] for name in names}
     waiting = {name: iter(order[may_have[name][order]]) for name in names}
     turns = [names[number] for number in rng.permutation(len(names))]
@@ -159,7 +167,7 @@ def _take_turns(
     while given < wanted and turns:
         for name in list(turns):
             meter = next((meter for meter in waiting[name] if free[meter]), None)
-            if meter is None:
+            if meter is None or len(chosen[name]) == most.get(name, wanted):
                 turns.remove(name)
                 continue
             free[meter] = False

@@ -19,10 +19,11 @@ from energy_assets.simulation import SimulationError, simulate
 from energy_assets.simulation.attacks import ATTACKS
 from energy_assets.simulation.calendar import day_of, is_holiday
 from energy_assets.simulation.city import HOUSEHOLD, SHOP, WORKSHOP, City, make_city
-from energy_assets.simulation.day_loop import Fleet, SimulatedDay, live_through, make_fleet
 from energy_assets.simulation.defects import NO_DEFECTS
+from energy_assets.simulation.fleet import Fleet, make_fleet
 from energy_assets.simulation.load import Habits
 from energy_assets.simulation.look_alikes import LOOK_ALIKES, MOST_DRIFT_MINUTES, season, shifted
+from energy_assets.simulation.one_day import SimulatedDay, live_through
 from energy_assets.simulation.outages import energised, in_force, started_on
 from energy_assets.simulation.physics import POWER_FACTOR, RATINGS, technical_loss_kwh
 from energy_assets.simulation.roles import HONEST, Group, make_roles
@@ -235,6 +236,13 @@ def test_whoever_has_no_role_reports_the_truth() -> None:
     honest = np.setdiff1d(np.arange(fleet.city.meters), np.concatenate([of.meters for of in fleet.roles.groups]))
     assert len(honest) > 200
     assert all(np.array_equal(day.true_kwh[honest], day.reported_kwh[honest]) for day in days)
+
+
+def test_an_attack_that_keeps_energy_keeps_every_days_whatever_credit_and_supply_left() -> None:
+    meters = np.concatenate([group(name).meters for name, attack in ATTACKS.items() if attack.keeps_energy])
+    assert lived()[0].city.is_prepaid[meters].any(), "no prepaid meter: the test proves little"
+    kept = energies("reported_kwh")[meters].sum(axis=2) - energies("true_kwh")[meters].sum(axis=2)
+    assert np.abs(kept).max() < 1e-9
 
 
 @pytest.mark.parametrize("name", ATTACKS)
