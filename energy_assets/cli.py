@@ -9,7 +9,7 @@ import getpass
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_assets import home as homes
-from energy_assets.home import Calendar, Home, HomeError
+from energy_assets.home import DEFAULT_TIMEZONE, Calendar, Home, HomeError
 
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
@@ -71,6 +71,11 @@ class Format(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
+
+
+class DataFormat(StrEnum):
+    parquet = "parquet"
+    csv = "csv"
 
 
 class Store(StrEnum):
@@ -164,17 +169,66 @@ def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remember
 
 @app.command()
 def simulate(
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write the landing sources to.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write the landing sources and truth/ to.")],
     meters: Annotated[int, typer.Option(min=1)] = 100,
     days: Annotated[int, typer.Option(min=1)] = 30,
     seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
+    theft_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of meters that steal at some time.")] = 0.05,
+    transformers: Annotated[
+        int | None, typer.Option(min=1, help="Default: one for about 25 meters.", show_default=False)
+    ] = None,
+    attack: Annotated[
+        list[str] | None, typer.Option(help="Steal in this way only; may be repeated. Default: in every way.")
+    ] = None,
+    look_alikes: Annotated[bool, typer.Option(help="Vacancy, wrong multipliers, drifting clocks, …")] = True,
+    defects: Annotated[bool, typer.Option(help="Missing, late, repeated, spoiled readings.")] = True,
+    data_format: Annotated[DataFormat, typer.Option("--format")] = DataFormat.parquet,
+    first_day: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day to write.", show_default="2024-01-01"),
+    ] = datetime(2024, 1, 1),
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="The fleet's first day, to write later days of the same fleet. Default: the first day to write.",
+            show_default=False,
+        ),
+    ] = None,
+    horizon: Annotated[
+        int, typer.Option(min=1, help="Thefts and look-alikes begin within so many days of the fleet's first.")
+    ] = 60,
+    timezone: Annotated[str, typer.Option(help="Zone of the utility's days.")] = DEFAULT_TIMEZONE,
 ) -> None:
-    """Write the readings of an invented fleet, as a utility would deliver them."""
+    """Write what the utility of an invented city would deliver, and beside it the truth: who steals, how, since when."""
+    from energy_assets.simulation import SimulationError
     from energy_assets.simulation import simulate as write
 
-    with errors():
-        paths = write(meters=meters, days=days, seed=seed, out=out_dir)
-        out.print(f"{len(paths)} files below {out_dir}")
+    with errors(), day_bar() as progress:
+        try:
+            paths = write(
+                meters=meters,
+                days=days,
+                seed=seed,
+                out=out_dir,
+                first_day=first_day.date(),
+                timezone=timezone,
+                transformers=transformers,
+                theft_rate=theft_rate,
+                attacks=attack,
+                look_alikes=look_alikes,
+                with_defects=defects,
+                since=since.date() if since else None,
+                horizon_days=horizon,
+                format=data_format.value,
+                progress=progress,
+            )
+        except SimulationError as error:
+            fail(str(error), error)
+    out.print(
+        f"{len(paths)} days of {meters} meters below {out_dir}; the truth is in {out_dir / 'truth'}", markup=False
+    )
 
 
 @app.command()
@@ -543,6 +597,24 @@ def progress_bar() -> Iterator[Progress]:
             bars.update(tasks[label], completed=done, total=total, layer=layer_of(name))
 
         yield Progress(step)
+
+
+@contextmanager
+def day_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar of days done; nothing where the output is no terminal, for days pass quickly."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=err, disable=not err.is_terminal) as bars:
+        task = bars.add_task("days", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def print_status(home: Home) -> None:

@@ -76,12 +76,12 @@ def run_demo(
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:
     """The simulated deliveries of the demo, written once."""
-    from energy_assets.simulation import simulate
+    from energy_assets.simulation import simulate_readings
 
     out = home.path / "simulated"
     if not out.exists():
         say(f"simulating {METERS} meters, {DAYS} days")
-        simulate(meters=METERS, days=DAYS, seed=SEED, out=out, red_days=[RED_DAY])
+        simulate_readings(meters=METERS, days=DAYS, seed=SEED, out=out, red_days=[RED_DAY])
     return out
 
 
