@@ -14,6 +14,7 @@ ML = "ml"
 MARTS = "marts"
 QUALITY = "quality"
 SERVING = "energy_analytics"
+DASHBOARDS = "dashboards"
 
 OWNERS = ["team:data"]
 

@@ -67,7 +67,7 @@ class Bundle:
     def tables_of(self, dashboard: Document) -> list[str]:
         """The tables that a dashboard's charts and filters read, by name."""
         charts, datasets = self.by_uuid("charts"), self.by_uuid("datasets")
-        shown = [charts[uuid] for uuid in (place["meta"]["uuid"] for place in places(dashboard)) if uuid in charts]
+        shown = [charts[uuid] for uuid in (place["meta"].get("uuid") for place in places(dashboard)) if uuid in charts]
         read = {str(chart.content.get("dataset_uuid")) for chart in shown}
         read |= {target["datasetUuid"] for entry in filters(dashboard) for target in targets(entry)}
         return sorted(datasets[uuid].content["table_name"] for uuid in read if uuid in datasets)

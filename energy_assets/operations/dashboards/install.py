@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from energy_assets.dashboards.bundle import SUPERSET
 from energy_assets.operations.errors import OperationError
@@ -35,21 +36,20 @@ def ensure_installed(say: Say, environment: Path = ENVIRONMENT, lock: Path = LOC
     if is_installed(environment, lock):
         return
     interpreter = suitable_python()
-    environment.parent.mkdir(parents=True, exist_ok=True)
-    with environment.with_name(f".{environment.name}.lock").open("w") as handle:
+    with _making(environment) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if is_installed(environment, lock):
             return
         say(f"installing Superset into {environment}: half a minute to two, about 0.9 GB")
         _run([interpreter, "-m", "venv", "--clear", "--without-pip", str(environment)])
         _install(environment, lock, say)
-        (environment / STAMP).write_text(_hash(lock), encoding="utf-8")
+        (environment / STAMP).write_text(lock_hash(lock), encoding="utf-8")
 
 
 def is_installed(environment: Path = ENVIRONMENT, lock: Path = LOCK) -> bool:
     """Whether `environment` was made from this very `lock`, to the end."""
     stamp = environment / STAMP
-    return stamp.is_file() and stamp.read_text(encoding="utf-8") == _hash(lock)
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == lock_hash(lock)
 
 
 def suitable_python(version: tuple[int, int] = sys.version_info[:2]) -> str:
@@ -62,6 +62,17 @@ def suitable_python(version: tuple[int, int] = sys.version_info[:2]) -> str:
     raise OperationError(
         f"Superset needs Python 3.11 or 3.12, and this is {version[0]}.{version[1]}: install one of those beside it, then run it again"
     )
+
+
+def _making(environment: Path) -> TextIO:
+    """The file that is locked while `environment` is made. Raises OperationError where this user may not make it."""
+    try:
+        environment.parent.mkdir(parents=True, exist_ok=True)
+        return environment.with_name(f".{environment.name}.lock").open("w")
+    except PermissionError as error:
+        raise OperationError(
+            f"Superset belongs into {environment}, which another user owns: run `energy-assets dashboards` once as that user"
+        ) from error
 
 
 def _install(environment: Path, lock: Path, say: Say) -> None:
@@ -89,5 +100,6 @@ def _run(command: list[str]) -> None:
         )
 
 
-def _hash(lock: Path) -> str:
+def lock_hash(lock: Path) -> str:
+    """What the stamp of an installation made from `lock` says."""
     return hashlib.sha256(lock.read_bytes()).hexdigest()
