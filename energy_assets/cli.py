@@ -168,6 +168,7 @@ def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remember
 def dashboards(
     end: Annotated[bool, typer.Option("--down", help="Stop Superset; the stores go on.")] = False,
     port: Annotated[int | None, typer.Option(help="Port of the pages; remembered when not given.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Write the pages over what was changed in Superset.")] = False,
 ) -> None:
     """Serve the dashboards with Superset, in the background; installs and sets up what is missing."""
     from energy_assets.operations.dashboards.bring_up import bring_up
@@ -178,7 +179,7 @@ def dashboards(
         if end:
             out.print(f"{home.name}: {'stopped Superset' if end_dashboards(home, say) else 'no Superset was running'}")
             return
-        served = bring_up(home, port=port, say=say)
+        served = bring_up(home, port=port, say=say, is_reset=reset)
         for title, address in served.pages.items():
             out.print(f"{title}  {address}", markup=False)
         out.print(f"user {served.user}, password: [superset] admin in {served.credentials_file}", markup=False)

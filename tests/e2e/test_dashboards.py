@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import APIResponse, Locator, expect
 from served import Served, Watched, served_home
 from support import commands
 
@@ -24,7 +24,7 @@ DAYS = 8
 PAGE = "Consumption and anomalies"
 CHARTS = {chart.content["slice_name"]: chart.content["viz_type"] for chart in read().charts}
 METER = "M000002"
-QUICK_SECONDS = 15.0
+QUICK_SECONDS = 30.0
 PAINTED_PIXELS = 500
 
 
@@ -88,6 +88,13 @@ class Dashboard:
         asked = [unquote(answer.url) for answer in self.answers if "/api/v1/chart/data" in answer.url]
         return {number for url in asked for number in re.findall(r'"slice_id":(\d+)', url)}
 
+    def ask(self, method: str, path: str, data: dict[str, object] | None = None) -> APIResponse:
+        """What Superset's API answers who is logged in."""
+        base, request = self.served.url.split("/superset")[0], self.page.request
+        token = request.get(f"{base}/api/v1/security/csrf_token/").json()["result"]
+        headers = {"X-CSRFToken": token, "Referer": base}
+        return request.fetch(f"{base}/api/v1/{path}", method=method, data=data, headers=headers)
+
     def errors(self) -> list[str]:
         return [f"{answer.status} {answer.url}" for answer in self.answers if answer.status >= 400]
 
@@ -106,6 +113,10 @@ def test_smoke_every_chart_of_the_page_answers_and_draws_what_clickhouse_holds(
     expect(page.locator('[data-test="chart-grid-component"]')).to_have_count(len(CHARTS))
     assert len(dashboard.charts_asked()) == len(CHARTS)
     assert not dashboard.errors()
+    base = served.url.split("/superset")[0]
+    assert not [a.url for a in dashboard.answers if not a.url.startswith((base, "data:", "blob:"))], (
+        "it fetched from elsewhere"
+    )
     for name, kind in CHARTS.items():
         chart = dashboard.chart(name)
         expect(chart.get_by_role("alert")).to_have_count(0)
@@ -160,34 +171,35 @@ def test_a_second_run_is_quick_and_changes_nothing(served: Served) -> None:
     assert state(served) == before
 
 
+def test_a_page_that_was_changed_in_superset_stays_until_it_is_reset(served: Served, dashboard: Dashboard) -> None:
+    dashboard.log_in()
+    page = "dashboard/consumption-and-anomalies"
+    number = dashboard.ask("GET", page).json()["result"]["id"]
+    changed = dashboard.ask("PUT", f"dashboard/{number}", {"dashboard_title": "Ours"})
+    assert changed.ok, changed.text()
+
+    commands.run(served.home, "dashboards")
+    assert dashboard.ask("GET", page).json()["result"]["dashboard_title"] == "Ours"
+    commands.run(served.home, "dashboards", "--reset")
+    assert dashboard.ask("GET", page).json()["result"]["dashboard_title"] == PAGE
+
+
 def test_what_is_asked_through_superset_only_reads(dashboard: Dashboard) -> None:
     dashboard.log_in()
-    base = dashboard.page.url.split("/superset")[0]
-    request = dashboard.page.request
-    token = request.get(f"{base}/api/v1/security/csrf_token/").json()["result"]
-    database = request.get(f"{base}/api/v1/database/").json()["result"][0]
+    (number,) = dashboard.ask("GET", "database/").json()["ids"]
     # As if somebody had allowed writing in Superset: the user that it connects as must refuse by itself.
-    allowed = request.put(
-        f"{base}/api/v1/database/{database['id']}",
-        data={"allow_dml": True},
-        headers={"X-CSRFToken": token, "Referer": base},
-    )
+    allowed = dashboard.ask("PUT", f"database/{number}", {"allow_dml": True})
     assert allowed.ok, allowed.text()
 
-    answers = {
-        statement: request.post(
-            f"{base}/api/v1/sqllab/execute/",
-            data={"database_id": database["id"], "sql": statement, "runAsync": False},
-            headers={"X-CSRFToken": token, "Referer": base},
-        )
+    reading, *writing = (
+        dashboard.ask("POST", "sqllab/execute/", {"database_id": number, "sql": statement, "runAsync": False})
         for statement in (
             "SELECT count() AS days FROM energy_analytics.consumption_metrics",
             "DROP TABLE energy_analytics.consumption_metrics",
             "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         )
-    }
+    )
 
-    reading, *writing = answers.values()
     assert reading.ok and reading.json()["data"][0]["days"] > 0, reading.text()
     for answer in writing:
         assert not answer.ok and "readonly" in answer.text(), answer.text()

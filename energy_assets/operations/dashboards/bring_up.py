@@ -9,7 +9,7 @@ import fcntl
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg2
@@ -46,8 +46,10 @@ class Dashboards:
     credentials_file: Path
 
 
-def bring_up(home: Home, *, port: int | None, say: Say) -> Dashboards:
+def bring_up(home: Home, *, port: int | None, say: Say, is_reset: bool = False) -> Dashboards:
     """Have Superset serve the pages of `dashboards/superset`; twice is once.
+
+    With `is_reset` they are written over whatever became of them in Superset.
 
     Raises OperationError where it cannot, or where the settings name real servers and not the users that Superset needs there.
     """
@@ -62,13 +64,17 @@ def bring_up(home: Home, *, port: int | None, say: Say) -> Dashboards:
         secrets, _ = credentials.ensure(home)
         home.superset.mkdir(mode=0o700, exist_ok=True)
         known = connections(home, known_settings)
-        remembered = port or ports.remembered(home).get("superset", 0)
-        superset = Superset.of(home, remembered, known, secrets)
-        is_current = bool(remembered) and superset.is_current()
+        held = ports.remembered(home).get("superset", 0)
+        if port not in (None, held):
+            _require_free(port)
+        superset = Superset.of(home, port or held, known, secrets)
+        is_current = bool(superset.port) and superset.is_current()
         if not is_current:
             end(home, say)
-            superset = Superset.of(home, _port(home, port, say), known, secrets)
-        _set_up_once(superset, bundle, say)
+            if port is not None:
+                _require_free(port)
+            superset = replace(superset, port=port or ports.choose(home, "superset", say=say))
+        _set_up_once(superset, bundle, say, is_reset=is_reset)
         if not is_current:
             superset.start(say)
             ports.remember(home, superset=superset.port)
@@ -95,18 +101,15 @@ def require_named_users(known: Settings) -> None:
         )
 
 
-def _port(home: Home, port: int | None, say: Say) -> int:
-    if port is None:
-        return ports.choose(home, "superset", say=say)
+def _require_free(port: int) -> None:
     if not ports.is_free(port):
         raise OperationError(f"port {port} is taken by another program: choose another with --port, or leave it out")
-    return port
 
 
-def _set_up_once(superset: Superset, bundle: Bundle, say: Say) -> None:
+def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool) -> None:
     """Make Superset's tables, administrator and pages, unless just these were made already.
 
-    A page that somebody changed in Superset stays as it is until its file changes.
+    A page that somebody changed in Superset stays as it is until a file changes, or until it is reset.
     """
     wanted = sha256(
         *(document.text for document in bundle.documents),
@@ -120,7 +123,7 @@ def _set_up_once(superset: Superset, bundle: Bundle, say: Say) -> None:
             cursor.execute(_MEMORY)
             cursor.execute("select sha256 from energy_assets_set_up where what = 'bundle'")
             held = cursor.fetchone()
-        if held == (wanted,):
+        if held == (wanted,) and not is_reset:
             return
         say("setting up Superset's tables and pages: half a minute")
         _run_set_up(superset)
