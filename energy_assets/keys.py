@@ -24,19 +24,32 @@ WEATHER = "stg_weather_observations"
 
 GATED: dict[str, str] = {
     "meter_readings": RAW,
+    "transformer_readings": RAW,
+    "register_readings": RAW,
     "weather_observations": RAW,
+    "outages": RAW,
+    "token_purchases": RAW,
     "reading_annotations": RAW,
+    "stg_meters": STAGING,
+    "stg_transformers": STAGING,
+    "stg_outages": STAGING,
     "stg_meter_readings": STAGING,
+    "stg_transformer_readings": STAGING,
+    "stg_register_readings": STAGING,
     "stg_weather_observations": STAGING,
+    "stg_token_purchases": STAGING,
+    "stg_inspections": STAGING,
     "stg_reading_annotations": STAGING,
     "int_readings_hourly": INTERMEDIATE,
     "int_readings_daily": INTERMEDIATE,
     "int_consumption_features": INTERMEDIATE,
+    "int_transformer_balance": INTERMEDIATE,
     "anomaly_scores": ML,
     "mart_consumption_metrics": MARTS,
     "mart_anomaly_flags": MARTS,
     "mart_load_profile": MARTS,
     "mart_data_quality": MARTS,
+    "mart_transformer_losses": MARTS,
 }
 """Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
 

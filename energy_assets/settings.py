@@ -82,6 +82,35 @@ class Settings(BaseSettings):
     )
     max_interval_kwh: float = Field(1000.0, gt=0, description="physical limit of one interval's energy")
 
+    max_transformer_interval_kwh: float = Field(
+        10_000.0, gt=0, description="physical limit of the energy that a transformer feeds in one interval"
+    )
+
+    power_factor: float = Field(
+        0.9, gt=0, le=1, description="power factor of the load behind a distribution transformer"
+    )
+    technical_loss_share: float = Field(
+        0.03, ge=0, lt=1, description="share of its energy that a transformer loses, where the register has no ratings"
+    )
+    technical_loss_error_share: float = Field(
+        0.15,
+        ge=0,
+        description="share of itself by which the computed technical loss may be wrong, one standard deviation",
+    )
+    transformer_meter_class_pct: float = Field(
+        0.5, ge=0, description="accuracy class of the transformers' meters (IEC 62053): limit of error in per cent"
+    )
+    meter_class_pct: float = Field(1.0, ge=0, description="accuracy class of the customers' meters, in per cent")
+    estimate_error_share: float = Field(
+        0.3, ge=0, description="share of itself by which estimated energy may be wrong, one standard deviation"
+    )
+    implausible_loss_deviations: float = Field(
+        4.0, gt=0, description="standard deviations below zero from which a transformer's loss cannot be"
+    )
+    implausible_loss_share: float = Field(
+        0.2, ge=0, le=1, description="share of a day's energy behind such transformers from which the day is red"
+    )
+
     row_count_drift: float = Field(
         0.2, ge=0, description="share of the trailing month's median by which a day's row count may differ unwarned"
     )

@@ -31,8 +31,12 @@ class Limits:
     """Share of a day's expected readings below which a warning is given, 0–1."""
     max_interval_kwh: float = 1000.0
     """Energy that no interval of a meter can physically exceed."""
+    max_transformer_interval_kwh: float = 10_000.0
+    """Energy that no interval of a transformer can physically exceed."""
     anomaly_share: float = 0.01
     """Share of readings that are expected to be anomalous, 0–1; five times as many is worth a warning."""
+    implausible_loss_share: float = 0.2
+    """Share of a day's energy that may be behind transformers whose meters say more than came in, 0–1."""
     row_count_drift: float = 0.2
     """Share of the trailing month's median by which a day's row count may differ without a warning."""
     measure_drift: float = 0.5
@@ -41,14 +45,15 @@ class Limits:
     """So many standard deviations of the trailing month are no drift either."""
 
     def __post_init__(self) -> None:
-        for name in ("rejected_share", "completeness", "anomaly_share"):
+        for name in ("rejected_share", "completeness", "anomaly_share", "implausible_loss_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share: give a number from 0 to 1, not {getattr(self, name)}")
         for name in ("row_count_drift", "measure_drift", "drift_spreads"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
-        if not self.max_interval_kwh > 0:
-            raise ValueError(f"max_interval_kwh must be above 0, not {self.max_interval_kwh}")
+        for name in ("max_interval_kwh", "max_transformer_interval_kwh"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Suite:
     key: tuple[str, ...]
     """What one row of a day is about; samples name it."""
     description: str
+    is_regular: bool = True
+    """Whether a day has about as many rows as the days before it: visits and failures do not."""
 
     def expectations(self, limits: Limits) -> list[Expectation]:
         """The suite as Great Expectations' own objects. Imports Great Expectations (some seconds, once a process)."""
@@ -69,7 +76,7 @@ class Suite:
 
         build = getattr(import_module(f"quality_suites.{self.schema}"), self.table)
         rules = Rules(self)
-        return [*build(rules, limits), usual_row_count(rules, limits)]
+        return [*build(rules, limits), *([usual_row_count(rules, limits)] if self.is_regular else [])]
 
 
 SUITES: dict[str, Suite] = {
@@ -81,6 +88,35 @@ SUITES: dict[str, Suite] = {
             "reading_date",
             ("file_id", "row_number"),
             "Delivered readings: readable, finite, of a known interval, and few rejected beside them",
+        ),
+        Suite(
+            "raw_data",
+            "transformer_readings",
+            "reading_date",
+            ("file_id", "row_number"),
+            "Delivered readings of transformers: readable, finite, of a known interval, and few rejected beside them",
+        ),
+        Suite(
+            "raw_data",
+            "register_readings",
+            "reading_date",
+            ("file_id", "row_number"),
+            "Delivered states of registers: readable, and few rejected beside them",
+        ),
+        Suite(
+            "raw_data",
+            "outages",
+            "outage_date",
+            ("file_id", "row_number"),
+            "Delivered outages: readable, ended after they began, and few rejected beside them",
+            is_regular=False,
+        ),
+        Suite(
+            "raw_data",
+            "token_purchases",
+            "purchase_date",
+            ("file_id", "row_number"),
+            "Delivered purchases: readable, of some energy, and few rejected beside them",
         ),
         Suite(
             "raw_data",
@@ -102,6 +138,57 @@ SUITES: dict[str, Suite] = {
             "reading_date",
             ("meter_id", "reading_at"),
             "One row per meter and instant, accepted exactly where its energy is plausible",
+        ),
+        Suite(
+            "staging",
+            "stg_transformer_readings",
+            "reading_date",
+            ("transformer_id", "reading_at"),
+            "One row per transformer and instant, accepted exactly where its energy is plausible",
+        ),
+        Suite(
+            "staging",
+            "stg_register_readings",
+            "reading_date",
+            ("meter_id", "read_at"),
+            "One row per meter and instant, accepted where it is not negative",
+        ),
+        Suite(
+            "staging",
+            "stg_outages",
+            "reading_date",
+            ("area_id", "started_at"),
+            "One row per outage that touches the day, clipped to it",
+            is_regular=False,
+        ),
+        Suite(
+            "staging",
+            "stg_token_purchases",
+            "purchase_date",
+            ("meter_id", "purchased_at"),
+            "One row per purchase",
+        ),
+        Suite(
+            "staging",
+            "stg_meters",
+            "reading_date",
+            ("meter_id",),
+            "One entry per meter that the register holds on the day, each behind a transformer that is known",
+        ),
+        Suite(
+            "staging",
+            "stg_transformers",
+            "reading_date",
+            ("transformer_id",),
+            "One entry per transformer that the register holds on the day, rated as transformers can be",
+        ),
+        Suite(
+            "staging",
+            "stg_inspections",
+            "inspected_on",
+            ("meter_id",),
+            "One row per visited meter, with an outcome that is known",
+            is_regular=False,
         ),
         Suite(
             "staging",
@@ -139,6 +226,13 @@ SUITES: dict[str, Suite] = {
             "One profile per meter, as long as a day, with the energy of the daily table",
         ),
         Suite(
+            "intermediate",
+            "int_transformer_balance",
+            "reading_date",
+            ("transformer_id", "reading_at"),
+            "One row per transformer and interval, balanced or with the reason why not, with the energy of staging",
+        ),
+        Suite(
             "ml",
             "anomaly_scores",
             "reading_date",
@@ -172,6 +266,13 @@ SUITES: dict[str, Suite] = {
             "reading_date",
             ("rule", "area_id"),
             "One row per rule and area, whether it hit anything or not",
+        ),
+        Suite(
+            "marts",
+            "mart_transformer_losses",
+            "loss_date",
+            ("transformer_id",),
+            "One row per transformer, whose parts add up, and few that give out more than came in",
         ),
     )
 }

@@ -306,13 +306,16 @@ class Rules:
             for name in columns
         ]
 
-    def one_of(self, column: str, allowed: Sequence[str] | Sequence[int]) -> DayExpectation:
+    def one_of(
+        self, column: str, allowed: Sequence[str] | Sequence[int], *, severity: str = "critical"
+    ) -> DayExpectation:
         """The column holds one of `allowed`, or null."""
         return self.no_rows_where(
             f"{column}-known",
             f"{identifier(column)} not in {{allowed}}",
             fault=f"with {column} other than {', '.join(map(str, allowed))}",
             column=column,
+            severity=severity,
             allowed=allowed,
         )
 

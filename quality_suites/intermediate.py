@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.columns import BIGINT, BIGINTS, BOOLEAN, DATE, INSTANT, NUMERIC, SMALLINT, TEXT
+from quality_suites.columns import BIGINT, BIGINTS, BOOLEAN, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
 from quality_suites.trailing import no_silent_meters, usual
 
 if TYPE_CHECKING:
     from quality_suites import Limits
     from quality_suites.expectations import DayExpectation, Rules
+
+EXCLUSIONS = ("outage", "no_energy_in", "meters_missing")
+BASES = ("ratings", "assumed")
 
 LONGEST_PROFILE = 100
 """Slots of a day: 96 quarter hours, 100 on the day that clocks are set back."""
@@ -175,5 +178,71 @@ def int_consumption_features(rules: Rules, limits: Limits) -> list[DayExpectatio
                 where features.total_wh is distinct from daily.total_wh
                 order by coalesce(features.meter_id, daily.meter_id)
             """,
+        ),
+    ]
+
+
+def int_transformer_balance(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            transformer_id=TEXT,
+            reading_at=INSTANT,
+            feeder_id=TEXT,
+            interval_minutes=SMALLINT,
+            energy_in_wh=BIGINT,
+            metered_wh=BIGINT,
+            estimated_wh=BIGINT,
+            connected_meters=INTEGER,
+            reporting_meters=NUMERIC,
+            technical_loss_basis=TEXT,
+            technical_loss_wh=BIGINT,
+            non_technical_loss_wh=BIGINT,
+            excluded_because=TEXT,
+        ),
+        *rules.not_null("transformer_id", "reading_at", "metered_wh", "connected_meters", "technical_loss_basis"),
+        rules.unique("transformer_id", "reading_at"),
+        rules.one_of("technical_loss_basis", BASES),
+        rules.one_of("excluded_because", EXCLUSIONS),
+        rules.no_rows_where(
+            "loss-where-balanced",
+            "(excluded_because is null) <> (non_technical_loss_wh is not null)"
+            " or energy_in_wh <> metered_wh + technical_loss_wh + non_technical_loss_wh",
+            fault="whose loss is told without a balance, or is not what is left",
+            column="non_technical_loss_wh",
+            shows=("energy_in_wh", "metered_wh", "technical_loss_wh", "non_technical_loss_wh", "excluded_because"),
+        ),
+        rules.sums_agree(
+            "energy_in_wh-of-staging",
+            ours="sum(energy_in_wh)",
+            theirs="(select sum(accepted_wh) from staging.stg_transformer_readings where reading_date = {day})",
+            fault="Wh of the day against its accepted readings in stg_transformer_readings",
+            column="energy_in_wh",
+            sample="""
+                select 'transformer_id=' || coalesce(balance.transformer_id, fed.transformer_id)
+                    || ': ' || coalesce(balance.total_wh::text, 'no') || ' Wh here, ' || coalesce(fed.total_wh::text, 'no') || ' there'
+                from (select transformer_id, sum(energy_in_wh) as total_wh from {batch} as day_rows group by transformer_id) as balance
+                full join (
+                    select transformer_id, sum(accepted_wh) as total_wh
+                    from staging.stg_transformer_readings where reading_date = {day} group by transformer_id
+                ) as fed on fed.transformer_id = balance.transformer_id
+                where balance.total_wh is distinct from fed.total_wh
+                order by coalesce(balance.transformer_id, fed.transformer_id)
+            """,
+        ),
+        rules.share(
+            "balanced-intervals",
+            part="count(*) filter (where excluded_because is null)",
+            whole="count(*) filter (where excluded_because is distinct from 'outage')",
+            minimum=limits.completeness,
+            fault="intervals with supply balanced",
+            sample="""
+                select 'transformer_id=' || transformer_id || ': ' || count(*) || ' intervals without a balance, '
+                    || min(excluded_because) || ', from ' || min(reading_at)
+                from {batch} as day_rows where excluded_because <> 'outage'
+                group by transformer_id order by count(*) desc, transformer_id
+            """,
+            severity="warning",
+            column="excluded_because",
         ),
     ]

@@ -16,6 +16,27 @@ if TYPE_CHECKING:
 
 DAY_TYPES = ("workday", "saturday", "sunday")
 QUALITY_RULES = ("missing", "negative", "above_limit", "fold_assumed", "duplicate", "rejected")
+SUSPECTS = """
+    select 'transformer_id=' || losses.transformer_id || ': ' || round(losses.metered_kwh, 1) || ' kWh metered, '
+        || round(losses.energy_in_kwh, 1) || ' came in; suspects '
+        || coalesce((
+            select string_agg(suspect.meter_id || ' (' || round(suspect.total_wh / 1000.0, 1) || ' kWh'
+                || case when suspect.ct_multiplier <> 1 then ', multiplier ' || round(suspect.ct_multiplier, 2) else '' end || ')', ', ')
+            from (
+                select meter_id, daily.total_wh, registered.ct_multiplier
+                from staging.stg_meters as registered
+                join intermediate.int_readings_daily as daily using (reading_date, meter_id)
+                where reading_date = {day} and registered.transformer_id = losses.transformer_id
+                order by registered.ct_multiplier = 1, abs(daily.total_wh + 1000 * losses.non_technical_loss_kwh), meter_id
+                limit 3
+            ) as suspect
+        ), 'none')
+    from {batch} as losses
+    where not is_plausible
+    order by non_technical_loss_kwh
+"""
+"""Transformers whose balance cannot be, each with the meters that alone could account for what is too much: those behind
+current transformers first, then the nearest in energy."""
 LAST_MINUTE = 25 * 60 - 15
 """Start of the last quarter hour of the longest day, in minutes from midnight."""
 
@@ -192,5 +213,75 @@ def mart_data_quality(rules: Rules, limits: Limits) -> list[DayExpectation]:
             fault="with more meters than hits",
             column="meter_count",
             shows=("rule", "meter_count", "hit_count"),
+        ),
+    ]
+
+
+def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            loss_date=DATE,
+            transformer_id=TEXT,
+            feeder_id=TEXT,
+            connected_meters=INTEGER,
+            interval_count=SMALLINT,
+            balanced_count=SMALLINT,
+            outage_count=SMALLINT,
+            incomplete_count=SMALLINT,
+            delivered_kwh=NUMERIC,
+            energy_in_kwh=NUMERIC,
+            metered_kwh=NUMERIC,
+            estimated_kwh=NUMERIC,
+            technical_loss_basis=TEXT,
+            technical_loss_kwh=NUMERIC,
+            non_technical_loss_kwh=NUMERIC,
+            deviation_kwh=NUMERIC,
+            non_technical_loss_low_kwh=NUMERIC,
+            non_technical_loss_high_kwh=NUMERIC,
+            non_technical_loss_pct=NUMERIC,
+        ),
+        *rules.not_null(
+            "transformer_id", "energy_in_kwh", "metered_kwh", "technical_loss_kwh", "non_technical_loss_kwh"
+        ),
+        rules.unique("transformer_id"),
+        rules.no_rows_where(
+            "counts-add-up",
+            "interval_count <> balanced_count + outage_count + incomplete_count",
+            fault="whose intervals are not the balanced and the left out ones",
+            column="interval_count",
+            shows=("interval_count", "balanced_count", "outage_count", "incomplete_count"),
+        ),
+        rules.no_rows_where(
+            "parts-add-up",
+            "energy_in_kwh <> metered_kwh + technical_loss_kwh + non_technical_loss_kwh",
+            fault="whose energy is not metered + technical + non-technical",
+            column="energy_in_kwh",
+            shows=("energy_in_kwh", "metered_kwh", "technical_loss_kwh", "non_technical_loss_kwh"),
+        ),
+        rules.sums_agree(
+            "non_technical_loss_kwh-of-balance",
+            ours="sum(non_technical_loss_kwh) * 1000",
+            theirs="(select sum(non_technical_loss_wh) from intermediate.int_transformer_balance where reading_date = {day})",
+            fault="Wh of the day against int_transformer_balance",
+            column="non_technical_loss_kwh",
+            sample="""
+                select 'transformer_id=' || transformer_id || ': ' || non_technical_loss_kwh || ' kWh'
+                from {batch} as day_rows order by transformer_id
+            """,
+        ),
+        rules.no_rows_from(
+            "no-energy-from-nowhere",
+            SUSPECTS,
+            fault="transformers whose meters say more than came in: a meter is mapped to the wrong one, or multiplied wrongly",
+            severity="warning",
+        ),
+        rules.share(
+            "implausible-share",
+            part="sum(energy_in_kwh) filter (where not is_plausible)",
+            whole="sum(energy_in_kwh)",
+            maximum=limits.implausible_loss_share,
+            fault="of the energy behind transformers whose meters say more than came in",
+            sample=SUSPECTS,
+            column="is_plausible",
         ),
     ]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from quality_suites import Limits
     from quality_suites.expectations import DayExpectation, Rules
 
+OUTAGE_KINDS = ("load_shedding", "fault", "maintenance")
+
 PARTS_OF_THE_DAY = """
     from raw_data.landing_parts
     where source = {source} and reading_date = {day} and file_id in (select file_id from raw_data.active_files)
@@ -77,6 +79,107 @@ def meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
             severity="warning",
         ),
         rules.some_rows("readings-delivered", fault="no readings at all", severity="warning"),
+    ]
+
+
+def transformer_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            transformer_id=TEXT,
+            reading_at=INSTANT,
+            energy_kwh=FLOAT,
+            interval_minutes=SMALLINT,
+            version=BIGINT,
+            instant_code=TEXT,
+            row_number=INTEGER,
+            file_id=INTEGER,
+        ),
+        *rules.not_null("transformer_id", "reading_at", "energy_kwh"),
+        rules.one_of("interval_minutes", INTERVAL_MINUTES),
+        _instant_near_its_day(rules, "reading_at"),
+        _few_rejected(rules, limits, "transformer_readings"),
+        rules.no_rows_where(
+            "energy_kwh-plausible",
+            "energy_kwh < 0 or energy_kwh > {most}",
+            fault=f"below 0 or beyond {limits.max_transformer_interval_kwh:g} kWh an interval",
+            column="energy_kwh",
+            severity="warning",
+            most=limits.max_transformer_interval_kwh,
+        ),
+    ]
+
+
+def register_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            read_at=INSTANT,
+            register_kwh=FLOAT,
+            version=BIGINT,
+            instant_code=TEXT,
+            row_number=INTEGER,
+            file_id=INTEGER,
+        ),
+        *rules.not_null("meter_id", "read_at", "register_kwh"),
+        _instant_near_its_day(rules, "read_at"),
+        _few_rejected(rules, limits, "register_readings"),
+    ]
+
+
+def outages(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            outage_date=DATE,
+            area_id=TEXT,
+            started_at=INSTANT,
+            ended_at=INSTANT,
+            kind=TEXT,
+            version=BIGINT,
+            instant_code=TEXT,
+            row_number=INTEGER,
+            file_id=INTEGER,
+        ),
+        *rules.not_null("area_id", "started_at"),
+        _instant_near_its_day(rules, "started_at"),
+        _few_rejected(rules, limits, "outages"),
+        rules.one_of("kind", OUTAGE_KINDS, severity="warning"),
+        rules.no_rows_where(
+            "ended_at-after-start",
+            "ended_at <= started_at",
+            fault="that ended before they began",
+            column="ended_at",
+            shows=("started_at", "ended_at"),
+            severity="warning",
+        ),
+    ]
+
+
+def token_purchases(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            purchase_date=DATE,
+            meter_id=TEXT,
+            purchased_at=INSTANT,
+            energy_kwh=FLOAT,
+            amount=FLOAT,
+            currency=TEXT,
+            version=BIGINT,
+            instant_code=TEXT,
+            row_number=INTEGER,
+            file_id=INTEGER,
+        ),
+        *rules.not_null("meter_id", "purchased_at", "energy_kwh"),
+        _instant_near_its_day(rules, "purchased_at"),
+        _few_rejected(rules, limits, "token_purchases"),
+        rules.no_rows_where(
+            "energy_kwh-not-negative",
+            "energy_kwh < 0",
+            fault="with negative energy_kwh",
+            column="energy_kwh",
+            severity="warning",
+        ),
     ]
 
 

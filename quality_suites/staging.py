@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.columns import BIGINT, DATE, FLOAT, INSTANT, INTERVAL_MINUTES, MEASURED, SMALLINT, TEXT
+from quality_suites import REJECTED_SHARE
+from quality_suites.columns import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    FLOAT,
+    INSTANT,
+    INTERVAL_MINUTES,
+    MEASURED,
+    NUMERIC,
+    SMALLINT,
+    TEXT,
+)
 from quality_suites.sql import fill
 from quality_suites.trailing import usual
 
@@ -17,6 +29,24 @@ if TYPE_CHECKING:
 
 QUALITY_CODES = ("valid", "negative", "above_limit", "fold_assumed")
 REFUSED_CODES = ("negative", "above_limit")
+OUTCOMES = ("theft", "clean", "no_access", "faulty_meter")
+SELECTIONS = ("ranked", "random")
+
+LARGEST_LOSS_SHARE = 0.1
+"""Distribution transformers lose 1–3 % of their rating: ten times a factor of a thousand would show far above this."""
+
+REJECTED_RECORDS = (
+    "(select count(*) from raw_data.rejected_rows join raw_data.active_files using (file_id) where source = {source})"
+)
+RECORDS = "(select count(*) from raw_data.{table} join raw_data.active_files using (file_id))"
+FIRST_REJECTED_RECORDS = """
+    select path || ' row ' || row_number || coalesce(', column ' || column_name, '') || ': ' || reason
+    from raw_data.rejected_rows
+    join raw_data.active_files using (file_id)
+    join raw_data.landing_paths using (sha256)
+    where source = {source} and is_current
+    order by path, row_number
+"""
 
 # A day of a clock change is an hour shorter or longer.
 DAY_MINUTES = "(extract(epoch from ({day} + 1)::timestamp at time zone {timezone} - {day}::timestamp at time zone {timezone}) / 60.0)"
@@ -57,14 +87,7 @@ def stg_meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.one_of("interval_minutes", INTERVAL_MINUTES),
         rules.one_of("quality_code", QUALITY_CODES),
         rules.between("accepted_wh", 0, round(limits.max_interval_kwh * 1000)),
-        rules.no_rows_where(
-            "accepted_wh-where-accepted",
-            "(accepted_wh is null) <> (quality_code in {refused})",
-            fault="whose accepted_wh and quality_code disagree",
-            column="accepted_wh",
-            shows=("accepted_wh", "quality_code"),
-            refused=REFUSED_CODES,
-        ),
+        _accepted_where_plausible(rules),
         # Daily readings start at local midnight. Every zone is whole quarter hours from UTC, so these are in UTC too.
         rules.no_rows_where(
             "reading_at-on-grid",
@@ -84,6 +107,152 @@ def stg_meter_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
             column="accepted_wh",
             timezone=limits.timezone,
         ),
+    ]
+
+
+def stg_transformer_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            transformer_id=TEXT,
+            reading_at=INSTANT,
+            interval_minutes=SMALLINT,
+            delivered_kwh=FLOAT,
+            accepted_wh=BIGINT,
+            quality_code=TEXT,
+        ),
+        *rules.not_null("transformer_id", "reading_at", "interval_minutes", "quality_code"),
+        rules.unique("transformer_id", "reading_at"),
+        rules.one_of("interval_minutes", INTERVAL_MINUTES),
+        rules.one_of("quality_code", QUALITY_CODES),
+        rules.between("accepted_wh", 0, round(limits.max_transformer_interval_kwh * 1000)),
+        _accepted_where_plausible(rules),
+    ]
+
+
+def stg_register_readings(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(reading_date=DATE, meter_id=TEXT, read_at=INSTANT, delivered_kwh=FLOAT, register_wh=BIGINT),
+        *rules.not_null("meter_id", "read_at"),
+        rules.unique("meter_id", "read_at"),
+        rules.between("register_wh", 0),
+    ]
+
+
+def stg_outages(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            area_id=TEXT,
+            started_at=INSTANT,
+            ended_at=INSTANT,
+            kind=TEXT,
+            off_from=INSTANT,
+            off_until=INSTANT,
+        ),
+        *rules.not_null("area_id", "started_at", "off_from", "off_until"),
+        rules.unique("area_id", "started_at"),
+        rules.no_rows_where(
+            "off-within-the-day",
+            "off_from < started_at or off_until <= off_from or off_until > ended_at or off_until - off_from > interval '25 hours'",
+            fault="whose part of the day is not part of the outage, or longer than a day",
+            column="off_from",
+            shows=("started_at", "ended_at", "off_from", "off_until"),
+        ),
+    ]
+
+
+def stg_token_purchases(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            purchase_date=DATE, meter_id=TEXT, purchased_at=INSTANT, energy_wh=BIGINT, amount=NUMERIC, currency=TEXT
+        ),
+        *rules.not_null("meter_id", "purchased_at", "energy_wh"),
+        rules.unique("meter_id", "purchased_at"),
+    ]
+
+
+def stg_meters(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            customer_id=TEXT,
+            customer_class=TEXT,
+            transformer_id=TEXT,
+            feeder_id=TEXT,
+            tariff_code=TEXT,
+            is_prepaid=BOOLEAN,
+            phases=SMALLINT,
+            ct_multiplier=NUMERIC,
+            latitude=NUMERIC,
+            longitude=NUMERIC,
+        ),
+        *rules.not_null("meter_id", "customer_class", "ct_multiplier"),
+        rules.unique("meter_id"),
+        _few_records_rejected(rules, limits, "meters"),
+        rules.no_rows_where(
+            "ct_multiplier-positive",
+            "ct_multiplier <= 0",
+            fault="with a ct_multiplier of 0 or less",
+            column="ct_multiplier",
+        ),
+        rules.no_rows_where(
+            "transformer_id-registered",
+            "transformer_id not in (select transformer_id from staging.stg_transformers where reading_date = {day})"
+            " and exists (select from staging.stg_transformers where reading_date = {day})",
+            fault="behind a transformer that its register does not hold",
+            column="transformer_id",
+            shows=("transformer_id",),
+            severity="warning",
+        ),
+        *_on_earth(rules),
+    ]
+
+
+def stg_transformers(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            transformer_id=TEXT,
+            feeder_id=TEXT,
+            rating_kva=NUMERIC,
+            no_load_loss_w=NUMERIC,
+            load_loss_w=NUMERIC,
+            latitude=NUMERIC,
+            longitude=NUMERIC,
+        ),
+        *rules.not_null("transformer_id"),
+        rules.unique("transformer_id"),
+        _few_records_rejected(rules, limits, "transformers"),
+        rules.no_rows_where(
+            "losses-of-the-rating",
+            "rating_kva <= 0 or no_load_loss_w < 0 or load_loss_w < 0 or no_load_loss_w + load_loss_w > {most} * rating_kva * 1000",
+            fault=f"without a rating, or losing more than {LARGEST_LOSS_SHARE:.0%} of it: W and kVA may be mixed up",
+            column="rating_kva",
+            shows=("rating_kva", "no_load_loss_w", "load_loss_w"),
+            most=LARGEST_LOSS_SHARE,
+        ),
+        *_on_earth(rules),
+    ]
+
+
+def stg_inspections(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            inspected_on=DATE,
+            meter_id=TEXT,
+            outcome=TEXT,
+            recovered_wh=BIGINT,
+            case_id=TEXT,
+            selection=TEXT,
+            notes=TEXT,
+        ),
+        *rules.not_null("meter_id", "outcome"),
+        rules.unique("meter_id"),
+        rules.one_of("outcome", OUTCOMES),
+        rules.one_of("selection", SELECTIONS, severity="warning"),
+        rules.between("recovered_wh", 0, severity="warning"),
     ]
 
 
@@ -124,4 +293,35 @@ def stg_reading_annotations(rules: Rules, limits: Limits) -> list[DayExpectation
         ),
         *rules.not_null("meter_id", "reading_at"),
         rules.unique("meter_id", "reading_at"),
+    ]
+
+
+def _accepted_where_plausible(rules: Rules) -> DayExpectation:
+    return rules.no_rows_where(
+        "accepted_wh-where-accepted",
+        "(accepted_wh is null) <> (quality_code in {refused})",
+        fault="whose accepted_wh and quality_code disagree",
+        column="accepted_wh",
+        shows=("accepted_wh", "quality_code"),
+        refused=REFUSED_CODES,
+    )
+
+
+def _few_records_rejected(rules: Rules, limits: Limits, source: str) -> DayExpectation:
+    """Records have no raw day whose gate could judge this: a register of which half was unreadable is no register."""
+    return rules.share(
+        REJECTED_SHARE,
+        part=REJECTED_RECORDS,
+        whole=f"({REJECTED_RECORDS} + {fill(RECORDS, {'table': source})})",
+        maximum=limits.rejected_share,
+        fault="records rejected",
+        sample=FIRST_REJECTED_RECORDS,
+        source=source,
+    )
+
+
+def _on_earth(rules: Rules) -> list[DayExpectation]:
+    return [
+        rules.between("latitude", -90, 90, severity="warning"),
+        rules.between("longitude", -180, 180, severity="warning"),
     ]

@@ -3,7 +3,8 @@
 
   One transaction: lock the table, empty the window's days, insert, bump each day's version. A day that selects
   nothing is emptied and its version bumped all the same. A killed run leaves the old days.
-  Config: `date_column`, `unique_key` (starts with the date), `by_day` (native day partitions, for reading-grain tables).
+  Config: `date_column`, `unique_key` (starts with the date), `by_day` (native day partitions, for reading-grain tables),
+  `records` (a source of records that the model stages: each day is marked with what they say of it).
   The table is made from the columns that the model's yml declares; a column that is declared later is added.
 #}
 {% materialization rewrite_days, adapter='postgres' %}
@@ -43,6 +44,9 @@
     {%- endcall %}
   {% endif %}
 
+  {# Asked before they are read: what lands in between is owed again, never missed. #}
+  {%- set inputs = record_inputs(config.get('records')) if config.get('records') else {} -%}
+
   {% call statement('main') -%}
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from (
@@ -51,17 +55,41 @@
   {%- endcall %}
 
   {% call statement('bump') -%}
-    select quality.bump_day('{{ this.identifier }}', days.day, count(written.{{ adapter.quote(date_column) }}), '{{ var("run_id") }}')
-    from unnest(array[{% for day in window_days() %}date '{{ day }}'{{ ', ' if not loop.last }}{% endfor %}]::date[]) as days (day)
+    select quality.bump_day('{{ this.identifier }}', days.day, count(written.{{ adapter.quote(date_column) }}), '{{ var("run_id") }}', days.inputs)
+    from (values
+      {% for day in window_days() %}(date '{{ day }}', {% if inputs.get(day) %}'{{ inputs[day] }}'{% else %}null::text{% endif %}){{ ', ' if not loop.last }}{% else %}(null::date, null::text){% endfor %}
+    ) as days (day, inputs)
     left join {{ target }} as written
       on written.{{ adapter.quote(date_column) }} = days.day and {{ in_window('written.' ~ adapter.quote(date_column)) }}
-    group by days.day
+    where days.day is not null
+    group by days.day, days.inputs
   {%- endcall %}
 
   {{ run_hooks(post_hooks, inside_transaction=True) }}
   {{ adapter.commit() }}
   {{ return({'relations': [target]}) }}
 {% endmaterialization %}
+
+{# Day -> fingerprint of what the records of `source` say of it. Resources/ledger.py asks the same of days that are staged. #}
+{% macro record_inputs(source) %}
+  {% call statement('record_inputs', fetch_result=True) -%}
+    select day::date::text, due.inputs
+    from generate_series(
+      date '{{ var("window_start") }}'::timestamp, date '{{ var("window_end") }}'::timestamp - interval '1 day', interval '1 day'
+    ) as known (day)
+    join lateral (
+      select inputs from raw_data.record_states
+      where source = '{{ source }}' and (changed_on = day::date or (is_lasting and changed_on < day::date))
+      order by changed_on desc
+      limit 1
+    ) as due on true
+  {%- endcall %}
+  {%- set found = {} -%}
+  {%- for row in load_result('record_inputs').data -%}
+    {%- do found.update({row[0]: row[1]}) -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
 
 {# The window's days as ISO dates. #}
 {% macro window_days() %}

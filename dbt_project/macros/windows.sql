@@ -3,6 +3,16 @@
   {{ column }} >= date '{{ var("window_start") }}' and {{ column }} < date '{{ var("window_end") }}'
 {%- endmacro %}
 
+{# The window's days as rows (reading_date). #}
+{% macro window_calendar() -%}
+  (
+    select day::date as reading_date
+    from generate_series(
+      date '{{ var("window_start") }}'::timestamp, date '{{ var("window_end") }}'::timestamp - interval '1 day', interval '1 day'
+    ) as known (day)
+  )
+{%- endmacro %}
+
 {# The window's days of `table` and so many days before it, where their gate is open. A model's config names the same number. #}
 {% macro looking_back(table, column, days) -%}
   {{ column }} >= date '{{ var("window_start") }}' - {{ days }}

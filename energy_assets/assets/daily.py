@@ -10,6 +10,7 @@ import dagster as dg
 
 from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS
+from energy_assets.landing.contract import Source
 from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.postgres_tables import postgres_tables
 from energy_assets.resources.warehouse import Warehouse
@@ -49,6 +50,14 @@ def daily_asset(
             "dagster/column_schema": dg.TableSchema(list(columns)),
         },
     )
+
+
+def columns_of(source: Source) -> list[dg.TableColumn]:
+    """The columns of a source's raw table."""
+    return [
+        *(dg.TableColumn(column.name, column.type, column.description) for column in source.part_columns),
+        dg.TableColumn("file_id", "integer", "File that it came in, see raw_data.landing_files"),
+    ]
 
 
 def declared_columns(table: str) -> list[dg.TableColumn]:

@@ -1,6 +1,6 @@
-"""Read what landed: each new file once, into parts by day and quarantined rows, and into the ledger.
+"""Read what landed: each new file once, into parts by day, records and quarantined rows, and into the ledger.
 
-What belongs here: the landing asset. What does not: dialects (landing/), raw days (raw.py).
+What belongs here: the landing asset and the tables that it fills. What does not: dialects (landing/), raw days (raw.py).
 """
 
 from collections import Counter
@@ -9,9 +9,11 @@ from datetime import date
 
 import dagster as dg
 
-from energy_assets.assets.daily import declared_columns
+from energy_assets.assets.daily import columns_of, declared_columns
 from energy_assets.home import Home
 from energy_assets.keys import OWNERS, RAW
+from energy_assets.landing.contract import RECORD_SOURCES, Source
+from energy_assets.landing.contract import source as contract_source
 from energy_assets.resources import ledger
 from energy_assets.resources.deliveries import Delivery, State, deliveries, recent_days
 from energy_assets.resources.landing_zone import LandingZone
@@ -45,7 +47,29 @@ REJECTED_ROWS = dg.AssetSpec(
 )
 
 
-@dg.multi_asset(specs=[LANDING_FILES, REJECTED_ROWS], name="landing_files")
+def record_table(source: Source) -> dg.AssetSpec:
+    """A table of records: landing appends what a file says, and what counts of it is a question of files that count."""
+    return dg.AssetSpec(
+        [RAW, source.table],
+        deps=[LANDING_FILES],
+        group_name=RAW,
+        owners=OWNERS,
+        kinds={"file", "postgres"},
+        description=f"{source.description}; one row per delivered row.",
+        metadata={
+            "dagster/table_name": f"{RAW}.{source.table}",
+            "dagster/column_schema": dg.TableSchema(columns_of(source)),
+        },
+    )
+
+
+RECORD_TABLES = {source.name: record_table(source) for source in RECORD_SOURCES}
+
+LANDED = (LANDING_FILES.key, REJECTED_ROWS.key, *(spec.key for spec in RECORD_TABLES.values()))
+"""What a landing run writes: all that is not kept by day."""
+
+
+@dg.multi_asset(specs=[LANDING_FILES, REJECTED_ROWS, *RECORD_TABLES.values()], name="landing_files")
 def landing(
     context: dg.AssetExecutionContext, warehouse: Warehouse, landing_zone: LandingZone
 ) -> Iterator[dg.MaterializeResult]:
@@ -54,6 +78,7 @@ def landing(
     for path, reason in listing.refused.items():
         context.log.warning(f"{path} is refused: {reason}")
     counts: Counter[str] = Counter()
+    records: Counter[str] = Counter()
     for landed in landing_zone.land(ledger.unread(warehouse, listing.settled)):
         counts[landed.status] += 1
         if landed.status == "changed_while_read" or landed.sha256 is None:
@@ -63,6 +88,7 @@ def landing(
         counts["new"] += is_new
         counts["rows"] += landed.rows_accepted * is_new
         counts["rejected"] += landed.rows_rejected * is_new
+        records.update(landed.records.keys() if is_new else ())
         if not is_new and (retraction := ledger.retraction_of(warehouse, landed.sha256)):
             context.log.warning(
                 f"{landed.path} holds what was withdrawn ({retraction}) and counts for nothing: where it should, "
@@ -90,6 +116,14 @@ def landing(
             "dagster/row_count": warehouse.rows("select count(*) from raw_data.rejected_rows")[0][0],
         },
     )
+    for name, spec in RECORD_TABLES.items():
+        yield dg.MaterializeResult(
+            asset_key=spec.key,
+            metadata={
+                "files with new records": records[name],
+                "dagster/row_count": ledger.record_count(warehouse, contract_source(name)),
+            },
+        )
 
 
 @dg.asset_check(

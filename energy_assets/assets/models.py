@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from energy_assets.assets.daily import DAYS_POOL, report_row_counts
+from energy_assets.assets.landing import LANDED
 from energy_assets.days import DayWindow
 from energy_assets.keys import OWNERS, VIEWS, checkpoint_key, is_gated
 from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
@@ -20,6 +21,19 @@ from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import Settings, settings
 
 LAYERS = ("staging", "intermediate", "marts")
+
+MODEL_SETTINGS = (
+    "max_interval_kwh",
+    "max_transformer_interval_kwh",
+    "power_factor",
+    "technical_loss_share",
+    "technical_loss_error_share",
+    "transformer_meter_class_pct",
+    "meter_class_pct",
+    "estimate_error_share",
+    "implausible_loss_deviations",
+)
+"""Settings that models compute with, under their own names; dbt_project.yml holds the same defaults for dbt by hand."""
 
 PROJECT = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR)
 
@@ -63,6 +77,8 @@ def dependencies(spec: dg.AssetSpec, config: Mapping[str, Any]) -> Iterator[dg.A
     lookback_days = config.get("meta", {}).get("lookback_days", {})
     for dep in spec.deps:
         table = dep.asset_key.path[-1]
+        if dep.asset_key in LANDED:
+            yield dep
         if not is_gated(dep.asset_key):
             continue
         if spec.key.path[-1] in VIEWS:
@@ -79,8 +95,8 @@ def dbt_variables(window: DayWindow, timezone: str, known: Settings, run_id: str
         "window_start": window.start.isoformat(),
         "window_end": window.end.isoformat(),
         "timezone": timezone,
-        "max_interval_kwh": known.max_interval_kwh,
         "run_id": run_id,
+        **{name: getattr(known, name) for name in MODEL_SETTINGS},
     }
 
 

@@ -1,14 +1,15 @@
 """Raw days: each a pure rewrite from the parts of all files that count for it.
 
-What belongs here: one asset per source of the landing contract. What does not: reading files (landing.py).
+What belongs here: one asset per source of measurements of the landing contract. What does not: reading files, and records
+(landing.py).
 """
 
 import dagster as dg
 
-from energy_assets.assets.daily import daily_asset, report_row_counts
+from energy_assets.assets.daily import columns_of, daily_asset, report_row_counts
 from energy_assets.assets.landing import LANDING_FILES
 from energy_assets.keys import RAW
-from energy_assets.landing.contract import SOURCES, Source
+from energy_assets.landing.contract import DAILY_SOURCES, Source
 from energy_assets.partitions import day_window
 from energy_assets.resources import ledger
 from energy_assets.resources.landing_zone import LandingZone
@@ -30,28 +31,24 @@ def raw_table(source: Source) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, warehouse: Warehouse, landing_zone: LandingZone
     ) -> dg.MaterializeResult:
         window = day_window(context)
-        for day in window:
-            files, inputs = ledger.active_files(warehouse, source, day)
-            warehouse.replace_day(
-                RAW,
-                source.table,
-                day,
-                landing_zone.day(source, day, files),
-                run_id=context.run_id,
-                inputs=inputs,
-                as_loader=True,
-            )
+        known = ledger.day_inputs(warehouse, source, window)
+        for day, inputs in known.items():
+            if inputs.files:
+                warehouse.replace_day(
+                    RAW,
+                    source.table,
+                    day,
+                    landing_zone.day(source, day, inputs.files),
+                    run_id=context.run_id,
+                    inputs=inputs.fingerprint,
+                    as_loader=True,
+                )
+        empty = {day: inputs.fingerprint for day, inputs in known.items() if not inputs.files}
+        warehouse.empty_days(RAW, source.table, empty, run_id=context.run_id, as_loader=True)
         report_row_counts(context, warehouse, context.asset_key, window)
         return dg.MaterializeResult()
 
     return loaded
 
 
-def columns_of(source: Source) -> list[dg.TableColumn]:
-    return [
-        *(dg.TableColumn(column.name, column.type, column.description) for column in source.part_columns),
-        dg.TableColumn("file_id", "integer", "File that it came in, see raw_data.landing_files"),
-    ]
-
-
-RAW_ASSETS = [raw_table(source) for source in SOURCES]
+RAW_ASSETS = [raw_table(source) for source in DAILY_SOURCES]

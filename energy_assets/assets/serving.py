@@ -97,6 +97,14 @@ SERVED: tuple[Served, ...] = (
         date_column="reading_date",
         measure=("coalesce(sum(hit_count), 0)::bigint", "toInt64(sum(hit_count))"),
     ),
+    Served(
+        source="mart_transformer_losses",
+        date_column="loss_date",
+        measure=(
+            "coalesce(sum(round(non_technical_loss_kwh * 1000)), 0)::bigint",
+            "toInt64(sum(round(non_technical_loss_kwh * 1000)))",
+        ),
+    ),
 )
 
 

@@ -35,7 +35,7 @@ def writers_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, tuple[dg.Asse
     return {
         name_of(spec.key): (
             spec.key,
-            *(dep.asset_key for dep in spec.deps if dep.asset_key.path[0] != QUALITY and not is_gated(dep.asset_key)),
+            *(dep.asset_key for dep in spec.deps if dep.asset_key.path[0] == ML),
         )
         for definition in assets
         for spec in definition.specs
@@ -62,7 +62,7 @@ def _lookback_days(dep: dg.AssetDep) -> int:
 # Published models are immutable: newer inputs never make one due.
 EDGES = tuple(edges_of([*LAYER_ASSETS, anomaly_scores, *SERVED_ASSETS]))
 
-# Raw days depend on the ledger of files, which a landing run writes, not a day's.
+# Raw days depend on the ledger of files, and registers by day on their records, which a landing run writes, not a day's.
 WRITERS = {
     **{name_of(asset.key): (asset.key,) for asset in RAW_ASSETS},
     **writers_of([*LAYER_ASSETS, anomaly_scores, *SERVED_ASSETS]),

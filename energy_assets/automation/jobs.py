@@ -6,22 +6,20 @@ What belongs here: selections, and requesting the chain for a range of days. Wha
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from energy_assets.assets.landing import LANDING_FILES, REJECTED_ROWS
+from energy_assets.assets.landing import LANDED
 from energy_assets.automation.freshness import FRESHNESS_CHECKS
 from energy_assets.days import DayWindow
 from energy_assets.partitions import DAILY
 
 LANDING_JOB = dg.define_asset_job(
     "landing",
-    selection=dg.AssetSelection.assets(LANDING_FILES.key, REJECTED_ROWS.key),
+    selection=dg.AssetSelection.assets(*LANDED),
     description="Read every file that landed and was not read yet.",
 )
 
 # Whether yesterday is there is no question about a run's own days: the freshness sensor asks it.
 DAILY_SELECTION = (
-    dg.AssetSelection.all()
-    - dg.AssetSelection.assets(LANDING_FILES.key, REJECTED_ROWS.key)
-    - dg.AssetSelection.checks(*FRESHNESS_CHECKS)
+    dg.AssetSelection.all() - dg.AssetSelection.assets(*LANDED) - dg.AssetSelection.checks(*FRESHNESS_CHECKS)
 )
 
 DAILY_JOB = dg.define_asset_job(

@@ -60,13 +60,18 @@ def clickhouse_url(user: str, password: str, port: int) -> str:
     return f"http://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{port}/"
 
 
+def read_only(url: str) -> str:
+    """The same Postgres as the same role, but whose transactions write nothing unless they ask to."""
+    return _with_options(url, "-cdefault_transaction_read_only=on")
+
+
 def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
     if real := settings.postgres_url:
         return {
             "loader_dsn": real,
             "transformer_dsn": real,
             "bi_dsn": real,
-            "dagster_dsn": _with_search_path(real, DAGSTER_SCHEMA),
+            "dagster_dsn": _with_options(real, f"-csearch_path={DAGSTER_SCHEMA}"),
             "superset_dsn": settings.superset_database_url,
         }
     port = _port(home, "postgres")
@@ -98,7 +103,7 @@ def _port(home: Home, store: str) -> int:
         raise StoreError(f"the {store} of home {home.path} was never started: run `energy-assets up`") from None
 
 
-def _with_search_path(url: str, schema: str) -> str:
+def _with_options(url: str, options: str) -> str:
     parts = urlsplit(url)
-    option = urlencode({"options": f"-csearch_path={schema}"}, quote_via=quote)
+    option = urlencode({"options": options}, quote_via=quote)
     return urlunsplit(parts._replace(query=f"{parts.query}&{option}" if parts.query else option))

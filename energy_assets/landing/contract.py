@@ -24,6 +24,11 @@ class Column:
     derived: bool = False
 
 
+VERSION = Column("version", "bigint", "Of several deliveries of the same, the highest version wins")
+INTERVAL_MINUTES = Column("interval_minutes", "smallint", "Length of the interval where delivered: 15, 30, 60 or 1440")
+VALID_FROM = Column(
+    "valid_from", "date", "Local day from which the entry holds, until the next one; absent means always"
+)
 INSTANT_CODE = Column(
     "instant_code",
     "text",
@@ -34,18 +39,34 @@ INSTANT_CODE = Column(
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of the landing zone and the day-partitioned raw table that its rows fill."""
+    """A folder of the landing zone and the raw table that its rows fill.
+
+    A source of measurements has an `instant`: its raw table is partitioned by the local day of it. A source of records
+    has none: its rows are few, hold for longer than a day or come long after, and its raw table is one.
+    """
 
     name: str
     table: str
     description: str
     columns: tuple[Column, ...]
-    instant: str
-    """The column of UTC instants whose local day is the row's partition."""
-    date_column: str
-    """The raw table's column that holds this day."""
     key: tuple[str, ...]
-    """What one row is about: of several deliveries of a key, staging accepts one."""
+    """What one row is about: of several deliveries of a key, one counts."""
+    instant: str | None = None
+    """The column of UTC instants whose local day is the row's partition."""
+    date_column: str | None = None
+    """The raw table's column that holds this day."""
+    starts: tuple[str, ...] = ()
+    """Of records: the dates of which the latest is the first day that a record says something about; all empty: any day."""
+    ends: str | None = None
+    """Of records: the date from which a record says nothing any more."""
+    is_lasting: bool = False
+    """Of records: whether one holds until another takes its place, and not on one day alone."""
+    makes_days: bool = False
+    """Whether its days are days of the home. What merely goes with readings is not looked at before or after them."""
+
+    @property
+    def is_records(self) -> bool:
+        return self.instant is None
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -63,8 +84,9 @@ class Source:
     @property
     def part_columns(self) -> tuple[Column, ...]:
         """The columns of a part, and of the raw table but for the file: the day, the source's own, the row's number."""
+        day = Column(self.date_column or "", "date", "Local day of the utility", required=True, derived=True)
         return (
-            Column(self.date_column, "date", "Local day of the utility", required=True, derived=True),
+            *(() if self.is_records else (day,)),
             *self.columns,
             Column("row_number", "integer", "Row of the file, the header being 1", required=True, derived=True),
         )
@@ -78,9 +100,9 @@ METER_READINGS = Source(
         Column("meter_id", "text", "Identifier of the meter, as delivered", required=True),
         Column("reading_at", "timestamptz", "Start of the interval", required=True),
         Column("consumption_kwh", "double precision", "Energy of the interval in kWh, as delivered", required=True),
-        Column("interval_minutes", "smallint", "Length of the interval where delivered: 15, 30, 60 or 1440"),
+        INTERVAL_MINUTES,
         Column("status", "text", "The head-end's own status of the reading, as delivered"),
-        Column("version", "bigint", "Of several deliveries of a reading, the highest version wins"),
+        VERSION,
         Column(
             "status_rank",
             "smallint",
@@ -89,9 +111,44 @@ METER_READINGS = Source(
         ),
         INSTANT_CODE,
     ),
+    key=("meter_id", "reading_at"),
     instant="reading_at",
     date_column="reading_date",
-    key=("meter_id", "reading_at"),
+    makes_days=True,
+)
+
+TRANSFORMER_READINGS = Source(
+    name="transformer_readings",
+    table="transformer_readings",
+    description="Energy that a transformer's own meter fed into its area in an interval, as delivered",
+    columns=(
+        Column("transformer_id", "text", "Identifier of the transformer", required=True),
+        Column("reading_at", "timestamptz", "Start of the interval", required=True),
+        Column("energy_kwh", "double precision", "Energy of the interval in kWh, as delivered", required=True),
+        INTERVAL_MINUTES,
+        VERSION,
+        INSTANT_CODE,
+    ),
+    key=("transformer_id", "reading_at"),
+    instant="reading_at",
+    date_column="reading_date",
+    makes_days=True,
+)
+
+REGISTER_READINGS = Source(
+    name="register_readings",
+    table="register_readings",
+    description="What a meter's register showed, as delivered: the energy since it was installed",
+    columns=(
+        Column("meter_id", "text", "Identifier of the meter, as delivered", required=True),
+        Column("read_at", "timestamptz", "Instant of the reading", required=True),
+        Column("register_kwh", "double precision", "State of the register in kWh", required=True),
+        VERSION,
+        INSTANT_CODE,
+    ),
+    key=("meter_id", "read_at"),
+    instant="read_at",
+    date_column="reading_date",
 )
 
 WEATHER_OBSERVATIONS = Source(
@@ -106,9 +163,44 @@ WEATHER_OBSERVATIONS = Source(
         Column("wind_speed_kmh", "double precision", "Wind speed in km/h"),
         INSTANT_CODE,
     ),
+    key=("station_id", "observed_at"),
     instant="observed_at",
     date_column="observation_date",
-    key=("station_id", "observed_at"),
+)
+
+OUTAGES = Source(
+    name="outages",
+    table="outages",
+    description="Times without supply in an area, planned or not; a row is filed under the day on which it began",
+    columns=(
+        Column("area_id", "text", "Transformer or feeder without supply", required=True),
+        Column("started_at", "timestamptz", "When supply failed", required=True),
+        Column("ended_at", "timestamptz", "When it came back; empty while it has not"),
+        Column("kind", "text", "load_shedding, fault or maintenance"),
+        VERSION,
+        INSTANT_CODE,
+    ),
+    key=("area_id", "started_at"),
+    instant="started_at",
+    date_column="outage_date",
+)
+
+TOKEN_PURCHASES = Source(
+    name="token_purchases",
+    table="token_purchases",
+    description="Energy that a prepaid customer bought",
+    columns=(
+        Column("meter_id", "text", "Identifier of the meter, as delivered", required=True),
+        Column("purchased_at", "timestamptz", "When it was bought", required=True),
+        Column("energy_kwh", "double precision", "Energy that the token credits in kWh", required=True),
+        Column("amount", "double precision", "What was paid, in `currency`"),
+        Column("currency", "text", "ISO 4217 code of the currency"),
+        VERSION,
+        INSTANT_CODE,
+    ),
+    key=("meter_id", "purchased_at"),
+    instant="purchased_at",
+    date_column="purchase_date",
 )
 
 READING_ANNOTATIONS = Source(
@@ -122,12 +214,95 @@ READING_ANNOTATIONS = Source(
         Column("past_average_kwh", "double precision", "Average of past consumption in kWh, as delivered"),
         INSTANT_CODE,
     ),
+    key=("meter_id", "reading_at"),
     instant="reading_at",
     date_column="reading_date",
-    key=("meter_id", "reading_at"),
 )
 
-SOURCES: tuple[Source, ...] = (METER_READINGS, WEATHER_OBSERVATIONS, READING_ANNOTATIONS)
+METERS = Source(
+    name="meters",
+    table="meters",
+    description="The register of meters: who is behind one, which transformer feeds it, on which tariff, from when on",
+    columns=(
+        Column("meter_id", "text", "Identifier of the meter, as in its readings", required=True),
+        VALID_FROM,
+        Column("customer_id", "text", "Identifier of the customer"),
+        Column("customer_class", "text", "Class of the customer, e.g. residential, commercial, industrial"),
+        Column("transformer_id", "text", "Transformer that feeds the meter"),
+        Column("feeder_id", "text", "Feeder of that transformer, where no register of transformers says so"),
+        Column("tariff_code", "text", "Tariff that the customer is billed on"),
+        Column("prepaid", "boolean", "Whether the customer buys tokens in advance"),
+        Column("phases", "smallint", "Phases that are connected, 1 or 3"),
+        Column(
+            "ct_multiplier",
+            "double precision",
+            "By what delivered energy is multiplied, for meters behind current transformers",
+        ),
+        Column("installed_on", "date", "Day on which the meter was installed"),
+        Column("removed_on", "date", "Day from which the meter is gone"),
+        Column("latitude", "double precision", "Latitude in degrees, WGS 84"),
+        Column("longitude", "double precision", "Longitude in degrees, WGS 84"),
+        VERSION,
+    ),
+    key=("meter_id", "valid_from"),
+    starts=("valid_from", "installed_on"),
+    ends="removed_on",
+    is_lasting=True,
+)
+
+TRANSFORMERS = Source(
+    name="transformers",
+    table="transformers",
+    description="The register of distribution transformers: feeder, rating and losses, from when on",
+    columns=(
+        Column("transformer_id", "text", "Identifier of the transformer", required=True),
+        VALID_FROM,
+        Column("feeder_id", "text", "Feeder that supplies it"),
+        Column("rating_kva", "double precision", "Rated power in kVA"),
+        Column("no_load_loss_w", "double precision", "Loss of the idle transformer in W"),
+        Column("load_loss_w", "double precision", "Loss in its windings at rated power in W"),
+        Column("latitude", "double precision", "Latitude in degrees, WGS 84"),
+        Column("longitude", "double precision", "Longitude in degrees, WGS 84"),
+        VERSION,
+    ),
+    key=("transformer_id", "valid_from"),
+    starts=("valid_from",),
+    is_lasting=True,
+)
+
+INSPECTIONS = Source(
+    name="inspections",
+    table="inspections",
+    description="Visits to meters and what was found",
+    columns=(
+        Column("meter_id", "text", "Identifier of the visited meter", required=True),
+        Column("inspected_on", "date", "Local day of the visit", required=True),
+        Column("outcome", "text", "theft, clean, no_access or faulty_meter", required=True),
+        Column("recovered_kwh", "double precision", "Energy that was billed afterwards in kWh"),
+        Column("case_id", "text", "Case that led to the visit"),
+        Column("selection", "text", "ranked or random: why this meter was visited"),
+        Column("notes", "text", "What the crew wrote down"),
+        VERSION,
+    ),
+    key=("meter_id", "inspected_on"),
+    starts=("inspected_on",),
+)
+
+SOURCES: tuple[Source, ...] = (
+    METER_READINGS,
+    TRANSFORMER_READINGS,
+    REGISTER_READINGS,
+    WEATHER_OBSERVATIONS,
+    OUTAGES,
+    TOKEN_PURCHASES,
+    READING_ANNOTATIONS,
+    METERS,
+    TRANSFORMERS,
+    INSPECTIONS,
+)
+
+DAILY_SOURCES = tuple(source for source in SOURCES if not source.is_records)
+RECORD_SOURCES = tuple(source for source in SOURCES if source.is_records)
 
 
 def source(name: str) -> Source:

@@ -32,16 +32,23 @@ def _table(source: Source) -> str:
     derived = ", ".join(f"`{column.name}`" for column in source.columns if column.derived)
     return (
         f"### `{source.name}/` → `raw_data.{source.table}`\n\n{source.description}. One row is about "
-        f"{' × '.join(f'`{name}`' for name in source.key)}; its day is the local day of `{source.instant}`.\n\n"
-        f"| column | type | | meaning |\n|---|---|---|---|\n{rows}\n\nFilled by the reader: {derived}.\n"
+        f"{' × '.join(f'`{name}`' for name in source.key)}; {_day(source)}.\n\n"
+        f"| column | type | | meaning |\n|---|---|---|---|\n{rows}\n"
+        + (f"\nFilled by the reader: {derived}.\n" if derived else "")
     )
+
+
+def _day(source: Source) -> str:
+    return "it is kept whole, not by day" if source.is_records else f"its day is the local day of `{source.instant}`"
 
 
 def _kind(column: Column) -> str:
     if column.type == "timestamptz":
         return "date-time"
-    if column.type == "text":
-        return "text"
+    if column.type in ("text", "date"):
+        return column.type
+    if column.type == "boolean":
+        return "yes or no"
     return "integer" if column.type in ("smallint", "integer", "bigint") else "number"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from energy_assets.landing.contract import METER_READINGS, SOURCES
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-FOLDERS = frozenset(source.name for source in SOURCES)
+FOLDERS = tuple(source.name for source in SOURCES)
 DEFAULT_FOLDER = METER_READINGS.name
 
 
@@ -174,7 +174,7 @@ def _nothing_to_deliver(data: Path, listing: Listing) -> str:
     if listing.left_alone:
         return (
             f"{data} holds data files only in folders that no source is named after, such as {listing.left_alone[0]}: "
-            f"move them into {', '.join(sorted(FOLDERS))}, or give the folder itself"
+            f"move them into {', '.join(FOLDERS)}, or give the folder itself"
         )
     if listing.refused:
         path, reason = next(iter(listing.refused.items()))

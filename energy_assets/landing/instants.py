@@ -22,6 +22,7 @@ from energy_assets.landing.schemas import part_schema
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FUTURE = timedelta(days=1)
+FIRST_INSTANT, LAST_INSTANT = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 SAMPLE = datetime(2017, 11, 5, 0, 30)
 FOLD_ASSUMED = "fold_assumed"
 
@@ -73,18 +74,18 @@ class Instants:
 class InstantReader:
     """Reads one column of date-times.
 
-    `local_zone` is the zone of those without an offset, `home_zone` the one of days; `now` bounds what can be true;
-    `order` is the proven day/month order where the mapping leaves it to the file.
+    `local_zone` is the zone of those without an offset, `home_zone` the one of days; `now` bounds what can be true, None
+    bounds nothing; `order` is the proven day/month order where the mapping leaves it to the file.
     """
 
     def __init__(
-        self, origin: InstantFrom, *, local_zone: str, home_zone: str, now: datetime, order: str | None = None
+        self, origin: InstantFrom, *, local_zone: str, home_zone: str, now: datetime | None, order: str | None = None
     ) -> None:
         self._origin = origin
         self._formats = tuple(_ordered(text, order or origin.date_order) for text in origin.formats)
         self._local_zone = origin.timezone or local_zone
         self._home_zone = home_zone
-        self._latest = now + FUTURE
+        self._earliest, self._latest = (EARLIEST, now + FUTURE) if now else (FIRST_INSTANT, LAST_INSTANT)
 
     def read(self, values: pa.Array, interval_minutes: np.ndarray | int | None = None) -> Instants:
         """`values` (text, timestamps or dates) as instants.
@@ -163,7 +164,7 @@ class InstantReader:
             .then("fault")
             .when(pl.col("utc").is_null())
             .then(NO_LENGTH)
-            .when(pl.col("utc") < EARLIEST)
+            .when(pl.col("utc") < self._earliest)
             .then(TOO_EARLY)
             .when(pl.col("utc") > self._latest)
             .then(TOO_LATE)

@@ -19,6 +19,7 @@ from energy_assets.home import Calendar
 from energy_assets.landing import quarantine
 from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import Source
+from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.files import DataFile, data_file, folder_of, relative_to, sha256_of
 from energy_assets.landing.mapping import Mapping, Mappings
 from energy_assets.landing.parts import (
@@ -26,6 +27,8 @@ from energy_assets.landing.parts import (
     draft_directory,
     drop_draft,
     move_durably,
+    part_path,
+    read_parts_at,
     rejects_path,
 )
 from energy_assets.landing.reader import Reading, choose_mapping, read_file
@@ -61,6 +64,8 @@ class LandedFile:
     """Rows that at least one of the sources they feed could not take."""
     sources: dict[str, dict[date, int]] = field(default_factory=dict)
     """Source -> local day -> accepted rows."""
+    records: dict[str, Path] = field(default_factory=dict)
+    """Source of records -> its part."""
     rejected: dict[str, int] = field(default_factory=dict)
     """Source -> rejected rows."""
     unknown_columns: tuple[str, ...] = ()
@@ -84,6 +89,10 @@ class LandedFile:
             yield from quarantine.whole_file(self.folder, self.message).to_batches()
         elif self.rejected_file is not None:
             yield from quarantine.read_rejects(self.rejected_file)
+
+    def record_batches(self, source: str) -> Iterator[pa.RecordBatch]:
+        """The accepted rows of a source of records, as a stream."""
+        yield from read_parts_at([self.records[source]])
 
     def rejects(self) -> pa.Table:
         """The rejected rows (REJECTED_ROWS), all in memory."""
@@ -187,6 +196,7 @@ def _publish(file: DataFile, sha256: str, outcome: _Outcome, parts_dir: Path) ->
         rows_read=reading.rows_read,
         rows_rejected=reading.rows_rejected,
         sources=_days_by_source(outcome.parts),
+        records=_records(outcome.parts, parts_dir, sha256),
         rejected=dict(reading.rejected),
         unknown_columns=reading.unknown_columns,
         values_left_out=dict(reading.values_left_out),
@@ -196,9 +206,14 @@ def _publish(file: DataFile, sha256: str, outcome: _Outcome, parts_dir: Path) ->
 
 def _days_by_source(parts: PartWriter) -> dict[str, dict[date, int]]:
     sources: dict[str, dict[date, int]] = {}
-    for (source, day), rows in sorted(parts.rows.items()):
-        sources.setdefault(source, {})[day] = rows
-    return sources
+    for (source, day), rows in parts.rows.items():
+        if day is not None:
+            sources.setdefault(source, {})[day] = rows
+    return {source: dict(sorted(days.items())) for source, days in sorted(sources.items())}
+
+
+def _records(parts: PartWriter, parts_dir: Path, sha256: str) -> dict[str, Path]:
+    return {name: part_path(parts_dir, contract_source(name), None, sha256) for name, day in parts.rows if day is None}
 
 
 def _changed(path: Path, root: Path, message: str) -> LandedFile:

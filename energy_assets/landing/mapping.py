@@ -135,6 +135,13 @@ class InstantFrom(From):
     is_end_of_interval: bool = False
 
 
+class BooleanFrom(From):
+    """Yes or no, in any of these spellings, upper or lower case."""
+
+    true: tuple[str, ...] = ("true", "t", "yes", "y", "oui", "o", "1")
+    false: tuple[str, ...] = ("false", "f", "no", "n", "non", "0")
+
+
 class VersionFrom(From):
     """An integer, or an ISO 8601 date-time taken as microseconds since 1970."""
 
@@ -142,7 +149,7 @@ class VersionFrom(From):
 class SourceMapping(_Frozen):
     """What feeds one source: canonical column -> where it comes from."""
 
-    columns: dict[str, InstantFrom | NumberFrom | VersionFrom | TextFrom]
+    columns: dict[str, InstantFrom | NumberFrom | BooleanFrom | VersionFrom | TextFrom]
 
     def delivered(self) -> set[str]:
         return {origin.column for origin in self.columns.values() if origin.column is not None}
@@ -224,8 +231,10 @@ def origin_type(column: Column) -> type[From]:
     """The kind of origin that can fill a canonical column."""
     if column.name == "version":
         return VersionFrom
-    if column.type == "timestamptz":
+    if column.type in ("timestamptz", "date"):
         return InstantFrom
+    if column.type == "boolean":
+        return BooleanFrom
     if column.type == "text":
         return TextFrom
     return NumberFrom

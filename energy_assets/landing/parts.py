@@ -29,14 +29,16 @@ BATCH_ROWS = 32_768
 """Rows handed on at a time: Postgres stores one batch while the next is made ready."""
 ABANDONED_SECONDS = 86_400
 REJECTED = "rejected_rows"
+UNDATED = "records"
 EPOCH = date(1970, 1, 1)
 
-Key = tuple[str, date]
+Key = tuple[str, date | None]
+"""Source and local day; records have no day."""
 
 
-def part_path(parts: Path, source: Source, day: date, sha256: str) -> Path:
-    """Where the part of a source, local day and file lies below `parts`."""
-    return parts / source.name / day.isoformat() / f"{sha256[:16]}.parquet"
+def part_path(parts: Path, source: Source, day: date | None, sha256: str) -> Path:
+    """Where the part of a source, local day and file lies below `parts`; the day of records is None."""
+    return parts / source.name / (day.isoformat() if day else UNDATED) / f"{sha256[:16]}.parquet"
 
 
 def rejects_path(parts: Path, sha256: str) -> Path:
@@ -44,13 +46,13 @@ def rejects_path(parts: Path, sha256: str) -> Path:
     return parts / REJECTED / f"{sha256[:16]}.parquet"
 
 
-def read_parts(parts: Path, source: Source, day: date, shas: Iterable[str]) -> pa.RecordBatchReader:
-    """The rows of one local day from the files `shas` (hexadecimal sha256), each file's in its order, as a stream.
+def read_parts(parts: Path, source: Source, day: date | None, shas: Iterable[str]) -> pa.RecordBatchReader:
+    """The rows of one local day (None: of records) from the files `shas` (hexadecimal sha256), each file's in its order, as a stream.
 
     Files without rows of that day are passed over.
     """
     paths = [path for sha in shas if (path := part_path(parts, source, day, sha)).is_file()]
-    return pa.RecordBatchReader.from_batches(part_schema(source), _batches(paths))
+    return pa.RecordBatchReader.from_batches(part_schema(source), read_parts_at(paths))
 
 
 def remove_parts(parts: Path, sha256: str) -> int:
@@ -92,7 +94,7 @@ class PartWriter:
         """Write all parts, then move them to their places."""
         schemas = {source.name: source for source in SOURCES}
         drafts: dict[Path, Path] = {}
-        for source_name, day in sorted(self.rows):
+        for source_name, day in self.rows:
             source = schemas[source_name]
             draft = self._draft / f"{source_name}-{day}.parquet"
             self._write(draft, source, (source_name, day))
@@ -165,14 +167,18 @@ def drop_draft(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _batches(paths: list[Path]) -> Iterator[pa.RecordBatch]:
+def read_parts_at(paths: Iterable[Path]) -> Iterator[pa.RecordBatch]:
+    """The rows of these parts, each part's in its order."""
     for path in paths:
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(batch_size=BATCH_ROWS)
 
 
-def _by_day(rows: pa.Table, date_column: str) -> Iterator[tuple[date, pa.Table]]:
+def _by_day(rows: pa.Table, date_column: str | None) -> Iterator[tuple[date | None, pa.Table]]:
     if not rows.num_rows:
+        return
+    if date_column is None:
+        yield None, rows
         return
     days = rows[date_column].cast(pa.int32()).to_numpy()
     if days.min() == days.max():

@@ -28,6 +28,7 @@ from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.files import DataFile
 from energy_assets.landing.instants import AmbiguousDates, InstantReader, Instants, OrderProof
 from energy_assets.landing.mapping import (
+    BooleanFrom,
     CsvDialect,
     From,
     InstantFrom,
@@ -169,16 +170,17 @@ class SourceReader:
         self._instants = {
             target: InstantReader(
                 origin,
-                local_zone=mapping.timezone or home_zone,
-                home_zone=home_zone,
-                now=now,
+                # A date is a date wherever it was written.
+                local_zone="UTC" if source.column(target).type == "date" else mapping.timezone or home_zone,
+                home_zone="UTC" if source.column(target).type == "date" else home_zone,
+                now=now if target == source.instant else None,
                 order=orders.get(origin.column or ""),
             )
             for target, origin in self._origins.items()
             if isinstance(origin, InstantFrom)
         }
 
-        instant = self._origins[source.instant].column
+        instant = self._origins[source.instant].column if source.instant else None
         self.instant_index = header.index(instant) if instant is not None else None
         """Position of the source's date-time in a delivered row, where it is delivered."""
 
@@ -189,9 +191,11 @@ class SourceReader:
         for column in self.source.delivered:
             if column.name != self.source.instant:
                 columns[column.name] = self._read(column, block, faults, left_out)
-        when = self._read_instants(block, columns, faults)
-        columns[self.source.instant] = pa.array(when.utc).cast(INSTANT)
-        columns[self.source.date_column] = pa.array(when.day).cast(pa.date32())
+        when = None
+        if self.source.instant and self.source.date_column:
+            when = self._read_instants(self.source.instant, block, columns, faults)
+            columns[self.source.instant] = pa.array(when.utc).cast(INSTANT)
+            columns[self.source.date_column] = pa.array(when.day).cast(pa.date32())
         columns["row_number"] = pa.array(block.row_numbers).cast(pa.int32())
         self._derive(columns, len(block.row_numbers))
         schema = part_schema(self.source)
@@ -200,7 +204,9 @@ class SourceReader:
         return Converted(*self._split(rows, when, blame), self._rejected(block, when, faults, blame), blame)
 
     def days_of(self, delivered: pa.Array) -> pa.Array:
-        """Local days of date-times as delivered; null where they cannot be read."""
+        """Local days of date-times as delivered; null where they cannot be read, and where rows have none."""
+        if self.source.instant is None:
+            return pa.nulls(len(delivered), pa.date32())
         when = self._instants[self.source.instant].read(delivered)
         return pa.array(when.day, mask=~when.has_day).cast(pa.date32())
 
@@ -209,15 +215,20 @@ class SourceReader:
         if origin is None:
             return pa.nulls(len(block.row_numbers), arrow_type(column))
         delivered = self._delivered(column.name, origin, block)
-        read = _read_values(delivered, column, origin)
+        if isinstance(origin, InstantFrom):
+            read = _read_other_instants(delivered, column, self._instants[column.name])
+        else:
+            read = _read_values(delivered, column, origin)
         if column.required:
             faults[column.name] = read.fault
         elif lost := int(np.count_nonzero((read.fault != 0) & (read.fault != values.EMPTY))):
             left_out[origin.column or column.name] += lost
         return read.values
 
-    def _read_instants(self, block: Block, columns: dict[str, pa.Array], faults: dict[str, np.ndarray]) -> Instants:
-        origin = self._origins[self.source.instant]
+    def _read_instants(
+        self, target: str, block: Block, columns: dict[str, pa.Array], faults: dict[str, np.ndarray]
+    ) -> Instants:
+        origin = self._origins[target]
         length = self._constants.get("interval_minutes")
         if length is not None:
             minutes: np.ndarray | int = int(length)
@@ -225,9 +236,9 @@ class SourceReader:
             minutes = columns["interval_minutes"].to_numpy(zero_copy_only=False)
         else:
             minutes = 0
-        delivered = self._delivered(self.source.instant, origin, block)
-        when = self._instants[self.source.instant].read(delivered, minutes)
-        faults[self.source.instant] = when.fault
+        delivered = self._delivered(target, origin, block)
+        when = self._instants[target].read(delivered, minutes)
+        faults[target] = when.fault
         return when
 
     def _delivered(self, target: str, origin: From, block: Block) -> pa.Array:
@@ -250,17 +261,19 @@ class SourceReader:
             blame[(blame == 0) & (faults[name] != 0)] = position
         return blame
 
-    def _split(self, rows: pa.Table, when: Instants, blame: np.ndarray) -> tuple[pa.Table, pa.Table]:
+    def _split(self, rows: pa.Table, when: Instants | None, blame: np.ndarray) -> tuple[pa.Table, pa.Table]:
         """Accepted rows, and those whose local time happened twice with their later fold beside them."""
         is_good = blame == 0
-        is_doubled = is_good & (when.utc != when.later_utc)
-        if not is_doubled.any():
+        is_doubled = is_good & (when.utc != when.later_utc) if when else np.zeros(len(blame), bool)
+        if when is None or not is_doubled.any():
             return rows if is_good.all() else rows.filter(pa.array(is_good)), rows.slice(0, 0)
         folds = rows.append_column("later_at", pa.array(when.later_utc).cast(INSTANT))
         folds = folds.append_column("later_day", pa.array(when.later_day).cast(pa.date32()))
         return rows.filter(pa.array(is_good & ~is_doubled)), folds.filter(pa.array(is_doubled))
 
-    def _rejected(self, block: Block, when: Instants, faults: dict[str, np.ndarray], blame: np.ndarray) -> pa.Table:
+    def _rejected(
+        self, block: Block, when: Instants | None, faults: dict[str, np.ndarray], blame: np.ndarray
+    ) -> pa.Table:
         index = np.flatnonzero(blame)
         if not len(index):
             return REJECTED_ROWS.empty_table()
@@ -271,15 +284,16 @@ class SourceReader:
                 tables.append(self._rejected_for(name, block, when, faults[name], chosen))
         return pa.concat_tables(tables)
 
-    def _rejected_for(self, name: str, block: Block, when: Instants, fault: np.ndarray, index: np.ndarray) -> pa.Table:
+    def _rejected_for(
+        self, name: str, block: Block, when: Instants | None, fault: np.ndarray, index: np.ndarray
+    ) -> pa.Table:
         origin = self._origins[name]
-        is_instant = name == self.source.instant
-        reasons = self._instants[name].reasons() if is_instant else values.REASONS
+        reasons = self._instants[name].reasons() if name in self._instants else values.REASONS
         known = [reasons.get(code, "") for code in range(max(reasons) + 1)]
         delivered = values.as_text(self._delivered(name, origin, block).take(pa.array(index)))
         return rejected_rows(
             self.source.name,
-            days=pa.array(when.day[index], mask=~when.has_day[index]).cast(pa.date32()),
+            days=_days(when, index),
             row_numbers=pa.array(block.row_numbers[index]),
             column=origin.column or name,
             delivered=delivered,
@@ -361,7 +375,24 @@ def _read_values(delivered: pa.Array, column: Column, origin: From) -> values.Va
         return values.read_version(delivered)
     if isinstance(origin, NumberFrom):
         return values.read_number(delivered, column, origin)
+    if isinstance(origin, BooleanFrom):
+        return values.read_boolean(delivered, origin)
     return values.read_text(delivered)
+
+
+def _read_other_instants(delivered: pa.Array, column: Column, reader: InstantReader) -> values.Values:
+    """Date-times and dates beside the one that a row is filed under; of a local time that happened twice, the first."""
+    read = reader.read(delivered)
+    is_good = read.fault == 0
+    found = pa.array(read.day if column.type == "date" else read.utc, mask=None if is_good.all() else ~is_good)
+    return values.Values(found.cast(arrow_type(column)), read.fault)
+
+
+def _days(when: Instants | None, index: np.ndarray) -> pa.Array:
+    """Local days of these rows, null where they cannot be read, and where rows have none."""
+    if when is None:
+        return pa.nulls(len(index), pa.date32())
+    return pa.array(when.day[index], mask=~when.has_day[index]).cast(pa.date32())
 
 
 def _constant(origin: From, file: DataFile) -> str:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from energy_assets.home import DEFAULT_TIMEZONE
 from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import Source
+from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.files import DataFile, list_files
 from energy_assets.landing.mapping import InstantFrom, Mapping, Mappings, NumberFrom
 from energy_assets.landing.quarantine import describe
@@ -47,6 +48,8 @@ class FileScan:
     rows_rejected: int = 0
     sources: dict[str, dict[date, int]] = field(default_factory=dict)
     """Source -> local day -> accepted rows."""
+    records: dict[str, int] = field(default_factory=dict)
+    """Source of records -> accepted rows."""
     first_rows: tuple[dict[str, object], ...] = ()
     """The first accepted rows of the first source, in canonical columns, instants in UTC."""
     rejects: tuple[str, ...] = ()
@@ -71,11 +74,12 @@ class ScanReport:
 
     @property
     def rows_by_day(self) -> dict[date, int]:
-        """Accepted rows of all sources, by local day, in order."""
+        """Accepted rows of the sources that make the home's days, by local day, in order."""
         total: Counter[date] = Counter()
         for file in self.files:
-            for days in file.sources.values():
-                total.update(days)
+            for name, days in file.sources.items():
+                if contract_source(name).makes_days:
+                    total.update(days)
         return dict(sorted(total.items()))
 
     @property
@@ -93,6 +97,10 @@ class ScanReport:
     @property
     def rows_rejected(self) -> int:
         return sum(file.rows_rejected for file in self.files)
+
+    @property
+    def rows_accepted(self) -> int:
+        return self.rows_read - self.rows_rejected
 
     @property
     def unreadable(self) -> tuple[FileScan, ...]:
@@ -120,6 +128,7 @@ class _CountingSink:
 
     def __init__(self, first_source: str) -> None:
         self.sources: dict[str, Counter[date]] = {}
+        self.records: Counter[str] = Counter()
         self.first_rows: list[dict[str, object]] = []
         self._rejects: list[pa.Table] = []
         self._sampled = 0
@@ -127,8 +136,12 @@ class _CountingSink:
         self._lock = threading.Lock()
 
     def accept(self, source: Source, rows: pa.Table, *, is_resolved: bool = False) -> None:
-        counts = rows[source.date_column].value_counts().to_pylist()
-        self.sources.setdefault(source.name, Counter()).update({count["values"]: count["counts"] for count in counts})
+        if source.date_column is None:
+            self.records[source.name] += rows.num_rows
+        else:
+            counts = rows[source.date_column].value_counts().to_pylist()
+            found = {count["values"]: count["counts"] for count in counts}
+            self.sources.setdefault(source.name, Counter()).update(found)
         if source.name == self._first_source and len(self.first_rows) < FIRST_ROWS:
             self.first_rows += rows.slice(0, FIRST_ROWS - len(self.first_rows)).to_pylist()
 
@@ -179,6 +192,7 @@ def _scan_file(
         rows_read=reading.rows_read,
         rows_rejected=reading.rows_rejected,
         sources={name: dict(sorted(days.items())) for name, days in sink.sources.items() if days},
+        records=dict(sink.records),
         first_rows=tuple(sink.first_rows),
         rejects=tuple(describe(file.relative, sink.rejects())),
         unknown_columns=reading.unknown_columns,

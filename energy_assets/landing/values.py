@@ -7,7 +7,6 @@ What does not: date-times (instants.py), and whether a number is plausible (vali
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -16,14 +15,12 @@ import pyarrow.compute as pc
 
 from energy_assets.landing.contract import Column
 from energy_assets.landing.instants import InstantReader
-from energy_assets.landing.mapping import InstantFrom, NumberFrom, conversion
+from energy_assets.landing.mapping import BooleanFrom, InstantFrom, NumberFrom, conversion
 from energy_assets.landing.schemas import arrow_type
 
 LONGEST_TEXT = 200
 EMPTY, UNREADABLE, NOT_FINITE, TOO_LONG, CONTROL = range(1, 6)
 """Why a value cannot be taken; 0 where it can."""
-
-END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 REASONS = {
     EMPTY: "is empty: a value is needed",
@@ -80,6 +77,15 @@ def read_number(delivered: pa.Array, column: Column, origin: NumberFrom) -> Valu
     return Values(pa.array(numbers, mask=None if good.all() else ~good).cast(wanted), fault)
 
 
+def read_boolean(delivered: pa.Array, origin: BooleanFrom) -> Values:
+    """Booleans; other spellings than the origin's are unreadable."""
+    text = pl.from_arrow(as_text(delivered)).fill_null("").str.strip_chars().str.to_lowercase()
+    known = text.is_in(origin.true) | text.is_in(origin.false)
+    fault = pl.select(pl.when(known).then(0).when(text == "").then(EMPTY).otherwise(UNREADABLE)).to_series()
+    good = pl.select(pl.when(known).then(text.is_in(origin.true))).to_series()
+    return Values(good.to_arrow(), fault.cast(pl.UInt8).to_numpy())
+
+
 def read_version(delivered: pa.Array) -> Values:
     """Integers as they are, ISO 8601 date-times as microseconds since 1970 (those without an offset taken as UTC)."""
     if pa.types.is_timestamp(delivered.type) or pa.types.is_date(delivered.type):
@@ -87,7 +93,7 @@ def read_version(delivered: pa.Array) -> Values:
     else:
         versions = pl.from_arrow(as_text(delivered)).str.strip_chars().cast(pl.Int64, strict=False)
     if versions.null_count():
-        reader = InstantReader(InstantFrom(column="version"), local_zone="UTC", home_zone="UTC", now=END_OF_TIME)
+        reader = InstantReader(InstantFrom(column="version"), local_zone="UTC", home_zone="UTC", now=None)
         instants = reader.read(delivered)
         stamps = pl.select(pl.when(pl.Series(instants.fault == 0)).then(pl.Series(instants.utc))).to_series()
         versions = versions.fill_null(stamps)

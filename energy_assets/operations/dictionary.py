@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from energy_assets.assets.daily import columns_of
 from energy_assets.assets.models import PROJECT
-from energy_assets.assets.raw import columns_of
 from energy_assets.assets.serving import SERVED
 from energy_assets.keys import GATED, INTERMEDIATE, MARTS, ML, QUALITY, RAW, SERVING, STAGING, VIEWS
 from energy_assets.landing.contract import SOURCES, Source
@@ -116,7 +116,7 @@ def _raw(source: Source) -> Entry:
     return Entry(
         RAW,
         source.table,
-        f"{source.description}. One row per delivered row: several may be about one {about}, of which staging accepts one.",
+        f"{source.description}. One row per delivered row: several may be about one {about}, of which one counts.",
         _asset(RAW, source.table),
         (),
         source.date_column,

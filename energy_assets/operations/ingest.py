@@ -43,24 +43,25 @@ class Ingested:
 def look(data: Path, home: Home | None) -> ScanReport:
     """What `data` holds, read as landing would; writes nothing.
 
-    Raises HomeError where it holds nothing that could be ingested.
+    Raises HomeError where it holds nothing that could be ingested: a new home needs readings, whose days become its own.
     """
     if not data.exists():
         raise HomeError(f"{data} does not exist: give a folder of deliveries, or one file")
     report = scan(data, load_mappings(home.mappings if home else None), settings().timezone)
-    if report.first_day is None:
+    if report.first_day is None and not (report.rows_accepted and home and home.exists()):
         reasons = "\n".join(f"  {file.path}: {file.message}" for file in report.unreadable[:5])
         raise HomeError(f"{data} holds no reading that could be taken in.\n{reasons}".rstrip())
     return report
 
 
 def prepare_home(home: Home, report: ScanReport, *, is_historical: bool) -> None:
-    """Give `home` a calendar that holds the report's days, and make it the current one.
+    """Give `home` a calendar that holds the report's days, where it has any, and make it the current one.
 
     Raises HomeError where the home keeps its days in another zone.
     """
     if report.first_day is None or report.last_day is None:
-        raise HomeError("there are no days to make a home for")
+        homes.activate(home)
+        return
     wanted = Calendar(report.timezone, report.first_day, report.last_day if is_historical else None)
     if home.exists():
         held = home.calendar()

@@ -89,6 +89,6 @@ def _node(manifest: Mapping[str, Any], unique_id: str) -> Mapping[str, Any]:
 def _columns(warehouse: Warehouse, node: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     rows = warehouse.rows(
         "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s",
-        (node["schema"], node["name"]),
+        (node["schema"], node.get("identifier") or node["name"]),
     )
     return {name: {"data_type": type_} for name, type_ in rows}

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from energy_assets.days import ONE_DAY, DayWindow
-from energy_assets.landing.contract import METER_READINGS, SOURCES
+from energy_assets.landing.contract import DAILY_SOURCES, METER_READINGS
 
 if TYPE_CHECKING:
     from energy_assets.home import Calendar
@@ -83,8 +83,8 @@ def deliveries(
             "last": window.last,
             "timezone": calendar.timezone,
             "deadline": DEADLINE,
-            "sources": [source.name for source in SOURCES],
-            "tables": [source.table for source in SOURCES],
+            "sources": [source.name for source in DAILY_SOURCES],
+            "tables": [source.table for source in DAILY_SOURCES],
             "metered": METER_READINGS.name,
             "usual_days": USUAL_DAYS,
         },

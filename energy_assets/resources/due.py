@@ -79,7 +79,8 @@ def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
     for edge in edges:
         inputs.setdefault(edge.output, []).append(edge.input)
     stale, behind, unjudged = stale_days(warehouse), _behind(warehouse, edges), _unjudged(warehouse)
-    candidates = sorted(stale.keys() | behind.keys() | unjudged.keys())
+    incomplete = _days_without(warehouse, [table for table in GATED if table not in inputs])
+    candidates = sorted(stale.keys() | behind.keys() | unjudged.keys() | incomplete)
     states = _states(warehouse, candidates)
     plans = (
         _plan(day, inputs, states.get(day, {}), stale.get(day, {}), behind.get(day, {}), unjudged.get(day, {}))
@@ -130,14 +131,25 @@ def _plan(
             written.append(table)
         elif table in unjudged:
             judged.append(table)
+    missing = [table for table in written if table not in inputs and table not in states]
     reasons = [
         *(f"{table}<{fingerprint}" for table, fingerprint in sorted(stale.items())),
+        *(f"{table}!" for table in missing),
         *(f"{table}<{behind[table].version}" for table in written if table in behind),
         *(f"{table}?{unjudged[table]}" for table in judged),
     ]
-    if not (stale or judged or any(table in behind and behind[table].matters for table in written)):
+    if not (stale or missing or judged or any(table in behind and behind[table].matters for table in written)):
         return None
     return DueDay(day, Work(tuple(written), tuple(judged)), digest(reasons))
+
+
+def _days_without(warehouse: Warehouse, roots: Sequence[str]) -> set[date]:
+    """Days that were written before one of `roots`, tables that read no other, was there: an upgrade brings new ones."""
+    rows = warehouse.rows(
+        "select reading_date from quality.day_versions where table_name = any(%s) group by reading_date having count(*) < %s",
+        (list(roots), len(roots)),
+    )
+    return {row[0] for row in rows}
 
 
 def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[str, _Behind]]:

@@ -6,7 +6,7 @@ What does not: the expectations (quality_suites/), running them (checkpoints/).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -93,14 +93,15 @@ def require_readable(warehouse: Warehouse, inputs: Sequence[str], window: DayWin
 
 
 def record_verdict(
-    warehouse: Warehouse, table: str, day: date, outcomes: Sequence[Outcome], *, run_id: str, version: int
+    warehouse: Warehouse, table: str, versions: Mapping[date, int], outcomes: Sequence[Outcome], *, run_id: str
 ) -> None:
-    """Replace what is known of the day by `outcomes`, judged on `version` of it."""
+    """Replace what is known of the days (-> the version that was judged) by `outcomes`, which are those of each of them."""
     from psycopg2.extras import execute_values
 
     with warehouse.transaction() as connection, connection.cursor() as cursor:
         cursor.execute(
-            "delete from quality.validation_results where table_name = %s and reading_date = %s", (table, day)
+            "delete from quality.validation_results where table_name = %s and reading_date = any(%s)",
+            (table, list(versions)),
         )
         execute_values(
             cursor,
@@ -123,6 +124,7 @@ def record_verdict(
                     outcome.message,
                     run_id,
                 )
+                for day, version in versions.items()
                 for outcome in outcomes
             ],
         )

@@ -1,7 +1,7 @@
 """The ledger of deliveries: which content each path held, which of it counts, and which days it touches.
 
-What belongs here: every statement on raw_data.landing_* and raw_data.rejected_rows, but the view of whole days
-(deliveries.py). What does not: reading files (landing/).
+What belongs here: every statement on raw_data.landing_*, on raw_data.rejected_rows and on tables of records, but the view of
+whole days (deliveries.py). What does not: reading files (landing/).
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from energy_assets.days import DayWindow
-from energy_assets.landing.contract import SOURCES, Source
+from energy_assets.landing.contract import DAILY_SOURCES, RECORD_SOURCES, Source
+from energy_assets.landing.contract import source as contract_source
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from psycopg2.extensions import cursor as Cursor
 
     from energy_assets.landing.files import DataFile
@@ -34,6 +36,14 @@ class ActiveFile:
 
     file_id: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class DayInputs:
+    """What a raw day is to be loaded from, and the fingerprint of this choice; None where nothing was ever delivered."""
+
+    files: tuple[ActiveFile, ...] = ()
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,17 +90,21 @@ def record(warehouse: Warehouse, landed: LandedFile, *, run_id: str) -> bool:
     return is_new
 
 
-def active_files(warehouse: Warehouse, source: Source, day: date) -> tuple[list[ActiveFile], str | None]:
-    """The files that a raw day is loaded from, by hash, and the fingerprint of this choice; None where there is none."""
+def day_inputs(warehouse: Warehouse, source: Source, window: DayWindow) -> dict[date, DayInputs]:
+    """For each day of the window: the files that hold rows of it, by hash."""
     rows = warehouse.rows(
-        "select file_id, sha256 from raw_data.landing_parts join raw_data.active_files using (file_id)"
-        " where source = %s and reading_date = %s and row_count > 0 order by sha256",
-        (source.name, day),
+        "select reading_date, inputs, array_agg(file_id order by sha256) filter (where part.row_count > 0),"
+        " array_agg(sha256 order by sha256) filter (where part.row_count > 0)"
+        " from raw_data.landing_parts as part join raw_data.active_files using (file_id)"
+        " join raw_data.day_inputs using (source, reading_date)"
+        " where source = %s and reading_date >= %s and reading_date < %s group by reading_date, inputs",
+        (source.name, window.start, window.end),
     )
-    inputs = warehouse.rows(
-        "select inputs from raw_data.day_inputs where source = %s and reading_date = %s", (source.name, day)
-    )
-    return [ActiveFile(*row) for row in rows], inputs[0][0] if inputs else None
+    known = {
+        day: DayInputs(tuple(map(ActiveFile, ids or (), shas or ())), fingerprint)
+        for day, fingerprint, ids, shas in rows
+    }
+    return {day: known.get(day, DayInputs()) for day in window}
 
 
 def stale_days(warehouse: Warehouse) -> dict[date, dict[str, str]]:
@@ -114,18 +128,64 @@ def stale_days(warehouse: Warehouse) -> dict[date, dict[str, str]]:
         where due.inputs is distinct from loaded.inputs
         order by reading_date, table_name
         """,
-        ([source.name for source in SOURCES], [source.table for source in SOURCES]),
+        ([source.name for source in DAILY_SOURCES], [source.table for source in DAILY_SOURCES]),
     )
     stale: dict[date, dict[str, str]] = {}
-    for day, table, fingerprint in rows:
+    for day, table, fingerprint in [*rows, *_stale_record_days(warehouse)]:
         stale.setdefault(day, {})[table] = fingerprint
     return stale
 
 
+def has_delivered(warehouse: Warehouse, source: Source) -> bool:
+    """Whether any file ever brought a row of the source, readable or not."""
+    return warehouse.rows(
+        "select exists (select from raw_data.landing_parts where source = %(source)s)"
+        " or exists (select from raw_data.rejected_rows where source = %(source)s)"
+        " or exists (select from raw_data.record_states where source = %(source)s)",
+        {"source": source.name},
+    )[0][0]
+
+
+def record_count(warehouse: Warehouse, source: Source) -> int:
+    """Delivered rows of a source of records."""
+    from psycopg2 import sql
+
+    return warehouse.rows(sql.SQL("select count(*) from raw_data.{}").format(sql.Identifier(source.table)))[0][0]
+
+
+def staged_records(source: Source) -> str:
+    """The table that holds, day by day, what a source's records say."""
+    return f"stg_{source.table}"
+
+
+def _stale_record_days(warehouse: Warehouse) -> list[tuple]:
+    """Days that were staged from other records than count for them now."""
+    return warehouse.rows(
+        """
+        with known as (select source, table_name from unnest(%s, %s) as known (source, table_name)),
+        states as materialized (select source, is_lasting, changed_on, inputs from raw_data.record_states)
+        select staged.reading_date, table_name, concat_ws(':', due.inputs, staged.version)
+        from quality.day_versions as staged
+        join known using (table_name)
+        left join lateral (
+            select inputs from states
+            where states.source = known.source
+              and (changed_on = staged.reading_date or (is_lasting and changed_on < staged.reading_date))
+            order by changed_on desc
+            limit 1
+        ) as due on true
+        where due.inputs is distinct from staged.inputs
+        order by staged.reading_date, table_name
+        """,
+        ([source.name for source in RECORD_SOURCES], [staged_records(source) for source in RECORD_SOURCES]),
+    )
+
+
 def delivered_days(warehouse: Warehouse) -> DayWindow | None:
-    """From the first to the last day of which rows count; None where nothing landed."""
+    """From the first to the last day of which readings count; None where none landed."""
     first, last = warehouse.rows(
-        "select min(reading_date), max(reading_date) + 1 from raw_data.day_inputs where row_count > 0"
+        "select min(reading_date), max(reading_date) + 1 from raw_data.day_inputs where row_count > 0 and source = any(%s)",
+        ([source.name for source in DAILY_SOURCES if source.makes_days],),
     )[0]
     return DayWindow(first, last) if first else None
 
@@ -160,7 +220,7 @@ def unreadable_files(warehouse: Warehouse, day: date | None = None) -> list[Unre
 
 
 def retract(warehouse: Warehouse, name: str, *, reason: str) -> list[date]:
-    """Withdraw the content that `name` (a path, or the start of a sha256) holds; the days it touches.
+    """Withdraw the content that `name` (a path, or the start of a sha256) holds; the days it brought rows of.
 
     It stays withdrawn when the same content is delivered again, until `restore`. Raises RetractionError where nothing or
     more than one content fits.
@@ -237,28 +297,29 @@ def _insert_file(cursor: Cursor, landed: LandedFile, run_id: str) -> bool:
     inserted = cursor.fetchone()
     if inserted is None:
         return False
-    _copy_rejects(cursor, inserted[0], landed)
+    _copy(cursor, "rejected_rows", inserted[0], landed.reject_batches())
+    for name in landed.records:
+        _copy(cursor, contract_source(name).table, inserted[0], landed.record_batches(name))
     _insert_parts(cursor, inserted[0], landed)
     return True
 
 
-def _copy_rejects(cursor: Cursor, file_id: int, landed: LandedFile) -> None:
-    """Rejected rows by COPY, batch by batch: a file of junk can have millions."""
+def _copy(cursor: Cursor, table: str, file_id: int, batches: Iterable[pa.RecordBatch]) -> None:
+    """A file's rows by COPY, batch by batch: a file of junk can have millions."""
     import pyarrow as pa
+    from psycopg2 import sql
     from pyarrow import csv
 
-    for batch in landed.reject_batches():
-        table = pa.Table.from_batches([batch]).append_column(
+    for batch in batches:
+        rows = pa.Table.from_batches([batch]).append_column(
             "file_id", pa.repeat(pa.scalar(file_id, pa.int32()), batch.num_rows)
         )
         buffer = io.BytesIO()
-        csv.write_csv(table, buffer, csv.WriteOptions(include_header=False))
+        csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False))
         buffer.seek(0)
-        cursor.copy_expert(
-            "copy raw_data.rejected_rows (source, reading_date, row_number, column_name, value, reason, file_id)"
-            " from stdin with (format csv)",
-            buffer,
-        )
+        columns = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+        statement = sql.SQL("copy raw_data.{} ({}) from stdin with (format csv)")
+        cursor.copy_expert(statement.format(sql.Identifier(table), columns), buffer)
 
 
 def _insert_parts(cursor: Cursor, file_id: int, landed: LandedFile) -> None:
@@ -272,7 +333,7 @@ def _insert_parts(cursor: Cursor, file_id: int, landed: LandedFile) -> None:
     )
     rejected = {(source, day): count for source, day, count in cursor.fetchall()}
     parts = []
-    for source in {*landed.sources, *(source for source, day in rejected if day)}:
+    for source in {*landed.sources, *(source for source, day in rejected if day)} - landed.records.keys():
         accepted = landed.sources.get(source, {})
         total, undated = sum(accepted.values()), rejected.get((source, None), 0)
         for day in {*accepted, *(day for known, day in rejected if known == source and day)}:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from energy_assets.landing.contract import SOURCES, Source
+from energy_assets.landing.contract import DAILY_SOURCES, Source
+from energy_assets.resources.record_tables import record_statements
 
 if TYPE_CHECKING:
     from psycopg2 import sql
@@ -27,8 +28,10 @@ def apply_schema(loader: Connection, transformer: Connection) -> None:
             continue
         owner = loader if script.name in OWNED_BY_LOADER else transformer
         _execute(owner, sql.SQL(script.read_text()))
-    for source in SOURCES:
+    for source in DAILY_SOURCES:
         _execute(loader, raw_table(source))
+    for statement in record_statements():
+        _execute(loader, statement)
 
 
 def raw_table(source: Source) -> sql.Composed:

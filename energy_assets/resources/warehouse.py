@@ -6,7 +6,7 @@ What belongs here: every Postgres statement of the graph that dbt does not run. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -102,11 +102,32 @@ class Warehouse(dg.ConfigurableResource):
             connection.commit()
         return row_count
 
+    def empty_days(
+        self, schema: str, table: str, days: Mapping[date, str | None], *, run_id: str, as_loader: bool = False
+    ) -> None:
+        """Make each of `days` (-> fingerprint of its inputs) of a natively partitioned table hold nothing, in one transaction.
+
+        No partition is made for them: a source that a utility does not have leaves no trace in the catalogue.
+        """
+        if not days:
+            return
+        with self.transaction(as_loader=as_loader) as connection, connection.cursor() as cursor:
+            cursor.execute("select quality.lock_table(%s)", (f"{schema}.{table}",))
+            cursor.execute(
+                "select quality.empty_partition(%s, name) from unnest(%s::text[]) as known (name)"
+                " where to_regclass(format('%%I.%%I', %s, name)) is not null",
+                (schema, [partition_of(table, day) for day in days], schema),
+            )
+            cursor.execute(
+                "select quality.bump_day(%s, day, 0, %s, inputs) from unnest(%s::date[], %s::text[]) as known (day, inputs)",
+                (table, run_id, list(days), list(days.values())),
+            )
+
     def ensure_partition(self, schema: str, table: str, day: date, *, as_loader: bool = False) -> str:
         """The name of the partition that holds `day`, made where missing."""
         from psycopg2 import sql
 
-        partition = f"{table}_{day:%Y%m%d}"
+        partition = partition_of(table, day)
         with self.transaction(as_loader=as_loader) as connection, connection.cursor() as cursor:
             cursor.execute("select to_regclass(%s)", (quoted_name(schema, partition),))
             if cursor.fetchone()[0] is None:
@@ -141,6 +162,11 @@ class Warehouse(dg.ConfigurableResource):
     def _dsn(self, as_loader: bool) -> str:
         known = self.connections
         return known.loader_dsn if as_loader else known.transformer_dsn
+
+
+def partition_of(table: str, day: date) -> str:
+    """The name of a table's native partition of a day."""
+    return f"{table}_{day:%Y%m%d}"
 
 
 def quoted_name(*names: str) -> str:

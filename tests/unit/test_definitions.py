@@ -39,7 +39,9 @@ from ml.anomaly import HISTORY_DAYS
 from ml.anomaly.scores import SCHEMA
 from quality_suites import SUITES
 
-UNPARTITIONED = {dg.AssetKey([RAW, "landing_files"]), dg.AssetKey([RAW, "rejected_rows"])}
+UNPARTITIONED = {
+    dg.AssetKey([RAW, table]) for table in ("landing_files", "rejected_rows", "meters", "transformers", "inspections")
+}
 HEAVY = ("great_expectations", "sklearn", "chdb", "skops", "pandas")
 
 
@@ -157,6 +159,7 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
     looks_back = {
         ("int_consumption_features", "anomaly_scores"): HISTORY_DAYS,
         ("int_readings_daily", "mart_consumption_metrics"): 28,
+        ("outages", "stg_outages"): 14,
     }
     expected = set()
     for node in nodes():

@@ -28,7 +28,9 @@ def test_a_scan_tells_what_landing_would_do_and_writes_nothing(zone: Zone) -> No
     report = scan(zone.root, load_mappings(), now=NOW)
     assert sorted(zone.path.rglob("*")) == before
     assert (report.timezone, report.timezone_origin) == ("Africa/Douala", "default")
-    assert (report.first_day, report.last_day) == (date(2024, 2, 1), date(2024, 3, 2))
+    assert (report.first_day, report.last_day) == (date(2024, 3, 1), date(2024, 3, 2)), (
+        "weather alone makes no day of the home"
+    )
     assert (report.rows_read, report.rows_rejected) == (5, 2)
     assert [file.path for file in report.unreadable] == ["meter_readings/odd.csv"]
     readings = report.files[0]

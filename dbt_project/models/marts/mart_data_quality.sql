@@ -3,10 +3,7 @@
 -- One row per rule and day: how many readings it hit, of how many, of how many meters. Rules without a hit are there, with 0.
 -- Without a register of meters there is one area, `all`. Delivery itself is told here: a re-delivery counts as duplicates.
 with days as (
-    select day::date as reading_date
-    from generate_series(
-        date '{{ var("window_start") }}'::timestamp, date '{{ var("window_end") }}'::timestamp - interval '1 day', interval '1 day'
-    ) as known (day)
+    select reading_date from {{ window_calendar() }} as calendar
 ),
 
 readings as (

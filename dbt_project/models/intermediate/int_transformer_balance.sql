@@ -1,0 +1,160 @@
+{{ config(date_column='reading_date', unique_key=['reading_date', 'transformer_id', 'reading_at']) }}
+
+-- One row per transformer and interval: what came in, what its meters say, what the transformer itself lost, and what is left.
+-- Everything is brought to the coarsest interval that the transformer and its meters have on that day. An interval that
+-- cannot be balanced is there, with the reason, and no loss is told of it.
+with fed as (
+    select reading_date, transformer_id, reading_at, interval_minutes, accepted_wh
+    from {{ ref('stg_transformer_readings') }}
+    where {{ in_window('reading_date') }}
+),
+
+connected as (
+    select reading_date, meter_id, transformer_id
+    from {{ ref('stg_meters') }}
+    where {{ in_window('reading_date') }} and transformer_id is not null
+),
+
+metered as (
+    select
+        readings.reading_date,
+        connected.transformer_id,
+        readings.reading_at,
+        readings.interval_minutes,
+        readings.accepted_wh,
+        readings.quality_code
+    from {{ ref('stg_meter_readings') }} as readings
+    join connected using (reading_date, meter_id)
+    where {{ in_window('readings.reading_date') }}
+),
+
+-- A transformer without readings of its own on a day has no balance on it; one without meters has nothing but losses.
+transformer_days as (
+    select
+        fed.reading_date,
+        fed.transformer_id,
+        max(registered.feeder_id)                                       as feeder_id,
+        max(registered.rating_kva)                                      as rating_kva,
+        max(registered.no_load_loss_w)                                  as no_load_loss_w,
+        max(registered.load_loss_w)                                     as load_loss_w,
+        greatest(max(fed.interval_minutes), max(meters.interval_minutes)) as interval_minutes,
+        coalesce(max(counted.connected_meters), 0)                      as connected_meters,
+        {{ day_starts_at('fed.reading_date') }}                         as starts_at,
+        {{ day_minutes('fed.reading_date') }}                           as day_minutes
+    from fed
+    left join {{ ref('stg_transformers') }} as registered using (reading_date, transformer_id)
+    left join (
+        select reading_date, transformer_id, count(*) as connected_meters from connected group by 1, 2
+    ) as counted using (reading_date, transformer_id)
+    left join (
+        select reading_date, transformer_id, max(interval_minutes) as interval_minutes from metered group by 1, 2
+    ) as meters using (reading_date, transformer_id)
+    group by fed.reading_date, fed.transformer_id
+),
+
+-- A register of meters alone may say which feeder a transformer hangs on.
+feeders as (
+    select reading_date, transformer_id, min(feeder_id) as feeder_id
+    from {{ ref('stg_meters') }}
+    where {{ in_window('reading_date') }}
+    group by 1, 2
+),
+
+slots as (
+    select
+        days.reading_date,
+        days.transformer_id,
+        coalesce(days.feeder_id, feeders.feeder_id) as feeder_id,
+        days.interval_minutes,
+        days.connected_meters,
+        days.rating_kva,
+        days.no_load_loss_w,
+        days.load_loss_w,
+        slot.number                                                                   as slot,
+        days.starts_at + slot.number * days.interval_minutes * interval '1 minute'    as reading_at,
+        least(days.interval_minutes, days.day_minutes - slot.number * days.interval_minutes) as minutes
+    from transformer_days as days
+    left join feeders using (reading_date, transformer_id)
+    cross join lateral generate_series(
+        0, ceil(days.day_minutes::numeric / days.interval_minutes)::integer - 1
+    ) as slot (number)
+),
+
+-- Readings of either side by slot. Minutes tell whether a slot is covered: a daily reading covers a day of any length.
+fed_slots as (
+    select
+        reading_date,
+        transformer_id,
+        {{ slot_of('fed.reading_at', 'days') }}                        as slot,
+        sum(fed.accepted_wh)::bigint                                   as energy_in_wh,
+        sum(least(fed.interval_minutes, days.day_minutes)) filter (where fed.accepted_wh is not null) as covered_minutes
+    from fed
+    join transformer_days as days using (reading_date, transformer_id)
+    group by 1, 2, 3
+),
+
+metered_slots as (
+    select
+        reading_date,
+        transformer_id,
+        {{ slot_of('metered.reading_at', 'days') }}                    as slot,
+        sum(metered.accepted_wh)::bigint                               as metered_wh,
+        sum(metered.accepted_wh) filter (where metered.quality_code like 'estimated%')::bigint as estimated_wh,
+        sum(least(metered.interval_minutes, days.day_minutes)) filter (where metered.accepted_wh is not null) as covered_minutes
+    from metered
+    join transformer_days as days using (reading_date, transformer_id)
+    group by 1, 2, 3
+),
+
+outages as (
+    select reading_date, area_id, off_from, off_until
+    from {{ ref('stg_outages') }}
+    where {{ in_window('reading_date') }}
+),
+
+compared as (
+    select
+        slots.*,
+        fed_slots.energy_in_wh,
+        coalesce(metered_slots.metered_wh, 0)   as metered_wh,
+        coalesce(metered_slots.estimated_wh, 0) as estimated_wh,
+        round(coalesce(metered_slots.covered_minutes, 0) / slots.minutes::numeric, 3) as reporting_meters,
+        case
+            when exists (
+                select from outages
+                where outages.reading_date = slots.reading_date
+                  and outages.area_id in (slots.transformer_id, slots.feeder_id)
+                  and outages.off_from < slots.reading_at + slots.minutes * interval '1 minute'
+                  and outages.off_until > slots.reading_at
+            ) then 'outage'
+            when coalesce(fed_slots.covered_minutes, 0) < slots.minutes then 'no_energy_in'
+            when coalesce(metered_slots.covered_minutes, 0) < slots.minutes * slots.connected_meters then 'meters_missing'
+        end as excluded_because
+    from slots
+    left join fed_slots using (reading_date, transformer_id, slot)
+    left join metered_slots using (reading_date, transformer_id, slot)
+),
+
+lossy as (
+    select
+        *,
+        {{ technical_loss_wh('energy_in_wh', 'minutes', 'rating_kva', 'no_load_loss_w', 'load_loss_w') }} as technical_loss_wh
+    from compared
+)
+
+select
+    reading_date,
+    transformer_id,
+    reading_at,
+    feeder_id,
+    minutes::smallint as interval_minutes,
+    energy_in_wh,
+    metered_wh,
+    estimated_wh,
+    connected_meters::integer as connected_meters,
+    reporting_meters,
+    case when rating_kva > 0 and no_load_loss_w is not null and load_loss_w is not null then 'ratings' else 'assumed' end as technical_loss_basis,
+    technical_loss_wh,
+    case when excluded_because is null then energy_in_wh - metered_wh - technical_loss_wh end as non_technical_loss_wh,
+    excluded_because
+from lossy
