@@ -10,12 +10,13 @@ CLI := $(BIN)/energy-assets
 KAGGLE := $(VENV)/tools/kaggle
 KAGGLE_SET := ziya07/smart-meter-electricity-consumption-dataset
 DOWNLOADS := data/kaggle
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
 JUPYTER := $(VENV)/tools/jupyter
 
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all
+.PHONY: help install demo up down status ui dashboards dashboards-down notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -43,7 +44,7 @@ demo: install ## Do the whole job once and show the result; DATA=DIR takes your 
 up: install ## Start the stores of the current home
 	@$(CLI) up
 
-down: ## Stop the stores of the current home
+down: ## Stop the stores of the current home, and what runs on them
 	@$(CLI) down
 
 status: install ## Show the stores
@@ -51,6 +52,12 @@ status: install ## Show the stores
 
 ui: install ## Serve Dagster's page, sensors and schedules
 	@$(CLI) ui
+
+dashboards: install ## Serve the dashboards: Superset in an environment of its own, in the background
+	@$(CLI) dashboards
+
+dashboards-down: ## Stop Superset; the stores go on
+	@$(CLI) dashboards --down
 
 # JupyterLab has a place of its own, for a hundred packages that nothing else needs; the kernel is the project's.
 $(JUPYTER)/bin/jupyter-lab: $(INSTALLED)
@@ -111,8 +118,8 @@ format: install ## Apply style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lock: install ## Lock dependencies anew
-	@$(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip compile pyproject.toml --extra dev --universal \
-	  --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock
+	@$(BIN)/uv pip compile dashboards/superset/requirements.in $(LOCKED) --output-file dashboards/superset/requirements.lock
 
 clean: ## Remove what building and testing left
 	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis

@@ -96,13 +96,15 @@ def up() -> None:
 
 @app.command()
 def down(every: Annotated[bool, typer.Option("--all", help="Stop everything of every home.")] = False) -> None:
-    """Stop the stores, and a UI that runs on them. Nothing is lost: `up` starts them again."""
+    """Stop the stores, and the UI and the dashboards that run on them. Nothing is lost: `up` starts them again."""
     from energy_assets.embedded import supervisor
-    from energy_assets.operations.ui import end
+    from energy_assets.operations.dashboards.service import end as end_dashboards
+    from energy_assets.operations.ui import end as end_ui
 
     with errors():
         for home in homes.all_homes() if every else [current()]:
-            stopped = (["the UI"] if end(home, say) else []) + supervisor.down(home, say=say)
+            ended = [("the UI", end_ui(home, say)), ("Superset", end_dashboards(home, say))]
+            stopped = [name for name, ran in ended if ran] + supervisor.down(home, say=say)
             out.print(
                 f"{home.name}: stopped {' and '.join(stopped)}" if stopped else f"{home.name}: nothing was running"
             )
@@ -165,6 +167,28 @@ def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remember
         home = current()
         bring_up(home, say)
         serve(home, port=port, say=say, ready=lambda url: out.print(f"{home.name}: {url}  (Ctrl-C stops it)"))
+
+
+@app.command()
+def dashboards(
+    end: Annotated[bool, typer.Option("--down", help="Stop Superset; the stores go on.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port of the pages; remembered when not given.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Write the pages over what was changed in Superset.")] = False,
+) -> None:
+    """Serve the dashboards with Superset, in the background; installs and sets up what is missing."""
+    from energy_assets.operations.dashboards.bring_up import bring_up
+    from energy_assets.operations.dashboards.service import end as end_dashboards
+
+    with errors():
+        home = current()
+        if end:
+            out.print(f"{home.name}: {'stopped Superset' if end_dashboards(home, say) else 'no Superset was running'}")
+            return
+        served = bring_up(home, port=port, say=say, is_reset=reset)
+        for title, address in served.pages.items():
+            out.print(f"{title}  {address}", markup=False)
+        out.print(f"user {served.user}, password: [superset] admin in {served.credentials_file}", markup=False)
+        out.print("stop it: make dashboards-down, or with everything else: make down", markup=False)
 
 
 @app.command()
@@ -518,6 +542,7 @@ def errors() -> Iterator[None]:
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError as DagsterStorageDown
 
+    from energy_assets.dashboards.bundle import BundleError
     from energy_assets.embedded.errors import StoreError
     from energy_assets.landing.files import DeliveryError
     from energy_assets.landing.mapping import MappingError
@@ -527,7 +552,16 @@ def errors() -> Iterator[None]:
 
     try:
         yield
-    except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError, SchemaError) as error:
+    except (
+        HomeError,
+        StoreError,
+        DeliveryError,
+        MappingError,
+        ScanError,
+        OperationError,
+        SchemaError,
+        BundleError,
+    ) as error:
         fail(str(error), error)
     except ValidationError as error:
         fail(
@@ -770,7 +804,10 @@ def print_demo(report: DemoReport) -> None:
     if summary.statement:
         out.print(f"[yellow]Note[/]       {summary.statement}")
     out.print()
-    out.print("Look around:  make ui  (assets, partitions, gates)    energy-assets why DAY    make down", markup=False)
+    out.print(
+        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    make down",
+        markup=False,
+    )
 
 
 def print_rows(names: list[str], rows: list[tuple], format: Format) -> None:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from energy_assets import home as homes
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_model, anomaly_scores
+from energy_assets.assets.dashboards import DASHBOARD_SPECS
 from energy_assets.assets.landing import landing, readable
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
@@ -49,6 +50,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             anomaly_scores,
             *SERVED_ASSETS,
             *(checkpoint(table) for table in GATED),
+            *DASHBOARD_SPECS,
         ],
         asset_checks=[readable, *(gate(table) for table in GATED), *RECONCILE_CHECKS, *FRESHNESS_CHECKS],
         jobs=[LANDING_JOB, DAILY_JOB],

@@ -127,6 +127,11 @@ class Home:
         return self.path / "dagster"
 
     @property
+    def superset(self) -> Path:
+        """What Superset caches; all else that it knows is in Postgres."""
+        return self.path / "superset"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -15,6 +15,7 @@ ML = "ml"
 MARTS = "marts"
 QUALITY = "quality"
 SERVING = "energy_analytics"
+DASHBOARDS = "dashboards"
 
 OWNERS = ["team:data"]
 

@@ -35,6 +35,15 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("CLICKHOUSE_URL", "ENERGY_CLICKHOUSE_URL"),
         description="a real ClickHouse (>= 24), http://user:password@host:port/",
     )
+    clickhouse_bi_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("CLICKHOUSE_BI_URL", "ENERGY_CLICKHOUSE_BI_URL"),
+        description="that ClickHouse as a user who only reads: what dashboards connect as",
+    )
+    superset_database_url: str | None = Field(
+        None,
+        description="with a real Postgres, the database of Superset's own tables, postgresql://user:password@host:port/superset",
+    )
     clickhouse_cluster: str | None = Field(
         None,
         min_length=1,

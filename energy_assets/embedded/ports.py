@@ -17,6 +17,7 @@ from energy_assets.home import Home, write_atomically
 LOOPBACK = "127.0.0.1"
 RANGES = {
     "postgres": range(5433, 5533),
+    "superset": range(8089, 8123),
     "clickhouse": range(8124, 8200),
     "ui": range(3070, 3170),
     "code": range(4266, 4366),

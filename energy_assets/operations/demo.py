@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from energy_assets import home as homes
 from energy_assets.embedded import supervisor
 from energy_assets.home import Home, HomeError
+from energy_assets.operations.dashboards.service import end as end_dashboards
 from energy_assets.operations.ingest import Ingested, ingest
 from energy_assets.operations.runs import Progress
 
@@ -91,7 +92,10 @@ def stop_other_home(home: Home, say: Callable[[str], None]) -> None:
         other = homes.current()
     except HomeError:
         return
-    if other.path != home.path and (stopped := supervisor.down(other, say=say)):
+    if other.path == home.path:
+        return
+    end_dashboards(other, say)
+    if stopped := supervisor.down(other, say=say):
         say(f"stopped {' and '.join(stopped)} of home {other.name}")
 
 

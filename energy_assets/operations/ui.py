@@ -301,16 +301,4 @@ def _clear(home: Home, found: Callable[[], None], say: Say) -> None:
 
 def _marked(home: Home) -> dict[psutil.Process, int]:
     """Living processes that carry the mark of the home's UI, each with its parent's pid."""
-    found = {}
-    for process in psutil.process_iter():
-        try:
-            if (
-                process.pid != os.getpid()
-                and process.environ().get(MARK) == str(home.path)
-                and processes.is_alive(process)
-            ):
-                found[process] = process.ppid()
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            # Ended meanwhile, or of another user: none of ours.
-            continue
-    return found
+    return processes.marked(MARK, str(home.path))

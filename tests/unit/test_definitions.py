@@ -18,6 +18,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
 from energy_assets.assets.daily import declared_columns
+from energy_assets.assets.dashboards import DASHBOARD_SPECS
 from energy_assets.assets.models import PROJECT, LayerTranslator
 from energy_assets.assets.serving import SERVED
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of, edges_of, writers_of
@@ -31,7 +32,19 @@ from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.definitions import build_defs
 from energy_assets.home import Calendar
-from energy_assets.keys import GATED, ML, QUALITY, RAW, REFERENCE, SERVING, VIEWS, checkpoint_key, is_gated, table_key
+from energy_assets.keys import (
+    DASHBOARDS,
+    GATED,
+    ML,
+    QUALITY,
+    RAW,
+    REFERENCE,
+    SERVING,
+    VIEWS,
+    checkpoint_key,
+    is_gated,
+    table_key,
+)
 from energy_assets.landing.schemas import ARROW_TYPES
 from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.due import Edge, Work
@@ -59,6 +72,11 @@ def asset_graph() -> AssetGraph:
     return definitions().resolve_asset_graph()
 
 
+def made() -> list[dg.AssetsDefinition]:
+    """The assets that runs make; pages are only shown."""
+    return [definition for definition in definitions().assets if definition not in DASHBOARD_SPECS]
+
+
 def nodes() -> Iterator:
     return (asset_graph().get(key) for key in sorted(asset_graph().get_all_asset_keys()))
 
@@ -70,6 +88,8 @@ def test_every_asset_says_what_it_is() -> None:
         assert node.owners, node.key
         assert node.kinds, node.key
         assert node.group_name == layer_of(node.key), f"{node.key} is not shown in its layer"
+        if node.key.path[0] == DASHBOARDS:
+            continue  # a page holds no rows
         assert known["dagster/column_schema"].columns, node.key
         assert known["dagster/table_name"], node.key
         assert bool(known.get("partition_expr")) == node.is_partitioned, node.key
@@ -81,7 +101,7 @@ def layer_of(key: dg.AssetKey) -> str:
 
 
 def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that_it_shares_one_run() -> None:
-    for definition in definitions().assets:
+    for definition in made():
         daily = {key for key in definition.keys if key not in UNPARTITIONED}
         assert not (daily and definition.keys - daily), f"{definition} mixes days and files"
         if daily:
@@ -90,7 +110,7 @@ def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that
     for check in definitions().asset_checks:
         for spec in () if check in FRESHNESS_CHECKS else check.check_specs:
             assert spec.partitions_def is (None if spec.asset_key in UNPARTITIONED else DAILY), spec.key
-    for spec in (spec for definition in definitions().assets for spec in definition.check_specs):
+    for spec in (spec for definition in made() for spec in definition.check_specs):
         assert spec.description and not spec.blocking, (
             f"{spec.key}: a dbt test says what it is about, and stops nothing"
         )
@@ -101,7 +121,8 @@ def test_the_two_jobs_are_the_whole_graph() -> None:
         definitions().resolve_job_def(job.name).asset_layer.executable_asset_keys for job in (LANDING_JOB, DAILY_JOB)
     )
     assert landing == UNPARTITIONED
-    assert landing | daily == asset_graph().get_all_asset_keys()
+    pages = {spec.key for spec in DASHBOARD_SPECS}
+    assert landing | daily == asset_graph().get_all_asset_keys() - pages
 
 
 def test_everything_that_is_read_downstream_stands_behind_a_gate() -> None:
@@ -128,6 +149,13 @@ def test_every_served_table_is_reconciled_with_the_table_that_it_copies() -> Non
     assert served == {entry.key for entry in SERVED}
     for key in served:
         assert asset_graph().get(dg.AssetCheckKey(key, "reconcile")).blocking
+
+
+def test_a_page_stands_behind_served_tables_alone_and_nothing_behind_it() -> None:
+    for spec in DASHBOARD_SPECS:
+        node = asset_graph().get(spec.key)
+        assert node.parent_keys and {key.path[0] for key in node.parent_keys} == {SERVING}, spec.key
+        assert not node.is_executable and not node.child_keys, spec.key
 
 
 def test_a_served_column_is_a_column_of_its_source() -> None:
