@@ -197,12 +197,8 @@ def test_why_names_a_file_that_could_not_be_read_and_its_day_keeps_what_it_had(g
 def test_every_day_of_every_asset_says_how_many_rows_it_has(graph: Graph) -> None:
     graph.deliver(days(1, 2))
     events = graph.land().get_asset_materialization_events()
-    assert {event.asset_key.path[-1]: "dagster/row_count" in event.materialization.metadata for event in events} == {
-        "landing_files": True,
-        "rejected_rows": True,
-        "tariffs": True,
-        "tariff_tiers": True,
-    }
+    counted = {event.asset_key for event in events if "dagster/row_count" in event.materialization.metadata}
+    assert counted == graph.definitions.resolve_job_def("landing").asset_layer.executable_asset_keys
 
     events = graph.run(days(1, 2)).get_asset_materialization_events()
 
