@@ -239,6 +239,10 @@ def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation
             non_technical_loss_low_kwh=NUMERIC,
             non_technical_loss_high_kwh=NUMERIC,
             non_technical_loss_pct=NUMERIC,
+            currency=TEXT,
+            price_per_kwh=NUMERIC,
+            non_technical_loss_value=NUMERIC,
+            is_plausible=BOOLEAN,
         ),
         *rules.not_null(
             "transformer_id", "energy_in_kwh", "metered_kwh", "technical_loss_kwh", "non_technical_loss_kwh"

@@ -16,7 +16,7 @@ from support.notebooks import NOTEBOOKS, executed, figures, printed, warned
 from energy_assets.home import Calendar, Home
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.notebook import open_home
-from energy_assets.simulation import simulate
+from energy_assets.simulation import simulate_readings
 
 EXPLORATION, FEATURES, DETECTION = NOTEBOOKS
 SCORED, RED = 8, 9
@@ -27,7 +27,7 @@ SCORED, RED = 8, 9
 def truth(graph: Graph) -> Iterator[Path]:
     """Nine days of a fleet of thirty in the graph, the last one red, and beside the home what the simulator planted in it."""
     simulated = graph.home.path / "simulated"
-    simulate(meters=30, days=RED, seed=239, out=simulated, red_days=[day(RED)])
+    simulate_readings(meters=30, days=RED, seed=239, out=simulated, red_days=[day(RED)])
     try:
         for file in sorted((simulated / "meter_readings").iterdir()):
             graph.drop(f"meter_readings/{file.name}", file.read_text())

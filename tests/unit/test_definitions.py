@@ -175,7 +175,9 @@ def test_the_scores_table_is_declared_as_it_is_made() -> None:
 def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
     looks_back = {
         ("int_consumption_features", "anomaly_scores"): HISTORY_DAYS,
-        ("int_readings_daily", "mart_consumption_metrics"): 28,
+        ("int_readings_daily", "mart_consumption_metrics"): 29,
+        ("int_readings_daily", "mart_transformer_losses"): 29,
+        ("stg_meters", "mart_transformer_losses"): 29,
         ("outages", "stg_outages"): 14,
     }
     expected = set()
