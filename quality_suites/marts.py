@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.columns import BIGINT, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
+from quality_suites.columns import BIGINT, BOOLEAN, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
 from quality_suites.ml import ANOMALY_TYPES
 
 if TYPE_CHECKING:
