@@ -80,6 +80,13 @@ def starts_of(day: date, zone: ZoneInfo) -> np.ndarray:
     return np.arange(*np.array(bounds, "datetime64[m]"), np.timedelta64(MINUTES, "m"))
 
 
+def local_ordinals(starts: np.ndarray, zone: ZoneInfo) -> np.ndarray:
+    """Ordinals of the local days of UTC instants, int [instants]."""
+    distinct, at = np.unique(starts.astype("datetime64[s]"), return_inverse=True)
+    days = [instant.replace(tzinfo=UTC).astimezone(zone).toordinal() for instant in distinct.astype(datetime)]
+    return np.array(days, int)[at]
+
+
 def is_holiday(day: date) -> bool:
     return (day.month, day.day) in FIXED_HOLIDAYS or day in _easter_holidays(day.year)
 

@@ -60,6 +60,10 @@ ZONES = (
     Zone("workshops", 0.10, 0.15, 0.25, 2.8, 0.50, 0.65, 0.04, 0.20, 0.03, 0.50, 1.4, -0.04, 0.04),
 )
 
+METER_CLASS, TRANSFORMER_METER_CLASS = 0.01, 0.005
+"""Limits of error of meters of class 1 and class 0.5 (IEC 62053), as shares; each meter's own lies evenly within."""
+POWER_FACTORS = (0.85, 0.95)
+
 
 @dataclass(frozen=True)
 class City:
@@ -99,6 +103,12 @@ class City:
     transformer_longitude: np.ndarray
     first_meter: np.ndarray
     """Of each transformer, its first meter's index."""
+    meter_error: np.ndarray
+    """Share by which each meter counts too much, [meters]: its own for good."""
+    transformer_meter_error: np.ndarray
+    """The same of the transformers' meters, [transformers]."""
+    power_factor: np.ndarray
+    """Of the load behind each transformer, [transformers]."""
 
     @property
     def meters(self) -> int:
@@ -143,6 +153,7 @@ def make_city(meters: int, seed: int, since: date, transformers: int | None = No
     peak_to_mean = np.where(traits.customer_class == WORKSHOP, 4.5, 2.4)
     peak_kw = np.add.reduceat(traits.level_kwh / 24 * peak_to_mean + 0.6 * traits.has_air_conditioning, first_meter)
     ratings = RATINGS[rating_for(peak_kw, 0.5 + 0.55 * rng.random(count))]
+    errors = stream(seed, Purpose.METER_ERRORS)
     installed = np.datetime64(since, "D") - (60 + 3000 * traits.drawn[:, 10] ** 1.5).astype("timedelta64[D]")
     return City(
         seed=seed,
@@ -172,6 +183,9 @@ def make_city(meters: int, seed: int, since: date, transformers: int | None = No
         transformer_latitude=latitude,
         transformer_longitude=longitude,
         first_meter=first_meter,
+        meter_error=METER_CLASS * errors.uniform(-1, 1, meters),
+        transformer_meter_error=TRANSFORMER_METER_CLASS * errors.uniform(-1, 1, count),
+        power_factor=errors.uniform(*POWER_FACTORS, count),
     )
 
 

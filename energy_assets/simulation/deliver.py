@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from energy_assets.simulation import defects, outages, registry, truth, weather
+from energy_assets.simulation.calendar import local_ordinals
 from energy_assets.simulation.city import City
 from energy_assets.simulation.defects import DefectRates, Postponed
 from energy_assets.simulation.files import DayTable, Folder, Format, Writer, as_instants, named
@@ -25,8 +26,8 @@ from energy_assets.simulation.streams import Purpose, stream
 def write_day(fleet: Fleet, one: SimulatedDay, landing: Folder) -> list[Path]:
     """Write the day's landing files; the path of its readings, where they are wanted."""
     city, day = fleet.city, one.day
-    readings = landing.write("meter_readings", day.date, _readings(city, one, landing.format))
-    landing.write("meter_readings", day.date, _late_readings(city, one.late), part="-late")
+    readings = landing.write("meter_readings", day.date, _readings(fleet, one, landing.format))
+    landing.write("meter_readings", day.date, _late_readings(fleet, one.late), part="-late")
     landing.write("transformer_readings", day.date, _transformer_readings(city, fleet.rates, one)[0])
     landing.write("weather", day.date, weather.observations(city.seed, day))
     landing.write("outages", day.date, outages.as_reported(day, one.interruptions))
@@ -51,7 +52,8 @@ def write_truth(
 ) -> None:
     city, day = fleet.city, one.day
     writer.write(
-        truth.interval_rows(city, day, one.true_kwh, one.reported_kwh), folder / "intervals" / f"{day.date}.parquet"
+        truth.interval_rows(city, day, one.true_kwh, one.reported_kwh, one.metered_kwh),
+        folder / "intervals" / f"{day.date}.parquet",
     )
     writer.write(
         truth.transformer_rows(city, day, one.transformer_true_kwh, one.hooked_kwh, one.loss_kwh, one.live),
@@ -64,10 +66,11 @@ def write_truth(
     interruption_table.append(truth.cut_rows(city, day, fleet.purse.meters[meter], first, last))
 
 
-def _readings(city: City, one: SimulatedDay, format: Format) -> pa.Table:
+def _readings(fleet: Fleet, one: SimulatedDay, format: Format) -> pa.Table:
     """The day's own readings. An unreadable number is a null in Parquet, which has no place for one."""
-    rows = one.delivered
-    kwh = pa.array(rows.kwh, mask=rows.unreadable >= 0)
+    city, rows = fleet.city, one.delivered
+    said = registry.multiplier_on(city, fleet.roles, one.day.ordinal)
+    kwh = pa.array(_as_counted(rows.kwh, said[rows.meter]), mask=rows.unreadable >= 0)
     if format == "csv":
         junk = pa.array(np.array(defects.UNREADABLE_NUMBERS)[rows.unreadable])
         kwh = pc.if_else(pa.array(rows.unreadable >= 0), junk, kwh.cast(pa.string()))
@@ -81,13 +84,24 @@ def _readings(city: City, one: SimulatedDay, format: Format) -> pa.Table:
     )
 
 
-def _late_readings(city: City, late: Postponed) -> pa.Table:
+def _as_counted(kwh: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
+    """What a meter counts of `kwh`, whose multiplier the registry says: behind current transformers, a fraction."""
+    return np.where(multiplier == 1, kwh, np.round(kwh / multiplier, 5))
+
+
+def _late_readings(fleet: Fleet, late: Postponed) -> pa.Table:
+    city = fleet.city
     order = np.lexsort((late.version, late.starts, late.meter))
+    said = np.ones(len(order))
+    days = local_ordinals(late.starts[order], fleet.zone)
+    for ordinal in np.unique(days):
+        at = days == ordinal
+        said[at] = registry.multiplier_on(city, fleet.roles, int(ordinal))[late.meter[order][at]]
     return pa.table(
         {
             "meter_id": named(city.meter_ids, late.meter[order]),
             "reading_at": as_instants(late.starts[order]),
-            "consumption_kwh": late.kwh[order],
+            "consumption_kwh": _as_counted(late.kwh[order], said),
             "version": late.version[order],
         }
     )
@@ -103,7 +117,9 @@ def _transformer_readings(city: City, rates: DefectRates, one: SimulatedDay) -> 
         {
             "transformer_id": named(city.transformer_ids, transformer),
             "reading_at": as_instants(day.starts[slot]),
-            "energy_kwh": np.round(one.energy_kwh[transformer, slot], 3),
+            "energy_kwh": np.round(
+                one.energy_kwh[transformer, slot] * (1 + city.transformer_meter_error)[transformer], 3
+            ),
         }
     )
     return rows, defects.Defect("transformer_readings", "missing", *defects.runs(is_missing))

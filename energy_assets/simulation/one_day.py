@@ -38,7 +38,9 @@ class SimulatedDay:
     day: Day
     true_kwh: np.ndarray
     reported_kwh: np.ndarray
-    """What the meters say, before rounding and defects of delivery."""
+    """What the utility would take the meters to say if they did not err, before rounding and defects of delivery."""
+    metered_kwh: np.ndarray
+    """The same with each meter's own error."""
     transformer_true_kwh: np.ndarray
     hooked_kwh: np.ndarray
     loss_kwh: np.ndarray
@@ -46,7 +48,7 @@ class SimulatedDay:
     interruptions: list[Interruption]
     spent: PrepaidDay
     start_register_kwh: np.ndarray
-    """As delivered, [meters]."""
+    """As delivered, [meters]: what the register shows, behind a current transformer a fraction of the energy."""
     register_defect: defects.Defect
     delivered: Delivered
     late: Postponed
@@ -74,19 +76,26 @@ def live_through(fleet: Fleet, day: date, carried: Carried, *, is_red: bool = Fa
     # What only moves the day's energy moves what credit and supply left of it.
     _attack(city, roles, today, true_kwh, metered_kwh, keeps_energy=True)
     start_register, register_defect = _read_registers(fleet, today, carried)
-    _count(roles, today, carried, metered_kwh, is_replacing)
+    _count(roles, today, carried, metered_kwh * (1 + city.meter_error)[:, None], is_replacing)
     reported_kwh = _as_reported(roles, today, carried, metered_kwh)
     hooked = _hooked_kwh(city, roles.hooks, today, live)
     transformer_true = city.by_transformer(true_kwh)
     loss = technical_loss_kwh(
-        transformer_true + hooked, city.rating_kva, city.no_load_loss_w, city.load_loss_w, live.astype(float)
+        transformer_true + hooked,
+        city.rating_kva,
+        city.no_load_loss_w,
+        city.load_loss_w,
+        live.astype(float),
+        city.power_factor,
     )
-    delivered = defects.deliver(city, roles, today, reported_kwh, live, fleet.silent, fleet.rates, is_red=is_red)
+    by_meters = reported_kwh * (1 + city.meter_error)[:, None]
+    delivered = defects.deliver(city, roles, today, by_meters, live, fleet.silent, fleet.rates, is_red=is_red)
     late = _due(carried, today, delivered.postponed)
     return SimulatedDay(
         today,
         true_kwh,
         reported_kwh,
+        by_meters,
         transformer_true,
         hooked,
         loss,
@@ -176,7 +185,7 @@ def _read_registers(fleet: Fleet, day: Day, carried: Carried) -> tuple[np.ndarra
     carried.frozen_until[stuck], carried.frozen_kwh[stuck] = until, carried.register_kwh[stuck]
     read = np.where(carried.frozen_until > day.ordinal, carried.frozen_kwh, carried.register_kwh)
     zero = np.zeros(len(stuck), int)
-    return np.round(read, 2), defects.Defect(
+    return np.round(read / city.ct_multiplier, 4), defects.Defect(
         "register_readings", "frozen_register", stuck, zero, zero + day.slots, until
     )
 

@@ -6,7 +6,7 @@ What belongs here: loss formulas and the ratings they need. What does not: who d
 
 P0 is lost while the transformer is energised, Pk at its rated current; copper losses go with the square of the current, hence of
 the apparent power S (IEC 60076-1; the two terms are what `P0 + k·E²` fits). Three-phase transformers, load taken as balanced
-and constant within the half-hour, voltage as nominal, power factor 0.9. The loss of the low-voltage lines is not in it.
+and constant within the half-hour, voltage as nominal, power factor 0.9 where none is given. The loss of the low-voltage lines is not in it.
 
 S is the load on the low-voltage side, so that the energy at the transformer's meter is exactly E plus the loss.
 """
@@ -45,14 +45,19 @@ def technical_loss_kwh(
     no_load_loss_w: np.ndarray,
     load_loss_w: np.ndarray,
     energised: np.ndarray | float = 1.0,
+    power_factor: np.ndarray | float = POWER_FACTOR,
 ) -> np.ndarray:
     """Loss in each interval, float64 [transformers, slots], of `delivered_kwh` [transformers, slots].
 
-    The ratings are [transformers]. `energised` is the share of the interval in which the transformer was live: the energy
+    The ratings and `power_factor` are [transformers]. `energised` is the share of the interval in which the transformer was live: the energy
     passed in that time, and nothing is lost outside of it.
     """
     live_hours = np.broadcast_to(np.asarray(energised, float) * HOURS, delivered_kwh.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
-        apparent_kva = np.where(live_hours > 0, delivered_kwh / (live_hours * POWER_FACTOR), 0.0)
+        apparent_kva = np.where(live_hours > 0, delivered_kwh / (live_hours * _column(power_factor)), 0.0)
     load_loss_kw = (load_loss_w / 1000)[:, None] * (apparent_kva / rating_kva[:, None]) ** 2
     return ((no_load_loss_w / 1000)[:, None] + load_loss_kw) * live_hours
+
+
+def _column(values: np.ndarray | float) -> np.ndarray:
+    return np.atleast_1d(np.asarray(values, float))[:, None]

@@ -54,6 +54,15 @@ class Registry:
         )
 
 
+def multiplier_on(city: City, roles: Roles, ordinal: int) -> np.ndarray:
+    """The multipliers that the registry says on a day, [meters]."""
+    said = city.ct_multiplier.copy()
+    if wrong := roles.look_alikes.get("ct_multiplier_error"):
+        wrong = wrong.on(ordinal)
+        said[wrong.meters] = wrong.parameters["registry_multiplier"]
+    return said
+
+
 def registry_on(city: City, roles: Roles, ordinal: int) -> Registry:
     """The registry at the end of a day, given as an ordinal."""
     said = Registry(
@@ -62,9 +71,7 @@ def registry_on(city: City, roles: Roles, ordinal: int) -> Registry:
     if wrong := roles.look_alikes.get("wrong_transformer"):
         wrong = wrong.on(ordinal)
         said.transformer[wrong.meters] = wrong.parameters["registry_transformer"]
-    if wrong := roles.look_alikes.get("ct_multiplier_error"):
-        wrong = wrong.on(ordinal)
-        said.ct_multiplier[wrong.meters] = wrong.parameters["registry_multiplier"]
+    said.ct_multiplier[:] = multiplier_on(city, roles, ordinal)
     if replaced := roles.look_alikes.get("meter_replacement"):
         replaced = replaced.where(replaced.onset <= ordinal)
         said.installed_on[replaced.meters] = replaced.onset.astype("datetime64[D]") - _DAY_ONE

@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     TRANSFORMER_READINGS = 19
     MONTH_LEVEL = 20
     HUMIDITY_AND_WIND = 18
+    METER_ERRORS = 21
 
 
 def stream(seed: int, purpose: Purpose, day: int = 0) -> np.random.Generator:

@@ -123,7 +123,10 @@ def meter_roles(city: City, roles: Roles) -> pa.Table:
     )
 
 
-def interval_rows(city: City, day: Day, true_kwh: np.ndarray, reported_kwh: np.ndarray) -> pa.Table:
+def interval_rows(
+    city: City, day: Day, true_kwh: np.ndarray, reported_kwh: np.ndarray, metered_kwh: np.ndarray
+) -> pa.Table:
+    """`metered_kwh` is `reported_kwh` with each meter's own error."""
     meter, slot = grid(city.meters, day.slots)
     return pa.table(
         {
@@ -131,6 +134,7 @@ def interval_rows(city: City, day: Day, true_kwh: np.ndarray, reported_kwh: np.n
             "reading_at": as_instants(day.starts.astype("datetime64[us]")[slot]),
             "true_kwh": true_kwh.ravel(),
             "reported_kwh": reported_kwh.ravel(),
+            "metered_kwh": metered_kwh.ravel(),
         }
     )
 
