@@ -372,13 +372,21 @@ def sql(
 
 
 @app.command("data-docs")
-def data_docs() -> None:
-    """Build Great Expectations' pages of the newest verdicts and the red ones, and say where they are."""
-    from energy_assets.operations.data_docs import build
+def data_docs(
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Show this day besides, until the next run builds them again.",
+        ),
+    ] = None,
+) -> None:
+    """Build Great Expectations' pages of the newest verdicts and the red ones anew, and say where they are."""
+    from energy_assets.resources.data_docs import build
 
     with errors():
-        store = warehouse()
-        index = build(current(), store)
+        index = build(warehouse(), anew=True, asked=(day.date(),) if day else ())
         out.print(index.as_uri() if index else "no day was judged yet: there is nothing to show", markup=False)
 
 
@@ -505,7 +513,7 @@ def running() -> Iterator[Runner]:
 
     home = current()
     bring_up(home, say)
-    with progress_bar() as progress, Runner(home, progress) as runner:
+    with progress_bar() as progress, Runner(home, progress, say) as runner:
         yield runner
 
 

@@ -17,9 +17,10 @@ from energy_assets.home import Home
 from energy_assets.keys import GATED, checkpoint_key, table_key
 from energy_assets.partitions import CALENDAR, DAILY, day_window
 from energy_assets.resources.gates import DayState, FailedExpectation, day_states, failures, record_verdict
+from energy_assets.resources.limits import limits
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.resources.why import explain
-from energy_assets.settings import Settings, settings
+from energy_assets.settings import settings
 
 CHECK = "gate"
 SHOWN_DAYS = 3
@@ -99,28 +100,13 @@ def judge_days(context: dg.AssetExecutionContext, warehouse: Warehouse, table: s
             f"e.g. `energy-assets materialize --day {unwritten[0]}`",
             allow_retries=False,
         )
-    validator = Validator(warehouse.connections.transformer_dsn, limits(settings()))
+    validator = Validator(warehouse.connections.transformer_dsn, limits(settings(), CALENDAR.timezone))
     try:
         for day in window:
             outcomes = validator.judge(table, day)
             record_verdict(warehouse, table, day, outcomes, run_id=context.run_id, version=versions[day])
     finally:
         validator.close()
-
-
-def limits(known: Settings) -> Any:
-    from quality_suites.validator import Limits
-
-    return Limits(
-        timezone=CALENDAR.timezone,
-        rejected_share=known.rejected_share_limit,
-        completeness=known.expected_completeness,
-        max_interval_kwh=known.max_interval_kwh,
-        anomaly_share=known.anomaly_share,
-        row_count_drift=known.row_count_drift,
-        measure_drift=known.measure_drift,
-        drift_spreads=known.drift_spreads,
-    )
 
 
 def evaluate_days(

@@ -61,10 +61,16 @@ class RangeOutcome:
 class Runner:
     """Runs of one home. Entering it loads the code location, whose calendar is then fixed for this process."""
 
-    def __init__(self, home: Home, progress: Progress | None = None) -> None:
+    def __init__(
+        self, home: Home, progress: Progress | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> None:
         self._home = home
         self._progress = progress or Progress()
+        self._say = say
         self._stack = ExitStack()
+        self._has_run_days = False
+        self.data_docs_seconds = 0.0
+        """What building the pages of the runs' verdicts took, once this runner is left."""
 
     def __enter__(self) -> Runner:
         # Partition events of a range are written in batches; completeness is then verified in the database.
@@ -77,8 +83,15 @@ class Runner:
         self.require_same_calendar()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Show the verdicts of what ran, however it ended, but by Ctrl-C: of a failed run they matter most."""
+        with self._stack:
+            if self._has_run_days and (kind is None or issubclass(kind, Exception)):
+                from energy_assets.resources.data_docs import build_after_runs
+
+                started = time.monotonic()
+                build_after_runs(self.warehouse, self._say)
+                self.data_docs_seconds = time.monotonic() - started
 
     @property
     def warehouse(self) -> Warehouse:
@@ -146,6 +159,7 @@ class Runner:
 
         wanted = list(keys) if keys else None
         outcome = RangeOutcome(window)
+        self._has_run_days = True
         for chunk in window.chunks(settings().backfill_chunk_days):
             self._run_range(chunk, wanted, outcome)
         copies = {served.ledger_name: served.source for served in SERVED if wanted is None or served.key in wanted}
