@@ -112,7 +112,9 @@ def status() -> None:
 
 @app.command()
 def logs(
-    name: Annotated[str, typer.Argument(help="postgres, clickhouse, webserver, daemon or code-server")] = "postgres",
+    name: Annotated[
+        str, typer.Argument(help="postgres, clickhouse, webserver, daemon, code-server, docs or dbt-docs")
+    ] = "postgres",
     lines: Annotated[int, typer.Option("-n", help="Last lines to show.")] = 50,
 ) -> None:
     """Show the end of a program's log."""
@@ -159,7 +161,12 @@ def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remember
     with errors():
         home = current()
         bring_up(home, say)
-        serve(home, port=port, say=say, ready=lambda url: out.print(f"{home.name}: {url}  (Ctrl-C stops it)"))
+
+        def ready(page: str, docs: str) -> None:
+            out.print(f"{home.name}: {page}  (Ctrl-C stops it)")
+            out.print(f"Data Docs, dbt docs: {docs}")
+
+        serve(home, port=port, say=say, ready=ready)
 
 
 @app.command()
@@ -213,6 +220,7 @@ def ingest(
             ingested = bring_in(directory, home, is_historical=historical, say=say, progress=progress)
         for outcome in ingested.outcomes:
             print_outcome(outcome)
+        print_verdicts(home)
         exit_if_incomplete(ingested.outcomes)
 
 
@@ -383,11 +391,24 @@ def data_docs(
     ] = None,
 ) -> None:
     """Build Great Expectations' pages of the newest verdicts and the red ones anew, and say where they are."""
+    from energy_assets.links import reachable_data_docs
     from energy_assets.resources.data_docs import build
 
     with errors():
-        index = build(warehouse(), anew=True, asked=(day.date(),) if day else ())
-        out.print(index.as_uri() if index else "no day was judged yet: there is nothing to show", markup=False)
+        build(warehouse(), anew=True, asked=(day.date(),) if day else ())
+        out.print(reachable_data_docs(current()) or "no day was judged yet: there is nothing to show", markup=False)
+
+
+@app.command("dbt-docs")
+def dbt_docs() -> None:
+    """Build dbt's documentation of models, columns and tests, and say where it is."""
+    from energy_assets.links import reachable_dbt_docs
+    from energy_assets.operations.dbt_docs import build
+
+    with errors():
+        home = current()
+        build(home)
+        out.print(reachable_dbt_docs(home), markup=False)
 
 
 @mapping_app.command("new")
@@ -513,8 +534,11 @@ def running() -> Iterator[Runner]:
 
     home = current()
     bring_up(home, say)
-    with progress_bar() as progress, Runner(home, progress, say) as runner:
-        yield runner
+    try:
+        with progress_bar() as progress, Runner(home, progress, say) as runner:
+            yield runner
+    finally:
+        print_verdicts(home)
 
 
 @contextmanager
@@ -660,6 +684,14 @@ def print_outcome(outcome: RangeOutcome) -> None:
         out.print(f"  [red]incomplete[/] {line}")
 
 
+def print_verdicts(home: Home, *, indent: int = 0) -> None:
+    """Where Data Docs are; nothing where no day was judged yet."""
+    from energy_assets.links import reachable_data_docs
+
+    if address := reachable_data_docs(home):
+        out.print(f"{'':{indent}}verdicts {address}", markup=False)
+
+
 def exit_if_incomplete(outcomes: list[RangeOutcome]) -> None:
     if any(not outcome.is_complete for outcome in outcomes):
         raise typer.Exit(EXIT_RED)
@@ -686,8 +718,7 @@ def print_demo(report: DemoReport) -> None:
             else ""
         )
     )
-    if report.data_docs:
-        out.print(f"           verdicts {report.data_docs.as_uri()}", markup=False)
+    print_verdicts(report.home, indent=11)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )

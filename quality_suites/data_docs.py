@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
@@ -64,9 +64,17 @@ class Verdict:
     outcomes: Sequence[Outcome]
 
 
-def build_site(verdicts: Sequence[Verdict], directory: Path, limits: Limits, *, earlier: Path | None = None) -> Path:
+def build_site(
+    verdicts: Sequence[Verdict],
+    directory: Path,
+    limits: Limits,
+    *,
+    signpost: Callable[[str, date], str],
+    earlier: Path | None = None,
+) -> Path:
     """Write the site of `verdicts` into the empty `directory`: an index, and a page for each verdict. Gives the index.
 
+    A page's own name holds the verdict and its time: `signpost` names a page that leads to it, by table and day.
     Pages that the site `earlier` has of the same verdicts, in the same words, are taken over from it.
     """
     context = gx.get_context(mode="ephemeral")
@@ -107,21 +115,16 @@ def build_site(verdicts: Sequence[Verdict], directory: Path, limits: Limits, *, 
             f"Great Expectations did not write {len(missing)} of {len(pages)} pages, the first {missing[0]}; its log says why"
         )
     for page, verdict in pages.items():
-        _write_signpost(directory / page_of(verdict.table, verdict.day), page)
+        _write_signpost(directory, Path(signpost(verdict.table, verdict.day)), page)
     (directory / WORDS).write_text(words, "utf-8")
     return _with_plain_list(directory / "index.html", pages)
 
 
-def page_of(table: str, day: date) -> str:
-    """Where the site has the page of a verdict, whatever the verdict and whenever it was given."""
-    return f"days/{table}/{day:%Y-%m-%d}.html"
-
-
-def _write_signpost(signpost: Path, page: Path) -> None:
-    """A page that leads on to `page`, whose own name holds the verdict and its time."""
-    target = f"../../{quote(page.as_posix())}"
-    signpost.parent.mkdir(parents=True, exist_ok=True)
-    signpost.write_text(
+def _write_signpost(site: Path, signpost: Path, page: Path) -> None:
+    """A page of `site` that leads on to `page`."""
+    target = quote("../" * len(signpost.parent.parts) + page.as_posix())
+    (site / signpost).parent.mkdir(parents=True, exist_ok=True)
+    (site / signpost).write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}">'
         f'<a href="{target}">{escape(page.stem)}</a>\n',
         "utf-8",

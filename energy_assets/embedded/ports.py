@@ -19,6 +19,7 @@ RANGES = {
     "postgres": range(5433, 5533),
     "clickhouse": range(8124, 8200),
     "ui": range(3070, 3170),
+    "docs": range(3170, 3270),
     "code": range(4266, 4366),
 }
 """Near each store's usual port, but not it; below the ephemeral ports, which outgoing connections borrow at random."""

@@ -36,8 +36,6 @@ class DemoReport:
     timezone: str
     summary: Summary
     seconds: dict[str, float]
-    data_docs: Path | None = None
-    """Index of Great Expectations' site; None where no day was judged."""
 
 
 def run_demo(
@@ -68,7 +66,7 @@ def run_demo(
     from energy_assets.resources.warehouse import Warehouse
 
     summary = summarize(Warehouse(home=str(home.path)), Serving(home=str(home.path)))
-    return DemoReport(home, ingested.report.timezone, summary, seconds, home.data_docs_index)
+    return DemoReport(home, ingested.report.timezone, summary, seconds)
 
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:

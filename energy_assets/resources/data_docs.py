@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from energy_assets.home import Home
 from energy_assets.keys import GATED
+from energy_assets.links import verdict_page
 from energy_assets.resources.limits import limits
 from energy_assets.settings import settings
 
@@ -91,7 +92,8 @@ def build(warehouse: Warehouse, *, anew: bool = False, asked: tuple[date, ...] =
         for left in (draft, old):
             shutil.rmtree(left, ignore_errors=True)
         draft.mkdir()
-        build_site(verdicts, draft, known_limits, earlier=None if anew else home.data_docs)
+        earlier = None if anew else home.data_docs
+        build_site(verdicts, draft, known_limits, signpost=verdict_page, earlier=earlier)
         (draft / BUILT).write_text(json.dumps({"from": mark}), encoding="utf-8")
         if home.data_docs.exists():
             home.data_docs.rename(old)

@@ -11,7 +11,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.days import DayWindow
+from energy_assets.home import Home
 from energy_assets.keys import GATED
+from energy_assets.links import reachable_verdict
 from energy_assets.resources import ledger
 from energy_assets.resources.gates import DayState, day_states, failures
 from quality_suites import REJECTED_SHARE
@@ -27,13 +29,18 @@ SHOWN_FILES = 5
 
 @dataclass(frozen=True)
 class Explanation:
-    """A closed gate or a file in words. `lines` say what and where, `remedy` what to do; an open gate has no remedy."""
+    """A closed gate or a file in words. `lines` say what and where, `remedy` what to do; an open gate has no remedy.
+
+    `page` is the address of the verdict's page of Data Docs, where they show it.
+    """
 
     lines: tuple[str, ...]
     remedy: tuple[str, ...] = ()
+    page: str | None = None
 
     def text(self) -> str:
-        return "\n".join([*self.lines, *(f"  → {line}" for line in self.remedy)])
+        page = [f"  page {self.page}"] if self.page else []
+        return "\n".join([*self.lines, *page, *(f"  → {line}" for line in self.remedy)])
 
 
 def explain(warehouse: Warehouse, day: date, table: str | None = None) -> list[Explanation]:
@@ -91,7 +98,8 @@ def _explain(warehouse: Warehouse, state: DayState) -> Explanation:
         # The quarantine's own lines say more than a sample of it.
         if failure.sample and not (rejects and failure.expectation_id == REJECTED_SHARE):
             lines.append(f"    e.g. {'; '.join(failure.sample[:SHOWN])}")
-    return Explanation((*lines, *(f"  {line}" for line in rejects)), remedy(state))
+    page = reachable_verdict(Home.at(warehouse.home), state.table, state.day) if state.is_judged else None
+    return Explanation((*lines, *(f"  {line}" for line in rejects)), remedy(state), page)
 
 
 def remedy(state: DayState) -> tuple[str, ...]:

@@ -35,6 +35,23 @@ def test_smoke_the_graph_and_an_asset_of_it_are_shown_without_an_error(small: Se
     assert not watched.errors()
 
 
+def test_smoke_a_click_leads_from_a_check_to_its_page_of_data_docs_and_from_a_model_to_dbt_docs(
+    small: Served, watched: Watched, eventually: Callable[..., None]
+) -> None:
+    watched.open(f"{small.url}/assets/quality/stg_meter_readings_checkpoint?view=partitions&partition={DAY}")
+    with watched.page.context.expect_page() as opened:
+        watched.page.locator("a[href*=data-docs]").first.click()
+    verdict = opened.value
+    expect(verdict.get_by_text("Expectation Validation Result")).to_be_visible()
+    expect(verdict.get_by_text(f"{DAY} green").first).to_be_visible()
+
+    eventually(small.home.dbt_docs_index.is_file, "dbt docs were not built")
+    watched.open(f"{small.url}/assets/marts/mart_consumption_metrics")
+    with watched.page.context.expect_page() as opened:
+        watched.page.locator("a[href*=dbt-docs]").first.click()
+    expect(opened.value.get_by_role("heading", name="mart_consumption_metrics")).to_be_visible()
+
+
 def test_smoke_one_day_of_an_asset_is_made_by_the_button(
     small: Served, watched: Watched, eventually: Callable[..., None]
 ) -> None:

@@ -16,10 +16,12 @@ from support import commands
 
 from energy_assets.automation.data_docs import data_docs_sensor
 from energy_assets.home import Calendar, Home
+from energy_assets.keys import checkpoint_key
+from energy_assets.links import verdict_page, verdict_url
 from energy_assets.resources.data_docs import NEWEST_DAYS, build, build_after_runs
 from energy_assets.resources.schema import apply_schema
 from energy_assets.resources.warehouse import Warehouse
-from quality_suites.data_docs import page_of
+from energy_assets.resources.why import explain
 
 FIRST, DAYS = date(1999, 1, 1), 20
 TABLE = "stg_meter_readings"
@@ -114,7 +116,7 @@ def test_the_page_of_a_day_is_found_under_a_name_that_holds_neither_verdict_nor_
     home, warehouse = judged
     build(warehouse)
 
-    signpost = home.data_docs / page_of(TABLE, FIRST)
+    signpost = home.data_docs / verdict_page(TABLE, FIRST)
 
     (page,) = (path for path in pages_of(home) if path.stem == f"{TABLE}-{FIRST}")
     url = signpost.read_text().partition("url=")[2].partition('"')[0]
@@ -138,18 +140,40 @@ def test_data_docs_that_cannot_be_built_cost_no_run_and_are_said_loudly(judged):
 
 
 def test_after_a_run_of_the_daemon_its_verdicts_are_shown_also_where_it_failed(graph: Graph):
-    assert not graph.land_and_run(days(1, 2), red=[day(2)]).success
+    result = graph.land_and_run(days(1, 2), red=[day(2)])
+    assert not result.success
 
     first, second = tick(graph), tick(graph)
 
     assert "were built" in first and "show what was judged" in second
     red = next(page for page in pages_of(graph.home) if page.stem == f"meter_readings-{day(2)}")
     assert "Failed" in red.read_text() and "rows rejected" in red.read_text()
-    assert (graph.home.data_docs / page_of("meter_readings", day(1))).is_file()
+    assert (graph.home.data_docs / verdict_page("meter_readings", day(1))).is_file()
 
     commands.run(graph.home, "accept", str(day(2)), "meter_readings", "--reason", "a test")
     assert "were built" in tick(graph)
     assert f"{day(2)} accepted meter_readings</a>" in graph.home.data_docs_index.read_text()
+
+
+def test_a_gate_names_the_page_of_its_own_day(graph: Graph):
+    result = graph.land_and_run(days(1, 2), red=[day(2)])
+
+    logged = graph.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    verdicts = [entry.get_dagster_event().asset_check_evaluation_data for entry in logged]
+    pages = {
+        verdict.partition: verdict.metadata["Data Docs"].url
+        for verdict in verdicts
+        if verdict.asset_key == checkpoint_key("meter_readings")
+    }
+    assert pages == {str(of): verdict_url(graph.home, "meter_readings", of) for of in days(1, 2)}
+    alone = graph.run(day(1), [checkpoint_key("meter_readings")])
+    (event,) = alone.asset_materializations_for_node("quality__meter_readings_checkpoint")
+    assert event.metadata["Data Docs"].url == verdict_url(graph.home, "meter_readings", day(1))
+
+    tick(graph)
+    (red,) = explain(graph.warehouse, day(2))
+    page = (graph.home.data_docs / verdict_page("meter_readings", day(2))).as_uri()
+    assert f"  page {page}\n  → correct the file" in red.text(), "no UI serves this home: the file"
 
 
 def test_after_a_command_that_met_a_red_day_its_verdicts_are_shown(graph: Graph):
@@ -158,7 +182,9 @@ def test_after_a_command_that_met_a_red_day_its_verdicts_are_shown(graph: Graph)
     commands.run(graph.home, "resume", code=3)
 
     assert f"{day(2)} red meter_readings</a>" in graph.home.data_docs_index.read_text()
-    assert (graph.home.data_docs / page_of("mart_anomaly_flags", day(1))).is_file(), "the green day went on to its end"
+    assert (graph.home.data_docs / verdict_page("mart_anomaly_flags", day(1))).is_file(), (
+        "the green day went on to its end"
+    )
 
 
 def pages_of(home: Home) -> list[Path]:
