@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ DayOption = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY
 DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 _chosen: dict[str, str] = {}
+logger = logging.getLogger("energy_assets.cli")
 
 
 @app.callback()
@@ -113,7 +115,10 @@ def status() -> None:
 @app.command()
 def logs(
     name: Annotated[
-        str, typer.Argument(help="postgres, clickhouse, webserver, daemon, code-server, docs or dbt-docs")
+        str,
+        typer.Argument(
+            help="postgres, clickhouse, webserver, daemon, code-server, docs, dbt-docs; events: everything, as JSON"
+        ),
     ] = "postgres",
     lines: Annotated[int, typer.Option("-n", help="Last lines to show.")] = 50,
 ) -> None:
@@ -122,9 +127,10 @@ def logs(
 
     with errors():
         home = current()
-        log = home.logs / f"{name}.log"
-        if not log.is_file():
-            known = ", ".join(sorted(path.stem for path in home.logs.glob("*.log"))) or "none yet"
+        written = {path.stem: path for path in home.logs.glob("*") if path.suffix in (".log", ".jsonl")}
+        log = written.get(name)
+        if log is None:
+            known = ", ".join(sorted(written)) or "none yet"
             raise HomeError(f"{name} has no log in home {home.name}: there are {known}")
         with log.open(errors="replace") as handle:
             for line in deque(handle, maxlen=lines):
@@ -460,7 +466,19 @@ def run_window(first: date, last: date, select: str | None) -> None:
 
 
 def current() -> Home:
-    return homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
+    home = homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
+    if home.exists():
+        log_to(home)
+    return home
+
+
+def log_to(home: Home) -> None:
+    """Let this command's messages go to the home's log too."""
+    from energy_assets.logs import configure
+    from energy_assets.settings import log_level
+
+    if configure(home, log_level()):
+        logger.info("energy-assets %s", shlex.join(sys.argv[1:]))
 
 
 def current_or_new() -> Home:
@@ -502,6 +520,10 @@ def errors() -> Iterator[None]:
 
     try:
         yield
+    except typer.Exit as ended:
+        if ended.exit_code:
+            logger.warning("ended with exit code %d", ended.exit_code)
+        raise
     except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError, SchemaError) as error:
         fail(str(error), error)
     except ValidationError as error:
@@ -518,9 +540,13 @@ def errors() -> Iterator[None]:
             f"a store does not answer: {first}\n→ energy-assets up, then again; energy-assets doctor looks closer",
             error,
         )
+    except Exception:
+        logger.exception("a defect")
+        raise
 
 
 def fail(message: str, error: Exception) -> NoReturn:
+    logger.error(message)
     err.print("[red]error[/]", end=" ")
     err.print(message, markup=False)
     raise typer.Exit(EXIT_FAILED) from error

@@ -8,11 +8,20 @@ profile stands for (context_profiles.toml).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from energy_assets.context_profiles import GENERIC, thresholds
@@ -46,6 +55,9 @@ class Settings(BaseSettings):
         description='days that ClickHouse keeps, by table, {"meter_readings": 1095}; what is not named keeps everything',
     )
 
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
+        "INFO", description="lowest level that goes to a home's logs/events.jsonl; DEBUG holds each of Dagster's events"
+    )
     settle_seconds: float = Field(
         5.0, ge=0, description="a landed file younger than this is taken for still being written"
     )
@@ -158,3 +170,11 @@ def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     return Settings()
+
+
+def log_level() -> str:
+    """The lowest level that is logged, also where other settings do not hold: who needs those says so."""
+    try:
+        return settings().log_level
+    except ValidationError:
+        return Settings.model_fields["log_level"].default

@@ -30,6 +30,8 @@ from starlette.types import Scope
 from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home
 from energy_assets.links import DATA_DOCS, DBT_DOCS, SERVED_HOME
+from energy_assets.logs import configure
+from energy_assets.settings import settings
 
 PAGE = (
     '<!DOCTYPE html><meta charset="utf-8"><title>{title}</title><body style="font: 16px sans-serif; margin: 3em">{body}'
@@ -105,6 +107,7 @@ def no_dbt_docs(path: str) -> str:
 
 
 def main(home: str, port: str) -> None:
+    configure(Home.at(home), settings().log_level)
     uvicorn.run(application(Home.at(home)), host=LOOPBACK, port=int(port), log_level="warning", access_log=False)
 
 

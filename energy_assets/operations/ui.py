@@ -202,15 +202,18 @@ def _start_all(home: Home, chosen: Ports) -> list[Service]:
     workspace = home.dagster / "workspace.yaml"
     write_atomically(workspace, WORKSPACE.format(host=LOOPBACK, port=code_port))
     module = ["-m", "energy_assets.definitions"]
-    code = _start(home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port))
+    code = _start_dagster(
+        home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port)
+    )
     _wait([code], lambda: _listens(code_port))
     _raise_if_broken(code, code_port)
-    docs = [sys.executable, "-m", "energy_assets.operations.docs_server", str(home.path), str(chosen.docs)]
     services = [
         code,
-        _start(home, "docs", *docs),
-        _start(home, "daemon", "dagster-daemon", "run", "-w", str(workspace)),
-        _start(home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)),
+        _start(home, "docs", "energy_assets.operations.docs_server", str(home.path), str(chosen.docs)),
+        _start_dagster(home, "daemon", "dagster-daemon", "run", "-w", str(workspace)),
+        _start_dagster(
+            home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)
+        ),
     ]
     _wait(services, lambda: is_served(home) and _answers(f"http://{LOOPBACK}:{web_port}/server_info"))
     return services
@@ -218,16 +221,20 @@ def _start_all(home: Home, chosen: Ports) -> list[Service]:
 
 def _document(home: Home) -> Service | None:
     """Let dbt document a project that changed, beside everything else: nothing waits for it."""
-    return _start(home, "dbt-docs", "energy-assets", "dbt-docs") if dbt_docs.is_stale(home) else None
+    return _start(home, "dbt-docs", "energy_assets", "dbt-docs") if dbt_docs.is_stale(home) else None
 
 
-def _start(home: Home, name: str, program: str, *arguments: str) -> Service:
-    """`program` is one of this installation's, or a path."""
+def _start_dagster(home: Home, name: str, program: str, *arguments: str) -> Service:
+    """One of Dagster's programs."""
+    return _start(home, name, "energy_assets.operations.service", str(home.path), program, *arguments)
+
+
+def _start(home: Home, name: str, module: str, *arguments: str) -> Service:
     log = home.logs / f"{name}.log"
     processes.rotate(log)
     since = log.stat().st_size
     process = processes.start(
-        [str(Path(sys.executable).parent / program), *arguments],
+        [sys.executable, "-m", module, *arguments],
         log=log,
         cwd=home.path,
         environment={**os.environ, **environment(home), MARK: str(home.path)},
