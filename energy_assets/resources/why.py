@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 SHOWN_FILES = 5
+DELIVER_AGAIN = "correct the file and deliver it again under the same path: the landing sensor does the rest"
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,18 @@ def unreadable_files(warehouse: Warehouse, day: date) -> list[Explanation]:
     shown = [
         Explanation(
             (f"{file.path} could not be read: {file.message}",),
-            (
-                "correct the file and deliver it again under the same path: the landing sensor does the rest",
-                f"or withdraw it: energy-assets retract {file.sha256[:8]}",
-            ),
+            remedy_of_file(file),
         )
         for file in found[:SHOWN_FILES]
     ]
     if hidden := found[SHOWN_FILES:]:
         shown.append(Explanation((f"… and {len(hidden)} more files could not be read",)))
     return shown
+
+
+def remedy_of_file(file: ledger.UnreadableFile) -> tuple[str, ...]:
+    """What to do about a file that could not be read."""
+    return (DELIVER_AGAIN, f"or withdraw it: energy-assets retract {file.sha256[:8]}")
 
 
 def failed_steps(events: Iterable[dg.DagsterEvent]) -> dict[str, str]:
@@ -106,7 +109,7 @@ def remedy(state: DayState) -> tuple[str, ...]:
     """What to do about a day, the next command first."""
     if state.state == "red":
         return (
-            "correct the file and deliver it again under the same path: the landing sensor does the rest",
+            DELIVER_AGAIN,
             f'or take the day as it is: energy-assets accept {state.day} {state.table} --reason "…"',
         )
     if state.state == "unjudged":
