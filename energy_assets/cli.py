@@ -39,8 +39,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A pipe has no width of its own: tables keep their columns whole there.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names of files and columns may look like `:emoji:`.
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 EXIT_FAILED = 1
 EXIT_RED = 3
@@ -61,6 +62,8 @@ def choose(
     """Find the energy that an electricity utility loses: readings in, energy balances and cases out."""
     # Its errors are raised as well: one message is enough.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+    # What is logged is also printed, in words for people: Python's last resort would print it again.
+    logging.getLogger("energy_assets").addHandler(logging.NullHandler())
     if home:
         _chosen["home"] = home
 
@@ -145,7 +148,7 @@ def doctor() -> None:
 
     with errors():
         try:
-            home = current()
+            home = chosen()
         except HomeError:
             home = homes.named("demo")
         findings = [*examine(home), *served_table_findings(home)]
@@ -159,7 +162,11 @@ def doctor() -> None:
 
 
 @app.command()
-def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remembered when not given.")] = None) -> None:
+def ui(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the page; remembered when not given.")
+    ] = None,
+) -> None:
     """Serve Dagster's page and run its sensors and schedules, until interrupted."""
     from energy_assets.operations.stores import bring_up
     from energy_assets.operations.ui import serve
@@ -287,16 +294,15 @@ def why(
     day: DayArgument, table: Annotated[str | None, typer.Argument(help="One table; default: every closed gate.")] = None
 ) -> None:
     """Say why a day is red: which file, row and gate, and the next command."""
-    from energy_assets.keys import GATED
     from energy_assets.resources.why import explain
 
     with errors():
-        if table and table not in GATED:
-            raise HomeError(f"no gated table is called {table}: there are {', '.join(GATED)}")
+        require_gated(table)
         explained = explain(warehouse(), day.date(), table)
         for entry in explained:
             out.print(entry.text(), markup=False)
         if not explained:
+            require_day(day.date())
             out.print(f"{day.date()}: no gate is closed" + (f" ({table} was never written)" if table else ""))
 
 
@@ -310,6 +316,7 @@ def accept(
     from energy_assets.resources.gates import accept as record
 
     with errors():
+        require_gated(table)
         try:
             state = record(warehouse(), table, day.date(), reason=reason, accepted_by=getpass.getuser())
         except ValueError as error:
@@ -401,8 +408,12 @@ def data_docs(
     from energy_assets.resources.data_docs import build
 
     with errors():
+        home = current()
         build(warehouse(), anew=True, asked=(day.date(),) if day else ())
-        out.print(reachable_data_docs(current()) or "no day was judged yet: there is nothing to show", markup=False)
+        if day and not list(home.data_docs.glob(f"days/*/{day.date()}.html")):
+            require_day(day.date())
+            raise HomeError(f"{day.date()} was never judged  → energy-assets materialize --day {day.date()}")
+        out.print(reachable_data_docs(home) or "no day was judged yet: there is nothing to show", markup=False)
 
 
 @app.command("dbt-docs")
@@ -465,10 +476,21 @@ def run_window(first: date, last: date, select: str | None) -> None:
         exit_if_incomplete([outcome])
 
 
+def chosen() -> Home:
+    """The home that --home names, which may be still to make; else the current one. Raises HomeError where there is none."""
+    return homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
+
+
 def current() -> Home:
-    home = homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
-    if home.exists():
-        log_to(home)
+    """The home to act on. Raises HomeError where it was never made."""
+    home = chosen()
+    if not home.exists():
+        names = ", ".join(known.name for known in homes.all_homes()) or "none yet"
+        raise HomeError(
+            f"there is no home {home.name} at {home.path}; there are: {names}\n"
+            f"→ energy-assets --home {_chosen['home']} ingest DIR makes it"
+        )
+    log_to(home)
     return home
 
 
@@ -484,9 +506,12 @@ def log_to(home: Home) -> None:
 def current_or_new() -> Home:
     """The home to bring data into: the chosen or current one, else `utility`."""
     try:
-        return current()
+        home = chosen()
     except HomeError:
         return homes.named("utility")
+    if home.exists():
+        log_to(home)
+    return home
 
 
 def warehouse() -> Warehouse:
@@ -528,21 +553,42 @@ def errors() -> Iterator[None]:
         fail(str(error), error)
     except ValidationError as error:
         fail(
-            "\n".join(
-                f"ENERGY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-                for e in error.errors()
-            ),
+            "\n".join(f"{variable_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()),
             error,
         )
     except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
         first = str(error).strip().splitlines()[0]
+        fail(f"a store does not answer: {first}\n→ {remedy_of_store(error)}; energy-assets doctor looks closer", error)
+    except OSError as error:
+        if not error.filename:
+            logger.exception("a defect")
+            raise
         fail(
-            f"a store does not answer: {first}\n→ energy-assets up, then again; energy-assets doctor looks closer",
+            f"{error.filename}: {error.strerror}\n→ see that this path is there, yours to use, and the disk not full",
             error,
         )
     except Exception:
         logger.exception("a defect")
         raise
+
+
+def variable_of(loc: tuple[int | str, ...]) -> str:
+    """The environment variable that pydantic's place of an error is about; the stores' addresses have names of their own."""
+    name = "_".join(map(str, loc)).upper()
+    return name if name in ("POSTGRES_URL", "CLICKHOUSE_URL") else f"ENERGY_{name}"
+
+
+def remedy_of_store(error: Exception) -> str:
+    """What to do about a store that does not answer: an embedded one is started, a real one looked after by others."""
+    from clickhouse_connect.driver.exceptions import OperationalError as ClickHouseDown
+
+    from energy_assets.settings import settings
+
+    name = "CLICKHOUSE_URL" if isinstance(error, ClickHouseDown) else "POSTGRES_URL"
+    is_real = getattr(settings(), name.lower())
+    return (
+        f"see to the server that {name} names, or correct or unset that" if is_real else "energy-assets up, then again"
+    )
 
 
 def fail(message: str, error: Exception) -> NoReturn:
@@ -560,11 +606,13 @@ def running() -> Iterator[Runner]:
 
     home = current()
     bring_up(home, say)
+    runner = Runner(home, say=say)
     try:
-        with progress_bar() as progress, Runner(home, progress, say) as runner:
+        with progress_bar() as runner.progress, runner:
             yield runner
     finally:
-        print_verdicts(home)
+        if runner.has_run_days:
+            print_verdicts(home)
 
 
 @contextmanager
@@ -601,6 +649,22 @@ def progress_bar() -> Iterator[Progress]:
             bars.update(tasks[label], completed=done, total=total, layer=layer_of(name))
 
         yield Progress(step)
+
+
+def require_gated(table: str | None) -> None:
+    from energy_assets.keys import GATED
+
+    if table and table not in GATED:
+        raise HomeError(f"no gated table is called {table}: there are {', '.join(GATED)}")
+
+
+def require_day(day: date) -> None:
+    """Raises HomeError for a day that the home's calendar does not hold."""
+    home = current()
+    calendar = home.calendar()
+    last = calendar.last_day or datetime.now(calendar.zone).date()
+    if not calendar.first_day <= day <= last:
+        raise HomeError(f"{day} is no day of home {home.name}, whose days are {calendar.first_day} … {last}")
 
 
 def print_status(home: Home) -> None:

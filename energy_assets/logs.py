@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from energy_assets.embedded import processes
+from energy_assets.failures import said_by_step
 from energy_assets.home import Home
 
 FILE = "events.jsonl"
@@ -157,20 +158,11 @@ def described(_logger: Any, _name: str, entry: EventDict) -> EventDict:
             }
             entry["event"] = verdict.description or meta["orig_message"]
         elif event.event_type_value == "STEP_FAILURE":
-            entry["event"], trace = _failure(event)
-            about["exception"] = trace
+            entry["event"], about["exception"] = said_by_step(event)
         elif event.partition:
             about["day"] = event.partition
     entry.update({name: value for name, value in about.items() if value is not None})
     return entry
-
-
-def _failure(event: Any) -> tuple[str, str | None]:
-    """What the step itself says; the trace where it failed by itself rather than by a verdict."""
-    data = event.event_specific_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return data.user_failure_data.description, None
-    return (data.error.message.strip(), data.error.to_string()) if data.error else (event.message, None)
 
 
 def _event(record: logging.LogRecord) -> Any:

@@ -123,6 +123,17 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone: use a name such as Africa/Douala or Europe/London")
         return name
 
+    @field_validator("postgres_url", "clickhouse_url")
+    @classmethod
+    def _is_server(cls, url: str | None, field: ValidationInfo) -> str | None:
+        scheme, others = {
+            "postgres_url": ("postgresql", ()),
+            "clickhouse_url": ("http", ("https",)),
+        }[field.field_name or ""]
+        if url is not None and not _has_host(url, (scheme, *others)):
+            raise ValueError(f"is no address such as {scheme}://user:password@host:port/: correct it, or unset it")
+        return url
+
     @field_validator("alert_webhook_url", "smtp_url")
     @classmethod
     def _is_address(cls, url: SecretStr | None, field: ValidationInfo) -> SecretStr | None:

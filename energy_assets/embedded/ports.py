@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import tomlkit
 
+from energy_assets.embedded.errors import StoreError
 from energy_assets.home import Home, write_atomically
 
 LOOPBACK = "127.0.0.1"
@@ -26,10 +27,16 @@ RANGES = {
 
 
 def remembered(home: Home) -> dict[str, int]:
-    """Ports by program, empty where none was remembered yet."""
+    """Ports by program, empty where none was remembered yet. Raises StoreError where the file cannot be read."""
     if not home.ports_file.is_file():
         return {}
-    return tomllib.loads(home.ports_file.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(home.ports_file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{home.ports_file} is no TOML ({error}): correct it, or remove it and run `energy-assets down` and `up`:"
+            " ports are then chosen anew"
+        ) from error
 
 
 def remember(home: Home, **ports: int) -> None:

@@ -67,6 +67,7 @@ class Dbt(dg.ConfigurableResource):
         """
         from dbt.cli.main import dbtRunner
 
+        warehouse.rows("select 1")  # where the store does not answer, its own error is the clearer one
         os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
         target = Home.at(self.home).dbt_target / "docs"
         arguments = ["docs", "generate", "--static", *self._common_arguments(target)]

@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.days import DayWindow
+from energy_assets.failures import said_by_step
 from energy_assets.home import Home
 from energy_assets.keys import GATED
 from energy_assets.links import reachable_verdict
@@ -77,19 +78,8 @@ def remedy_of_file(file: ledger.UnreadableFile) -> tuple[str, ...]:
 
 
 def failed_steps(events: Iterable[dg.DagsterEvent]) -> dict[str, str]:
-    """Each failed step's own message, causes included, without stack traces."""
-    messages = {}
-    for event in events:
-        if event.event_type_value != "STEP_FAILURE":
-            continue
-        data = event.event_specific_data
-        failure = data.user_failure_data
-        error = data.error
-        while error and error.cause:
-            error = error.cause
-        message = (failure.description if failure and failure.description else None) or (error.message if error else "")
-        messages[event.step_key] = message.strip()
-    return messages
+    """Each failed step's own message, without stack traces."""
+    return {event.step_key: said_by_step(event)[0] for event in events if event.event_type_value == "STEP_FAILURE"}
 
 
 def _explain(warehouse: Warehouse, state: DayState) -> Explanation:
