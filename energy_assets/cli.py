@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,8 +39,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A pipe has no width of its own: tables keep their columns whole there.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names of files and columns may look like `:emoji:`.
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 EXIT_FAILED = 1
 EXIT_RED = 3
@@ -48,6 +50,7 @@ DayOption = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY
 DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 _chosen: dict[str, str] = {}
+logger = logging.getLogger("energy_assets.cli")
 
 
 @app.callback()
@@ -59,6 +62,8 @@ def choose(
     """Find the energy that an electricity utility loses: readings in, energy balances and cases out."""
     # Its errors are raised as well: one message is enough.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+    # What is logged is also printed, in words for people: Python's last resort would print it again.
+    logging.getLogger("energy_assets").addHandler(logging.NullHandler())
     if home:
         _chosen["home"] = home
 
@@ -119,7 +124,12 @@ def status() -> None:
 
 @app.command()
 def logs(
-    name: Annotated[str, typer.Argument(help="postgres, clickhouse, webserver, daemon or code-server")] = "postgres",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="postgres, clickhouse, webserver, daemon, code-server, docs, dbt-docs; events: everything, as JSON"
+        ),
+    ] = "postgres",
     lines: Annotated[int, typer.Option("-n", help="Last lines to show.")] = 50,
 ) -> None:
     """Show the end of a program's log."""
@@ -127,9 +137,10 @@ def logs(
 
     with errors():
         home = current()
-        log = home.logs / f"{name}.log"
-        if not log.is_file():
-            known = ", ".join(sorted(path.stem for path in home.logs.glob("*.log"))) or "none yet"
+        written = {path.stem: path for path in home.logs.glob("*") if path.suffix in (".log", ".jsonl")}
+        log = written.get(name)
+        if log is None:
+            known = ", ".join(sorted(written)) or "none yet"
             raise HomeError(f"{name} has no log in home {home.name}: there are {known}")
         with log.open(errors="replace") as handle:
             for line in deque(handle, maxlen=lines):
@@ -144,7 +155,7 @@ def doctor() -> None:
 
     with errors():
         try:
-            home = current()
+            home = chosen()
         except HomeError:
             home = homes.named("demo")
         findings = [*examine(home), *served_table_findings(home)]
@@ -158,7 +169,11 @@ def doctor() -> None:
 
 
 @app.command()
-def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remembered when not given.")] = None) -> None:
+def ui(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the page; remembered when not given.")
+    ] = None,
+) -> None:
     """Serve Dagster's page and run its sensors and schedules, until interrupted."""
     from energy_assets.operations.stores import bring_up
     from energy_assets.operations.ui import serve
@@ -166,7 +181,12 @@ def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remember
     with errors():
         home = current()
         bring_up(home, say)
-        serve(home, port=port, say=say, ready=lambda url: out.print(f"{home.name}: {url}  (Ctrl-C stops it)"))
+
+        def ready(page: str, docs: str) -> None:
+            out.print(f"{home.name}: {page}  (Ctrl-C stops it)")
+            out.print(f"Data Docs, dbt docs: {docs}")
+
+        serve(home, port=port, say=say, ready=ready)
 
 
 @app.command()
@@ -291,6 +311,7 @@ def ingest(
             ingested = bring_in(directory, home, is_historical=historical, say=say, progress=progress)
         for outcome in ingested.outcomes:
             print_outcome(outcome)
+        print_verdicts(home)
         exit_if_incomplete(ingested.outcomes)
 
 
@@ -351,16 +372,15 @@ def why(
     day: DayArgument, table: Annotated[str | None, typer.Argument(help="One table; default: every closed gate.")] = None
 ) -> None:
     """Say why a day is red: which file, row and gate, and the next command."""
-    from energy_assets.keys import GATED
     from energy_assets.resources.why import explain
 
     with errors():
-        if table and table not in GATED:
-            raise HomeError(f"no gated table is called {table}: there are {', '.join(GATED)}")
+        require_gated(table)
         explained = explain(warehouse(), day.date(), table)
         for entry in explained:
             out.print(entry.text(), markup=False)
         if not explained:
+            require_day(day.date())
             out.print(f"{day.date()}: no gate is closed" + (f" ({table} was never written)" if table else ""))
 
 
@@ -374,6 +394,7 @@ def accept(
     from energy_assets.resources.gates import accept as record
 
     with errors():
+        require_gated(table)
         try:
             state = record(warehouse(), table, day.date(), reason=reason, accepted_by=getpass.getuser())
         except ValueError as error:
@@ -450,14 +471,39 @@ def sql(
 
 
 @app.command("data-docs")
-def data_docs() -> None:
-    """Build Great Expectations' pages of the newest verdicts and the red ones, and say where they are."""
-    from energy_assets.operations.data_docs import build
+def data_docs(
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Show this day besides, until the next run builds them again.",
+        ),
+    ] = None,
+) -> None:
+    """Build Great Expectations' pages of the newest verdicts and the red ones anew, and say where they are."""
+    from energy_assets.links import reachable_data_docs
+    from energy_assets.resources.data_docs import build
 
     with errors():
-        store = warehouse()
-        index = build(current(), store)
-        out.print(index.as_uri() if index else "no day was judged yet: there is nothing to show", markup=False)
+        home = current()
+        build(warehouse(), anew=True, asked=(day.date(),) if day else ())
+        if day and not list(home.data_docs.glob(f"days/*/{day.date()}.html")):
+            require_day(day.date())
+            raise HomeError(f"{day.date()} was never judged  → energy-assets materialize --day {day.date()}")
+        out.print(reachable_data_docs(home) or "no day was judged yet: there is nothing to show", markup=False)
+
+
+@app.command("dbt-docs")
+def dbt_docs() -> None:
+    """Build dbt's documentation of models, columns and tests, and say where it is."""
+    from energy_assets.links import reachable_dbt_docs
+    from energy_assets.operations.dbt_docs import build
+
+    with errors():
+        home = current()
+        build(home)
+        out.print(reachable_dbt_docs(home), markup=False)
 
 
 @mapping_app.command("new")
@@ -508,16 +554,42 @@ def run_window(first: date, last: date, select: str | None) -> None:
         exit_if_incomplete([outcome])
 
 
-def current() -> Home:
+def chosen() -> Home:
+    """The home that --home names, which may be still to make; else the current one. Raises HomeError where there is none."""
     return homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
+
+
+def current() -> Home:
+    """The home to act on. Raises HomeError where it was never made."""
+    home = chosen()
+    if not home.exists():
+        names = ", ".join(known.name for known in homes.all_homes()) or "none yet"
+        raise HomeError(
+            f"there is no home {home.name} at {home.path}; there are: {names}\n"
+            f"→ energy-assets --home {_chosen['home']} ingest DIR makes it"
+        )
+    log_to(home)
+    return home
+
+
+def log_to(home: Home) -> None:
+    """Let this command's messages go to the home's log too."""
+    from energy_assets.logs import configure
+    from energy_assets.settings import log_level
+
+    if configure(home, log_level()):
+        logger.info("energy-assets %s", shlex.join(sys.argv[1:]))
 
 
 def current_or_new() -> Home:
     """The home to bring data into: the chosen or current one, else `utility`."""
     try:
-        return current()
+        home = chosen()
     except HomeError:
         return homes.named("utility")
+    if home.exists():
+        log_to(home)
+    return home
 
 
 def warehouse() -> Warehouse:
@@ -552,6 +624,10 @@ def errors() -> Iterator[None]:
 
     try:
         yield
+    except typer.Exit as ended:
+        if ended.exit_code:
+            logger.warning("ended with exit code %d", ended.exit_code)
+        raise
     except (
         HomeError,
         StoreError,
@@ -565,21 +641,46 @@ def errors() -> Iterator[None]:
         fail(str(error), error)
     except ValidationError as error:
         fail(
-            "\n".join(
-                f"ENERGY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-                for e in error.errors()
-            ),
+            "\n".join(f"{variable_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()),
             error,
         )
     except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
         first = str(error).strip().splitlines()[0]
+        fail(f"a store does not answer: {first}\n→ {remedy_of_store(error)}; energy-assets doctor looks closer", error)
+    except OSError as error:
+        if not error.filename:
+            logger.exception("a defect")
+            raise
         fail(
-            f"a store does not answer: {first}\n→ energy-assets up, then again; energy-assets doctor looks closer",
+            f"{error.filename}: {error.strerror}\n→ see that this path is there, yours to use, and the disk not full",
             error,
         )
+    except Exception:
+        logger.exception("a defect")
+        raise
+
+
+def variable_of(loc: tuple[int | str, ...]) -> str:
+    """The environment variable that pydantic's place of an error is about; the stores' addresses have names of their own."""
+    name = "_".join(map(str, loc)).upper()
+    return name if name in ("POSTGRES_URL", "CLICKHOUSE_URL") else f"ENERGY_{name}"
+
+
+def remedy_of_store(error: Exception) -> str:
+    """What to do about a store that does not answer: an embedded one is started, a real one looked after by others."""
+    from clickhouse_connect.driver.exceptions import OperationalError as ClickHouseDown
+
+    from energy_assets.settings import settings
+
+    name = "CLICKHOUSE_URL" if isinstance(error, ClickHouseDown) else "POSTGRES_URL"
+    is_real = getattr(settings(), name.lower())
+    return (
+        f"see to the server that {name} names, or correct or unset that" if is_real else "energy-assets up, then again"
+    )
 
 
 def fail(message: str, error: Exception) -> NoReturn:
+    logger.error(message)
     err.print("[red]error[/]", end=" ")
     err.print(message, markup=False)
     raise typer.Exit(EXIT_FAILED) from error
@@ -593,8 +694,13 @@ def running() -> Iterator[Runner]:
 
     home = current()
     bring_up(home, say)
-    with progress_bar() as progress, Runner(home, progress) as runner:
-        yield runner
+    runner = Runner(home, say=say)
+    try:
+        with progress_bar() as runner.progress, runner:
+            yield runner
+    finally:
+        if runner.has_run_days:
+            print_verdicts(home)
 
 
 @contextmanager
@@ -649,6 +755,22 @@ def day_bar() -> Iterator[Callable[[int, int], None]]:
     with Bars(*columns, console=err, disable=not err.is_terminal) as bars:
         task = bars.add_task("days", total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def require_gated(table: str | None) -> None:
+    from energy_assets.keys import GATED
+
+    if table and table not in GATED:
+        raise HomeError(f"no gated table is called {table}: there are {', '.join(GATED)}")
+
+
+def require_day(day: date) -> None:
+    """Raises HomeError for a day that the home's calendar does not hold."""
+    home = current()
+    calendar = home.calendar()
+    last = calendar.last_day or datetime.now(calendar.zone).date()
+    if not calendar.first_day <= day <= last:
+        raise HomeError(f"{day} is no day of home {home.name}, whose days are {calendar.first_day} … {last}")
 
 
 def print_status(home: Home) -> None:
@@ -758,6 +880,14 @@ def print_outcome(outcome: RangeOutcome) -> None:
         out.print(f"  [red]incomplete[/] {line}")
 
 
+def print_verdicts(home: Home, *, indent: int = 0) -> None:
+    """Where Data Docs are; nothing where no day was judged yet."""
+    from energy_assets.links import reachable_data_docs
+
+    if address := reachable_data_docs(home):
+        out.print(f"{'':{indent}}verdicts {address}", markup=False)
+
+
 def exit_if_incomplete(outcomes: list[RangeOutcome]) -> None:
     if any(not outcome.is_complete for outcome in outcomes):
         raise typer.Exit(EXIT_RED)
@@ -784,8 +914,7 @@ def print_demo(report: DemoReport) -> None:
             else ""
         )
     )
-    if report.data_docs:
-        out.print(f"           verdicts {report.data_docs.as_uri()}", markup=False)
+    print_verdicts(report.home, indent=11)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )

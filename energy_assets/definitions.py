@@ -17,6 +17,7 @@ from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.reference import reference_tables
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
 from energy_assets.automation.alerts import red_days_alert
+from energy_assets.automation.data_docs import data_docs_sensor
 from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.automation.schedules import morning
@@ -54,7 +55,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         ],
         asset_checks=[readable, *(gate(table) for table in GATED), *RECONCILE_CHECKS, *FRESHNESS_CHECKS],
         jobs=[LANDING_JOB, DAILY_JOB],
-        sensors=[landing_sensor, due_days_sensor, red_days_alert, *FRESHNESS_SENSORS],
+        sensors=[landing_sensor, due_days_sensor, red_days_alert, data_docs_sensor, *FRESHNESS_SENSORS],
         schedules=[morning],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,

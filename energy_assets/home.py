@@ -148,6 +148,15 @@ class Home:
     def data_docs_index(self) -> Path:
         return self.data_docs / "index.html"
 
+    @property
+    def dbt_docs(self) -> Path:
+        """dbt's documentation of the project; absent until it was built."""
+        return self.path / "dbt_docs"
+
+    @property
+    def dbt_docs_index(self) -> Path:
+        return self.dbt_docs / "index.html"
+
     def exists(self) -> bool:
         return self.calendar_file.is_file()
 

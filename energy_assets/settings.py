@@ -8,11 +8,20 @@ profile stands for (context_profiles.toml).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from energy_assets.context_profiles import GENERIC, thresholds
@@ -55,6 +64,9 @@ class Settings(BaseSettings):
         description='days that ClickHouse keeps, by table, {"meter_readings": 1095}; what is not named keeps everything',
     )
 
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
+        "INFO", description="lowest level that goes to a home's logs/events.jsonl; DEBUG holds each of Dagster's events"
+    )
     settle_seconds: float = Field(
         5.0, ge=0, description="a landed file younger than this is taken for still being written"
     )
@@ -152,6 +164,17 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone: use a name such as Africa/Douala or Europe/London")
         return name
 
+    @field_validator("postgres_url", "clickhouse_url")
+    @classmethod
+    def _is_server(cls, url: str | None, field: ValidationInfo) -> str | None:
+        scheme, others = {
+            "postgres_url": ("postgresql", ()),
+            "clickhouse_url": ("http", ("https",)),
+        }[field.field_name or ""]
+        if url is not None and not _has_host(url, (scheme, *others)):
+            raise ValueError(f"is no address such as {scheme}://user:password@host:port/: correct it, or unset it")
+        return url
+
     @field_validator("alert_webhook_url", "smtp_url")
     @classmethod
     def _is_address(cls, url: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
@@ -199,3 +222,11 @@ def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     return Settings()
+
+
+def log_level() -> str:
+    """The lowest level that is logged, also where other settings do not hold: who needs those says so."""
+    try:
+        return settings().log_level
+    except ValidationError:
+        return Settings.model_fields["log_level"].default

@@ -89,22 +89,12 @@ def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectatio
             column="reading_count",
             shows=("anomaly_count", "reading_count", "expected_count"),
         ),
-        rules.sums_agree(
+        rules.energy_agrees(
             "total_kwh-of-daily",
-            ours="sum(total_kwh) * 1000",
-            theirs="(select sum(total_wh) from intermediate.int_readings_daily where reading_date = {day})",
-            fault="Wh of the day against int_readings_daily",
             column="total_kwh",
-            sample="""
-                select 'meter_id=' || coalesce(metrics.meter_id, daily.meter_id)
-                    || ': ' || coalesce(metrics.total_kwh::text, 'no') || ' kWh here, '
-                    || coalesce((daily.total_wh / 1000.0)::numeric(20, 3)::text, 'no') || ' there'
-                from {batch} as metrics
-                full join (select * from intermediate.int_readings_daily where reading_date = {day}) as daily
-                    on daily.meter_id = metrics.meter_id
-                where metrics.total_kwh * 1000 is distinct from daily.total_wh
-                order by coalesce(metrics.meter_id, daily.meter_id)
-            """,
+            source="intermediate.int_readings_daily",
+            theirs="total_wh",
+            fault="Wh of the day against int_readings_daily",
         ),
     ]
 
@@ -167,27 +157,14 @@ def mart_load_profile(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.between("minute_of_day", 0, LAST_MINUTE),
         rules.between("meter_count", 1),
         rules.between("total_kwh", 0),
-        rules.sums_agree(
+        rules.energy_agrees(
             "total_kwh-of-profiles",
-            ours="sum(total_kwh) * 1000",
-            theirs="(select sum(total_wh) from intermediate.int_consumption_features where reading_date = {day} and interval_minutes <= 60)",
-            fault="Wh of the day against int_consumption_features",
             column="total_kwh",
-            sample="""
-                select 'interval_minutes=' || coalesce(shown.interval_minutes, profiles.interval_minutes)
-                    || ': ' || coalesce(shown.total_kwh::text, 'no') || ' kWh here, '
-                    || coalesce((profiles.total_wh / 1000.0)::numeric(20, 3)::text, 'no') || ' there'
-                from (
-                    select interval_minutes, sum(total_kwh) as total_kwh from {batch} as day_rows group by interval_minutes
-                ) as shown
-                full join (
-                    select interval_minutes, sum(total_wh) as total_wh
-                    from intermediate.int_consumption_features
-                    where reading_date = {day} and interval_minutes <= 60 group by interval_minutes
-                ) as profiles on profiles.interval_minutes = shown.interval_minutes
-                where shown.total_kwh * 1000 is distinct from profiles.total_wh
-                order by coalesce(shown.interval_minutes, profiles.interval_minutes)
-            """,
+            source="intermediate.int_consumption_features",
+            theirs="total_wh",
+            where="interval_minutes <= 60",
+            by="interval_minutes",
+            fault="Wh of the day against int_consumption_features",
         ),
     ]
 

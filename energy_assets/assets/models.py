@@ -13,7 +13,9 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from energy_assets.assets.daily import DAYS_POOL, report_row_counts
 from energy_assets.assets.landing import LANDED
 from energy_assets.days import DayWindow
+from energy_assets.home import Home
 from energy_assets.keys import OWNERS, REFERENCE, VIEWS, checkpoint_key, is_gated
+from energy_assets.links import model_url
 from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
 from energy_assets.resources.dbt import PROJECT_DIR, Dbt
 from energy_assets.resources.gates import require_readable
@@ -138,10 +140,17 @@ def layer(name: str) -> dg.AssetsDefinition:
         for key in context.selected_asset_keys:
             report_row_counts(context, warehouse, key, window)
             # The UI reads the latest day's; a range does not need it on every day.
-            context.add_asset_metadata(lineage[key.path[-1]], asset_key=key, partition_key=window.last.isoformat())
+            shown = lineage[key.path[-1]] | documentation(warehouse, key)
+            context.add_asset_metadata(shown, asset_key=key, partition_key=window.last.isoformat())
         yield from events
 
     return models
+
+
+def documentation(warehouse: Warehouse, key: dg.AssetKey) -> dict[str, dg.MetadataValue]:
+    """The model's page in dbt docs."""
+    unique_id = f"model.{PROJECT.name}.{key.path[-1]}"
+    return {"dbt docs": dg.MetadataValue.url(model_url(Home.at(warehouse.home), unique_id))}
 
 
 def inputs_of(assets: dg.AssetsDefinition, models: list[str]) -> list[str]:

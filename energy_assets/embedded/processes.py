@@ -123,7 +123,7 @@ def rotate(log: Path) -> None:
     """Set a log aside that has grown past its limit, and make sure that there is one."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.is_file() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
+        log.replace(log.with_name(f"{log.name}.1"))
     log.touch(mode=0o600)
 
 

@@ -31,6 +31,7 @@ class Ingested:
     report: ScanReport
     landed: dict[str, Any] = field(default_factory=dict)
     outcomes: list[RangeOutcome] = field(default_factory=list)
+    data_docs_seconds: float = 0.0
 
     @property
     def window(self) -> DayWindow | None:
@@ -94,9 +95,10 @@ def ingest(
     bring_up(home, say)
     deliver(data, home.landing, delivered)
     ingested = Ingested(home, report)
-    with Runner(home, progress) as runner:
+    with Runner(home, progress, say) as runner:
         ingested.landed = runner.land()
         ingested.outcomes = run_due(runner)
+    ingested.data_docs_seconds = runner.data_docs_seconds
     return ingested
 
 

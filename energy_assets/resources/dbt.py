@@ -76,6 +76,22 @@ class Dbt(dg.ConfigurableResource):
         events = _tested(context, manifest, ["--select", *nodes, *self._common_arguments()])
         return [translated for event in events for translated in _translated(event, context, translator, project)]
 
+    def document(self, warehouse: Warehouse, *, project: DbtProject) -> str:
+        """dbt's documentation as one page that holds everything.
+
+        Beside the runs' own target: a run that goes on now keeps its files. Raises dg.Failure with dbt's own message.
+        """
+        from dbt.cli.main import dbtRunner
+
+        warehouse.rows("select 1")  # where the store does not answer, its own error is the clearer one
+        os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
+        target = Home.at(self.home).dbt_target / "docs"
+        arguments = ["docs", "generate", "--static", *self._common_arguments(target)]
+        result = dbtRunner(manifest=self._parsed(project, warehouse)).invoke(arguments)
+        if not result.success:
+            raise dg.Failure(description=_failure(result))
+        return (target / "static_index.html").read_text(encoding="utf-8")
+
     def column_lineage(
         self, warehouse: Warehouse, *, models: Sequence[str], translator: DagsterDbtTranslator, project: DbtProject
     ) -> dict[str, dict[str, Any]]:
@@ -100,8 +116,8 @@ class Dbt(dg.ConfigurableResource):
             raise dg.Failure(description=_failure(result))
         return result.result
 
-    def _common_arguments(self) -> list[str]:
-        target = Home.at(self.home).dbt_target
+    def _common_arguments(self, target: Path | None = None) -> list[str]:
+        target = target or Home.at(self.home).dbt_target
         return [
             "--project-dir",
             self.project_dir,

@@ -234,7 +234,7 @@ def test_a_live_home_expects_yesterday_of_every_table_by_nine_and_a_historical_o
 
 def test_sensors_run_by_default_and_no_two_definitions_share_a_name() -> None:
     names = [sensor.name for sensor in definitions().sensors if sensor not in FRESHNESS_SENSORS]
-    assert sorted(names) == ["due_days_sensor", "landing_sensor", "red_days_alert"]
+    assert sorted(names) == ["data_docs_sensor", "due_days_sensor", "landing_sensor", "red_days_alert"]
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in definitions().sensors)
     dg.Definitions.validate_loadable(definitions())
 
