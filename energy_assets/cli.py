@@ -27,6 +27,7 @@ from energy_assets.home import DEFAULT_TIMEZONE, Calendar, Home, HomeError
 
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
+    from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.demo import DemoReport
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
     from energy_assets.resources.deliveries import Delivery
@@ -915,6 +916,8 @@ def print_demo(report: DemoReport) -> None:
         )
     )
     print_verdicts(report.home, indent=11)
+    if report.balance:
+        print_balance(report.balance, report.truth)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )
@@ -937,6 +940,37 @@ def print_demo(report: DemoReport) -> None:
         "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    make down",
         markup=False,
     )
+
+
+def print_balance(found: Balance, truth: Truth | None) -> None:
+    """Energy in MWh: what came in, and where it went."""
+    low, high = (kwh / 1000 for kwh in found.interval_kwh)
+    estimated = f" ({found.estimated_kwh / 1000:,.2f} estimated)" if found.estimated_kwh else ""
+    money = " + ".join(f"{value:,.0f} {currency}" for currency, value in found.values.items())
+    out.print(
+        f"[bold]Energy[/]     in {found.energy_in_kwh / 1000:,.2f} MWh · metered {found.metered_kwh / 1000:,.2f}{estimated}"
+        f" · technical {found.technical_loss_kwh / 1000:,.2f}"
+        f" · [bold]non-technical {found.non_technical_loss_kwh / 1000:,.2f} MWh ({found.non_technical_loss_share:.1%})[/]"
+        f", {low:,.2f} to {high:,.2f}" + (f" ≈ {money}" if money else "")
+    )
+    if truth:
+        out.print(
+            f"           truth {truth.energy_in_kwh / 1000:,.2f} MWh · metered {truth.metered_kwh / 1000:,.2f}"
+            f" · technical {truth.technical_loss_kwh / 1000:,.2f} · non-technical {truth.non_technical_loss_kwh / 1000:,.2f} MWh",
+            markup=False,
+        )
+    left_out = found.intervals - found.balanced - found.outage
+    out.print(
+        f"           of {found.transformers} transformers on {found.days} days; left out {found.outage / found.intervals:.1%} of the"
+        f" intervals for outages, {left_out / found.intervals:.1%} for missing readings",
+        markup=False,
+    )
+    for transformer, (days, first) in found.implausible.items():
+        out.print(
+            f"           {transformer}: its meters say more than came in on {days} days, a fault of the register"
+            f"  → energy-assets why {first} mart_transformer_losses",
+            markup=False,
+        )
 
 
 def print_rows(names: list[str], rows: list[tuple], format: Format) -> None:

@@ -22,9 +22,10 @@ from energy_assets.operations.ingest import Ingested, ingest
 from energy_assets.operations.runs import Progress
 
 if TYPE_CHECKING:
+    from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.summary import Summary
 
-METERS, DAYS, SEED = 100, 30, 1
+METERS, TRANSFORMERS, DAYS, SEED, THEFT_RATE = 200, 8, 60, 1, 0.08
 RED_DAY = date(2024, 1, 20)
 """On this day the simulated head-end loses a quarter of the meter identifiers: a gate must be seen to hold."""
 
@@ -36,6 +37,10 @@ class DemoReport:
     home: Home
     timezone: str
     summary: Summary
+    balance: Balance | None
+    """None where no transformer was metered."""
+    truth: Truth | None
+    """None where nobody knows it."""
     seconds: dict[str, float]
 
 
@@ -62,22 +67,27 @@ def run_demo(
     docs = {"Data Docs": ingested.data_docs_seconds}
     seconds["look, start, land"] = time.monotonic() - started - sum(layers.values()) - sum(docs.values())
     seconds |= layers | docs
+    from energy_assets.operations.balance import balance, truth_of
     from energy_assets.operations.summary import summarize
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
 
-    summary = summarize(Warehouse(home=str(home.path)), Serving(home=str(home.path)))
-    return DemoReport(home, ingested.report.timezone, summary, seconds)
+    warehouse = Warehouse(home=str(home.path))
+    summary = summarize(warehouse, Serving(home=str(home.path)))
+    found = balance(warehouse)
+    return DemoReport(
+        home, ingested.report.timezone, summary, found, truth_of(home, warehouse) if found else None, seconds
+    )
 
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:
     """The simulated deliveries of the demo, written once."""
-    from energy_assets.simulation import simulate_readings
+    from energy_assets.simulation import simulate
 
     out = home.path / "simulated"
     if not out.exists():
-        say(f"simulating {METERS} meters, {DAYS} days")
-        simulate_readings(meters=METERS, days=DAYS, seed=SEED, out=out, red_days=[RED_DAY])
+        say(f"simulating {METERS} meters, {TRANSFORMERS} transformers, {DAYS} days")
+        simulate(METERS, DAYS, SEED, out, transformers=TRANSFORMERS, theft_rate=THEFT_RATE, red_days=[RED_DAY])
     return out
 
 
