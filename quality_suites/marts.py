@@ -37,6 +37,10 @@ SUSPECTS = """
 """
 """Transformers whose balance cannot be, each with the meters that alone could account for what is too much: those behind
 current transformers first, then the nearest in energy."""
+IMPLAUSIBLE = """
+    select 'transformer_id=' || transformer_id || ': ' || round(-non_technical_loss_kwh, 1) || ' kWh too much'
+    from {batch} as day_rows where not is_plausible order by non_technical_loss_kwh
+"""
 LAST_MINUTE = 25 * 60 - 15
 """Start of the last quarter hour of the longest day, in minutes from midnight."""
 
@@ -261,8 +265,8 @@ def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation
             part="sum(energy_in_kwh) filter (where not is_plausible)",
             whole="sum(energy_in_kwh)",
             maximum=limits.implausible_loss_share,
-            fault="of the energy behind transformers whose meters say more than came in",
-            sample=SUSPECTS,
+            fault="kWh came in at transformers whose meters say more than that",
+            sample=IMPLAUSIBLE,
             column="is_plausible",
         ),
     ]
