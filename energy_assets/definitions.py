@@ -16,6 +16,7 @@ from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.reference import reference_tables
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
+from energy_assets.assets.validation import VALIDATION_ASSETS
 from energy_assets.automation.alerts import red_days_alert
 from energy_assets.automation.data_docs import data_docs_sensor
 from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
@@ -47,6 +48,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             reference_tables,
             *RAW_ASSETS,
             *LAYER_ASSETS,
+            *VALIDATION_ASSETS,
             anomaly_model,
             anomaly_scores,
             *SERVED_ASSETS,

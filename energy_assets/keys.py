@@ -23,6 +23,9 @@ FEATURES = "int_consumption_features"
 WEATHER = "stg_weather_observations"
 """What scores are made of."""
 
+ESTIMATE_LOOKBACK_DAYS = 28
+"""Four whole weeks: as many proxy days of each weekday, and a meter that was silent for longer is no gap any more."""
+
 GATED: dict[str, str] = {
     "meter_readings": RAW,
     "transformer_readings": RAW,
@@ -41,10 +44,12 @@ GATED: dict[str, str] = {
     "stg_token_purchases": STAGING,
     "stg_inspections": STAGING,
     "stg_reading_annotations": STAGING,
+    "int_consumption_features": INTERMEDIATE,
+    "int_reading_estimates": INTERMEDIATE,
     "int_readings_hourly": INTERMEDIATE,
     "int_readings_daily": INTERMEDIATE,
-    "int_consumption_features": INTERMEDIATE,
     "int_transformer_balance": INTERMEDIATE,
+    "int_validation_hits": INTERMEDIATE,
     "anomaly_scores": ML,
     "mart_consumption_metrics": MARTS,
     "mart_anomaly_flags": MARTS,

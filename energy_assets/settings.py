@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         0.2, ge=0, le=1, description="share of a day's energy behind such transformers from which the day is red"
     )
 
+    validation_rules: dict[str, dict[str, bool | float]] = Field(
+        default_factory=dict,
+        description='rules of validation that are off or have other thresholds, by name, {"unit": {"least_kw": 60}}',
+    )
+
     row_count_drift: float = Field(
         0.2, ge=0, description="share of the trailing month's median by which a day's row count may differ unwarned"
     )
@@ -194,6 +199,14 @@ class Settings(BaseSettings):
     @property
     def alert_recipients(self) -> tuple[str, ...]:
         return tuple(address.strip() for address in (self.alert_email_to or "").split(",") if address.strip())
+
+    @field_validator("validation_rules")
+    @classmethod
+    def _are_rules(cls, overrides: dict[str, dict[str, bool | float]]) -> dict[str, dict[str, bool | float]]:
+        from ml.validation.rules import rules
+
+        rules(overrides)
+        return overrides
 
     @field_validator("serving_retention_days")
     @classmethod

@@ -206,6 +206,14 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             "intermediate",
+            "int_reading_estimates",
+            "reading_date",
+            ("meter_id", "reading_at"),
+            "One row per estimated interval, of which nothing was measured and in which supply was on",
+            is_regular=False,
+        ),
+        Suite(
+            "intermediate",
             "int_readings_hourly",
             "reading_date",
             ("meter_id", "hour_at"),
@@ -223,7 +231,7 @@ SUITES: dict[str, Suite] = {
             "int_consumption_features",
             "reading_date",
             ("meter_id",),
-            "One profile per meter, as long as a day, with the energy of the daily table",
+            "One profile per meter, as long as a day, with the energy of the accepted readings",
         ),
         Suite(
             "intermediate",
@@ -231,6 +239,14 @@ SUITES: dict[str, Suite] = {
             "reading_date",
             ("transformer_id", "reading_at"),
             "One row per transformer and interval, balanced or with the reason why not, with the energy of staging",
+        ),
+        Suite(
+            "intermediate",
+            "int_validation_hits",
+            "reading_date",
+            ("rule", "subject_id"),
+            "One row per rule and subject that it hit, within the day and of a rule that there is",
+            is_regular=False,
         ),
         Suite(
             "ml",

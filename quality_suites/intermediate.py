@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.columns import BIGINT, BIGINTS, BOOLEAN, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
+from ml.validation.rules import rules as declared_rules
+from quality_suites.columns import (
+    BIGINT,
+    BIGINTS,
+    BOOLEAN,
+    DATE,
+    FLOAT,
+    INSTANT,
+    INTEGER,
+    INTERVAL_MINUTES,
+    NUMERIC,
+    SMALLINT,
+    TEXT,
+)
 from quality_suites.trailing import no_silent_meters, usual
 
 if TYPE_CHECKING:
@@ -16,6 +29,7 @@ if TYPE_CHECKING:
 
 EXCLUSIONS = ("outage", "no_energy_in", "meters_missing")
 BASES = ("ratings", "assumed")
+METHODS = ("interpolated", "proxy_days", "class_profile")
 
 LONGEST_PROFILE = 100
 """Slots of a day: 96 quarter hours, 100 on the day that clocks are set back."""
@@ -75,6 +89,7 @@ def int_readings_daily(rules: Rules, limits: Limits) -> list[DayExpectation]:
             accepted_count=SMALLINT,
             expected_count=SMALLINT,
             total_wh=BIGINT,
+            estimated_wh=BIGINT,
             peak_wh=BIGINT,
             peak_at=INSTANT,
             min_wh=BIGINT,
@@ -143,11 +158,82 @@ def int_consumption_features(rules: Rules, limits: Limits) -> list[DayExpectatio
             longest=LONGEST_PROFILE,
         ),
         rules.energy_agrees(
-            "total_wh-of-daily",
+            "total_wh-of-staging",
             column="total_wh",
-            source="intermediate.int_readings_daily",
-            theirs="total_wh",
-            fault="Wh of the day against int_readings_daily",
+            source="staging.stg_meter_readings",
+            theirs="accepted_wh",
+            fault="Wh of the day against its accepted readings in stg_meter_readings",
+        ),
+    ]
+
+
+def int_reading_estimates(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            meter_id=TEXT,
+            reading_at=INSTANT,
+            interval_minutes=SMALLINT,
+            estimated_wh=BIGINT,
+            method=TEXT,
+        ),
+        *rules.not_null("meter_id", "reading_at", "estimated_wh", "method"),
+        rules.unique("meter_id", "reading_at"),
+        rules.one_of("interval_minutes", INTERVAL_MINUTES),
+        rules.one_of("method", METHODS),
+        rules.between("estimated_wh", 0, round(limits.max_interval_kwh * 1000)),
+        rules.no_rows_from(
+            "no-estimate-of-what-was-measured",
+            """
+                select 'meter_id=' || estimates.meter_id || ', reading_at=' || estimates.reading_at
+                from {batch} as estimates
+                join staging.stg_meter_readings as readings using (reading_date, meter_id, reading_at)
+                where readings.reading_date = {day} and readings.accepted_wh is not null
+                order by estimates.meter_id, estimates.reading_at
+            """,
+            fault="estimates beside an accepted reading",
+        ),
+        rules.no_rows_from(
+            "no-estimate-in-an-outage",
+            """
+                select 'meter_id=' || estimates.meter_id || ', reading_at=' || estimates.reading_at
+                from {batch} as estimates
+                join staging.stg_meters as registered using (reading_date, meter_id)
+                join staging.stg_outages as outages
+                    on outages.reading_date = {day} and outages.area_id in (registered.transformer_id, registered.feeder_id)
+                    and outages.off_from < estimates.reading_at + estimates.interval_minutes * interval '1 minute'
+                    and outages.off_until > estimates.reading_at
+                where registered.reading_date = {day} and estimates.interval_minutes < 1440
+                order by estimates.meter_id, estimates.reading_at
+            """,
+            fault="estimates while supply was off",
+        ),
+    ]
+
+
+def int_validation_hits(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            rule=TEXT,
+            subject_id=TEXT,
+            from_at=INSTANT,
+            to_at=INSTANT,
+            hit_count=BIGINT,
+            observed=FLOAT,
+            threshold=FLOAT,
+            related_id=TEXT,
+        ),
+        *rules.not_null("rule", "subject_id", "from_at", "to_at", "hit_count", "observed"),
+        rules.unique("rule", "subject_id"),
+        rules.one_of("rule", tuple(rule.name for rule in declared_rules().values() if rule.told_by == "validation")),
+        rules.between("hit_count", 1),
+        rules.no_rows_where(
+            "extent-in-order",
+            "from_at >= to_at or to_at - from_at > interval '25 hours'",
+            fault="that end before they begin, or are longer than a day",
+            column="from_at",
+            shows=("from_at", "to_at"),
         ),
     ]
 

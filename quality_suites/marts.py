@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ml.validation.rules import rules as rules_of_validation
 from quality_suites.columns import BIGINT, BOOLEAN, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
 from quality_suites.ml import ANOMALY_TYPES
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from quality_suites.expectations import DayExpectation, Rules
 
 DAY_TYPES = ("workday", "saturday", "sunday")
-QUALITY_RULES = ("missing", "negative", "above_limit", "fold_assumed", "duplicate", "rejected")
+QUALITY_RULES = tuple(rules_of_validation())
 SUSPECTS = """
     select 'transformer_id=' || losses.transformer_id || ': ' || round(losses.metered_kwh, 1) || ' kWh metered, '
         || round(losses.energy_in_kwh, 1) || ' came in; suspects '

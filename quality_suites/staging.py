@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from quality_suites import Limits
     from quality_suites.expectations import DayExpectation, Rules
 
-QUALITY_CODES = ("valid", "negative", "above_limit", "fold_assumed")
-REFUSED_CODES = ("negative", "above_limit")
+QUALITY_CODES = ("valid", "negative", "above_limit", "interval_size", "unit", "fold_assumed")
+REFUSED_CODES = ("negative", "above_limit", "interval_size", "unit")
 OUTCOMES = ("theft", "clean", "no_access", "faulty_meter")
 SELECTIONS = ("ranked", "random")
 

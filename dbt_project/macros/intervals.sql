@@ -1,6 +1,7 @@
 {#
   How long a reading's interval is. Where the delivery does not state it, it is the closest spacing of the same meter's
-  readings on that day; for a meter with a single reading, that of most meters; a fleet of single readings is read daily.
+  readings on that day that is no exception (a tenth of the spacings have it); for a meter with a single reading, that of most
+  meters; a fleet of single readings is read daily.
   Inferred over the whole day and never file by file, so that no order of delivery changes it.
 #}
 
@@ -15,10 +16,17 @@ spacings as (
     where interval_minutes is null
 ),
 
+counted_spacings as (
+    select reading_date, {{ id }}, minutes, count(*) as times, sum(count(*)) over (partition by reading_date, {{ id }}) as total
+    from spacings
+    where minutes is not null
+    group by reading_date, {{ id }}, minutes
+),
+
 own_intervals as (
     select reading_date, {{ id }}, min(minutes)::smallint as interval_minutes
-    from spacings
-    where minutes in (15, 30, 60, 1440)
+    from counted_spacings
+    where minutes in (15, 30, 60, 1440) and times * 10 >= total
     group by reading_date, {{ id }}
 ),
 

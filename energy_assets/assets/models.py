@@ -21,6 +21,7 @@ from energy_assets.resources.dbt import PROJECT_DIR, Dbt
 from energy_assets.resources.gates import require_readable
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import Settings, settings
+from ml.validation.rules import rules
 
 LAYERS = ("staging", "intermediate", "marts")
 
@@ -107,6 +108,18 @@ def dbt_variables(window: DayWindow, timezone: str, known: Settings, run_id: str
         "timezone": timezone,
         "run_id": run_id,
         **{name: getattr(known, name) for name in MODEL_SETTINGS},
+        **rule_variables(known),
+    }
+
+
+def rule_variables(known: Settings) -> dict[str, Any]:
+    """The rules that are on; and, of those that staging applies, `unit_enabled`, `unit_least_kw`, …"""
+    every = rules(known.validation_rules).values()
+    told = [rule for rule in every if rule.told_by == "staging"]
+    return {
+        "validation_rules": [{"name": rule.name, "needs": list(rule.needs)} for rule in every if rule.enabled],
+        **{f"{rule.name}_enabled": rule.enabled for rule in told if not rule.is_required},
+        **{f"{rule.name}_{name}": limit.value for rule in told for name, limit in rule.thresholds.items()},
     }
 
 

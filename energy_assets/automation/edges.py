@@ -12,6 +12,7 @@ from energy_assets.assets.anomaly import anomaly_scores
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
+from energy_assets.assets.validation import VALIDATION_ASSETS
 from energy_assets.keys import GATED, ML, QUALITY, SERVING, checkpoint_key, is_gated
 from energy_assets.resources.due import Edge, Work
 
@@ -63,10 +64,10 @@ def _lookback_days(dep: dg.AssetDep) -> int:
 
 
 # Published models are immutable: newer inputs never make one due.
-EDGES = tuple(edges_of([*LAYER_ASSETS, anomaly_scores, *SERVED_ASSETS]))
+EDGES = tuple(edges_of([*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, *SERVED_ASSETS]))
 
 # Raw days depend on the ledger of files, and registers by day on their records, which a landing run writes, not a day's.
 WRITERS = {
     **{name_of(asset.key): (asset.key,) for asset in RAW_ASSETS},
-    **writers_of([*LAYER_ASSETS, anomaly_scores, *SERVED_ASSETS]),
+    **writers_of([*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, *SERVED_ASSETS]),
 }

@@ -17,6 +17,7 @@ from energy_assets.assets.anomaly import anomaly_model, anomaly_scores
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
+from energy_assets.assets.validation import VALIDATION_ASSETS
 from energy_assets.home import Calendar
 from energy_assets.partitions import CALENDAR
 
@@ -26,7 +27,11 @@ DEADLINE = "0 9 * * *"
 """Three hours after the morning run starts."""
 
 TABLES = sorted(
-    {key for asset in [*RAW_ASSETS, *LAYER_ASSETS, anomaly_model, anomaly_scores, *SERVED_ASSETS] for key in asset.keys}
+    {
+        key
+        for asset in [*RAW_ASSETS, *LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_model, anomaly_scores, *SERVED_ASSETS]
+        for key in asset.keys
+    }
 )
 
 

@@ -29,7 +29,7 @@ LAYERS = {
     REFERENCE: "What the platform is told and no delivery brings; the rows stand in `dbt_project/seeds/`, each with its source. In Postgres.",
     RAW: "What landed, as it was delivered, and the ledger of deliveries. In Postgres.",
     STAGING: "Of several deliveries of a reading the one that counts, in one unit, with its quality. In Postgres, by dbt.",
-    INTERMEDIATE: "Readings brought to the grains that others read: hours, days, months, profiles. In Postgres, by dbt.",
+    INTERMEDIATE: "Readings brought to the grains that others read: hours, days, months, profiles; gaps estimated, transformers balanced. In Postgres, most by dbt.",
     ML: "Models, and what they say of readings. In Postgres.",
     MARTS: "What analysts and dashboards read. In Postgres, by dbt.",
     SERVING: "Copies for dashboards, equal to their sources day by day. In ClickHouse.",
@@ -46,6 +46,8 @@ WRITERS = {
     "raw_data.landing_paths": LANDING,
     "raw_data.landing_parts": LANDING,
     "raw_data.rejected_rows": LANDING,
+    "intermediate.int_reading_estimates": "asset `intermediate/int_reading_estimates`",
+    "intermediate.int_validation_hits": "asset `intermediate/int_validation_hits`",
     "ml.anomaly_model": "asset `ml/anomaly_model`",
     "ml.anomaly_scores": "asset `ml/anomaly_scores`",
 }

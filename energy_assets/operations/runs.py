@@ -259,6 +259,7 @@ LAYERS = {
     "raw_data__": "raw",
     "dbt_staging": "staging",
     "dbt_intermediate": "intermediate",
+    "intermediate__": "intermediate",
     "ml__": "scores",
     "dbt_marts": "marts",
     "quality__": "gates",

@@ -79,11 +79,15 @@ select reading_date, meter_id, date_trunc('hour', reading_at), extract(hour from
     sum(accepted_wh), avg(accepted_wh), max(accepted_wh), min(accepted_wh), 0
 from staging.stg_meter_readings group by reading_date, meter_id, date_trunc('hour', reading_at);
 insert into intermediate.int_readings_daily
-select reading_date, meter_id, 30, count(*), count(*), 48, sum(accepted_wh), max(accepted_wh), min(reading_at), min(accepted_wh), true
+select reading_date, meter_id, 30, count(*), count(*), 48, sum(accepted_wh), 0, max(accepted_wh), min(reading_at), min(accepted_wh), true
 from staging.stg_meter_readings group by reading_date, meter_id;
 insert into intermediate.int_consumption_features
 select reading_date, meter_id, 30, array_agg(accepted_wh order by reading_at), count(*), sum(accepted_wh)
 from staging.stg_meter_readings group by reading_date, meter_id;
+insert into intermediate.int_reading_estimates
+select '{day}', 'M3', '{day} 00:00+00'::timestamptz + slot * interval '30 minutes', 30, 100, 'proxy_days' from generate_series(0, 3) as slot;
+insert into intermediate.int_validation_hits
+values ('{day}', 'spike', 'M1', '{day} 12:00+00', '{day} 12:30+00', 1, 4.2, 3, null);
 insert into intermediate.int_transformer_balance
 select reading_date, transformer_id, reading_at, 'F1', 30, accepted_wh, 200, 0, 2, 2, 'ratings', 15,
     case when reading_at < '{day} 21:30+00' or reading_at >= '{day} 23:00+00' then 5 end,
@@ -106,6 +110,9 @@ insert into marts.mart_transformer_losses
 values ('{day}', 'T1', 'F1', 2, 48, 45, 3, 0, 10.560, 9.900, 9.000, 0, 'ratings', 0.675, 0.225, 0.1, 0.061, 0.390, 2.27, 'XAF', 50, 11, true);
 """
 
+BY_DAY = ("ml.anomaly_scores", "intermediate.int_reading_estimates", "intermediate.int_validation_hits")
+"""Tables that scripts declare by day partitions."""
+
 NULLS_ALLOWED = """
 do $$ declare found record; begin
     for found in
@@ -121,6 +128,7 @@ ONE = "where meter_id = 'M1' and reading_at = '2024-03-07 06:00+00'"
 STATION = "where observed_at = '2024-03-07 06:00+00'"
 FED = "where reading_at = '2024-03-07 06:00+00'"
 BOUGHT = "where meter_id = 'M1'"
+FIRST_ESTIMATE = "where reading_at = '2024-03-07 00:00+00'"
 UNREADABLE_RECORD = """
 insert into raw_data.rejected_rows
 select file_id, '{source}', null, 4, 'valid_from', 'soon', 'is no date-time' from raw_data.landing_files
@@ -188,7 +196,7 @@ FAULTS = [
     ("int_consumption_features", "meter_id-unique", "insert into intermediate.int_consumption_features select * from intermediate.int_consumption_features where meter_id = 'M1'"),
     ("int_consumption_features", "profile_wh-length", "update intermediate.int_consumption_features set profile_wh = '{}'"),
     ("int_consumption_features", "profile_wh-length", "update intermediate.int_consumption_features set profile_wh = array_fill(1::bigint, array[101])"),
-    ("int_consumption_features", "total_wh-of-daily", "update intermediate.int_consumption_features set total_wh = total_wh + 1"),
+    ("int_consumption_features", "total_wh-of-staging", "update intermediate.int_consumption_features set total_wh = total_wh + 1"),
     ("anomaly_scores", "meter_id-not-null", f"update ml.anomaly_scores set meter_id = null {ONE}"),
     ("anomaly_scores", "reading_at-not-null", f"update ml.anomaly_scores set reading_at = null {ONE}"),
     ("anomaly_scores", "score_status-not-null", f"update ml.anomaly_scores set score_status = null {ONE}"),
@@ -311,6 +319,27 @@ FAULTS = [
     ("stg_token_purchases", "purchased_at-not-null", f"update staging.stg_token_purchases set purchased_at = null {BOUGHT}"),
     ("stg_token_purchases", "energy_wh-not-null", f"update staging.stg_token_purchases set energy_wh = null {BOUGHT}"),
     ("stg_token_purchases", "meter_id-purchased_at-unique", f"insert into staging.stg_token_purchases select * from staging.stg_token_purchases {BOUGHT}"),
+    ("int_reading_estimates", "meter_id-not-null", f"update intermediate.int_reading_estimates set meter_id = null {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "reading_at-not-null", f"update intermediate.int_reading_estimates set reading_at = null {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "estimated_wh-not-null", f"update intermediate.int_reading_estimates set estimated_wh = null {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "method-not-null", f"update intermediate.int_reading_estimates set method = null {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "meter_id-reading_at-unique", f"insert into intermediate.int_reading_estimates select * from intermediate.int_reading_estimates {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "interval_minutes-known", f"update intermediate.int_reading_estimates set interval_minutes = 7 {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "method-known", f"update intermediate.int_reading_estimates set method = 'guessed' {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "estimated_wh-in-range", f"update intermediate.int_reading_estimates set estimated_wh = -1 {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "no-estimate-of-what-was-measured", f"update intermediate.int_reading_estimates set meter_id = 'M1' {FIRST_ESTIMATE}"),
+    ("int_reading_estimates", "no-estimate-in-an-outage", "delete from staging.stg_meter_readings; update intermediate.int_reading_estimates set meter_id = 'M1', reading_at = reading_at + interval '21 hours'"),
+    ("int_validation_hits", "rule-not-null", "update intermediate.int_validation_hits set rule = null"),
+    ("int_validation_hits", "subject_id-not-null", "update intermediate.int_validation_hits set subject_id = null"),
+    ("int_validation_hits", "from_at-not-null", "update intermediate.int_validation_hits set from_at = null"),
+    ("int_validation_hits", "to_at-not-null", "update intermediate.int_validation_hits set to_at = null"),
+    ("int_validation_hits", "hit_count-not-null", "update intermediate.int_validation_hits set hit_count = null"),
+    ("int_validation_hits", "observed-not-null", "update intermediate.int_validation_hits set observed = null"),
+    ("int_validation_hits", "rule-subject_id-unique", "insert into intermediate.int_validation_hits select * from intermediate.int_validation_hits"),
+    ("int_validation_hits", "rule-known", "update intermediate.int_validation_hits set rule = 'unit'"),
+    ("int_validation_hits", "hit_count-in-range", "update intermediate.int_validation_hits set hit_count = 0"),
+    ("int_validation_hits", "extent-in-order", "update intermediate.int_validation_hits set to_at = from_at"),
+    ("int_validation_hits", "extent-in-order", "update intermediate.int_validation_hits set to_at = from_at + interval '26 hours'"),
     ("int_transformer_balance", "transformer_id-not-null", f"update intermediate.int_transformer_balance set transformer_id = null {FED}"),
     ("int_transformer_balance", "reading_at-not-null", f"update intermediate.int_transformer_balance set reading_at = null {FED}"),
     ("int_transformer_balance", "metered_wh-not-null", f"update intermediate.int_transformer_balance set metered_wh = null {FED}"),
@@ -762,9 +791,10 @@ def make_tables(database: Connection) -> None:
                     sql.Identifier(file.parent.name), sql.Identifier(model["name"]), columns
                 ),
             )
-    run(database, "alter table ml.anomaly_scores drop constraint anomaly_scores_pkey")
+    for table in BY_DAY:
+        run(database, f"alter table {table} drop constraint {table.partition('.')[2]}_pkey")
     for suite in SUITES.values():
-        if suite.schema in ("raw_data", "ml"):
+        if suite.schema == "raw_data" or f"{suite.schema}.{suite.table}" in BY_DAY:
             run(
                 database,
                 f"create table {suite.schema}.{suite.table}_all partition of {suite.schema}.{suite.table} default",

@@ -21,6 +21,7 @@ from energy_assets.assets.daily import declared_columns
 from energy_assets.assets.dashboards import DASHBOARD_SPECS
 from energy_assets.assets.models import PROJECT, LayerTranslator
 from energy_assets.assets.serving import SERVED
+from energy_assets.assets.validation import LOOKED_BACK_ON
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of, edges_of, writers_of
 from energy_assets.automation.freshness import (
     FRESHNESS_CHECKS,
@@ -34,6 +35,7 @@ from energy_assets.definitions import build_defs
 from energy_assets.home import Calendar
 from energy_assets.keys import (
     DASHBOARDS,
+    ESTIMATE_LOOKBACK_DAYS,
     GATED,
     ML,
     QUALITY,
@@ -178,6 +180,11 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         ("int_readings_daily", "mart_consumption_metrics"): 29,
         ("int_readings_daily", "mart_transformer_losses"): 29,
         ("stg_meters", "mart_transformer_losses"): 29,
+        ("int_consumption_features", "int_reading_estimates"): ESTIMATE_LOOKBACK_DAYS,
+        **{
+            (table, "int_validation_hits"): ESTIMATE_LOOKBACK_DAYS
+            for table in ("int_consumption_features", *LOOKED_BACK_ON)
+        },
         ("outages", "stg_outages"): 14,
     }
     expected = set()

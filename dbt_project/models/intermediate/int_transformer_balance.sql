@@ -15,17 +15,29 @@ connected as (
     where {{ in_window('reading_date') }} and transformer_id is not null
 ),
 
+-- What a meter measured, and what was estimated where it did not.
 metered as (
     select
         readings.reading_date,
         connected.transformer_id,
         readings.reading_at,
         readings.interval_minutes,
-        readings.accepted_wh,
-        readings.quality_code
+        readings.accepted_wh as metered_wh,
+        false                as is_estimated
     from {{ ref('stg_meter_readings') }} as readings
     join connected using (reading_date, meter_id)
-    where {{ in_window('readings.reading_date') }}
+    where {{ in_window('readings.reading_date') }} and readings.accepted_wh is not null
+    union all
+    select
+        estimates.reading_date,
+        connected.transformer_id,
+        estimates.reading_at,
+        estimates.interval_minutes,
+        estimates.estimated_wh,
+        true
+    from {{ source('intermediate', 'int_reading_estimates') }} as estimates
+    join connected using (reading_date, meter_id)
+    where {{ in_window('estimates.reading_date') }}
 ),
 
 -- A transformer without readings of its own on a day has no balance on it; one without meters has nothing but losses.
@@ -98,9 +110,10 @@ metered_slots as (
         reading_date,
         transformer_id,
         {{ slot_of('metered.reading_at', 'days') }}                    as slot,
-        sum(metered.accepted_wh)::bigint                               as metered_wh,
-        sum(metered.accepted_wh) filter (where metered.quality_code like 'estimated%')::bigint as estimated_wh,
-        sum({{ whole_day('metered.interval_minutes', 'days.day_minutes') }}) filter (where metered.accepted_wh is not null) as covered_minutes
+        sum(metered.metered_wh)::bigint                                as metered_wh,
+        sum(metered.metered_wh) filter (where metered.is_estimated)::bigint as estimated_wh,
+        sum({{ whole_day('metered.interval_minutes', 'days.day_minutes') }}) as covered_minutes,
+        sum({{ whole_day('metered.interval_minutes', 'days.day_minutes') }}) filter (where not metered.is_estimated) as measured_minutes
     from metered
     join transformer_days as days using (reading_date, transformer_id)
     group by 1, 2, 3
@@ -118,7 +131,7 @@ compared as (
         fed_slots.energy_in_wh,
         coalesce(metered_slots.metered_wh, 0)   as metered_wh,
         coalesce(metered_slots.estimated_wh, 0) as estimated_wh,
-        round(coalesce(metered_slots.covered_minutes, 0) / slots.minutes::numeric, 3) as reporting_meters,
+        round(coalesce(metered_slots.measured_minutes, 0) / slots.minutes::numeric, 3) as reporting_meters,
         case
             when exists (
                 select from outages
