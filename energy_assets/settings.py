@@ -107,11 +107,9 @@ class Settings(BaseSettings):
     technical_loss_share: float = Field(
         0.03, ge=0, lt=1, description="share of its energy that a transformer loses, where the register has no ratings"
     )
-    technical_loss_error_share: float = Field(
-        0.03,
-        ge=0,
-        description="share of itself by which the computed technical loss may be wrong, one standard deviation: a power factor"
-        " that is known to ±0.05; more where nameplates are old or lines long",
+    power_factor_error: float = Field(0.05, ge=0, description="limit within which that power factor is known")
+    assumed_loss_error_share: float = Field(
+        0.5, ge=0, description="share of itself by which an assumed technical loss may be wrong, one standard deviation"
     )
     transformer_meter_class_pct: float = Field(
         0.5, ge=0, description="accuracy class of the transformers' meters (IEC 62053): limit of error in per cent"

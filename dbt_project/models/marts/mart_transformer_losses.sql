@@ -30,6 +30,7 @@ days as (
         coalesce(sum(estimated_wh) filter (where excluded_because is null), 0)      as estimated_wh,
         coalesce(sum(technical_loss_wh) filter (where excluded_because is null), 0) as technical_loss_wh,
         coalesce(sum(non_technical_loss_wh), 0)                                     as non_technical_loss_wh,
+        coalesce(sum(interval_minutes) filter (where excluded_because is null), 0)  as balanced_minutes,
         coalesce(sum(energy_in_wh), 0)                                              as delivered_wh
     from intervals
     group by reading_date, transformer_id
@@ -72,12 +73,13 @@ judged as (
         {{ loss_deviation_wh(
             'days.energy_in_wh',
             'coalesce(meters.sum_of_squares_wh2 * power(days.metered_wh / nullif(meters.total_wh, 0), 2), 0)',
-            'days.technical_loss_wh',
+            uncertain_loss_wh('days', 'registered'),
             'days.estimated_wh'
         ) }} as deviation_wh
     from days
     left join meters using (reading_date, transformer_id)
     left join prices using (reading_date, transformer_id)
+    left join {{ ref('stg_transformers') }} as registered using (reading_date, transformer_id)
 )
 
 select
