@@ -52,8 +52,10 @@ class JsonLines(WatchedFileHandler):
 
     def __init__(self, home: str | Path, least: str = "INFO") -> None:
         """`least`: the lowest level that is written, by Python's names. A log past its limit is set aside."""
+        self.home = Home.at(home)
+        self._has_failed = False
         self._least = logging.getLevelName(least.upper())
-        log = Home.at(home).logs / FILE
+        log = self.home.logs / FILE
         log.parent.mkdir(parents=True, exist_ok=True)
         with (log.parent / f".{FILE}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -67,7 +69,7 @@ class JsonLines(WatchedFileHandler):
                     structlog.processors.format_exc_info,
                 ],
                 processors=[
-                    lambda logger, name, entry: {"home": Path(home).name, "pid": entry["_record"].process, **entry},
+                    lambda logger, name, entry: {"home": self.home.name, "pid": entry["_record"].process, **entry},
                     described,
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.EventRenamer("message"),
@@ -79,6 +81,18 @@ class JsonLines(WatchedFileHandler):
     def filter(self, record: logging.LogRecord) -> bool:
         return level_of(record) >= self._least and super().filter(record)
 
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once that the log cannot be written; whoever wanted to log goes on."""
+        if not self._has_failed:
+            self._has_failed = True
+            _say_unwritable(Path(self.baseFilename), sys.exc_info()[1])
+
     def format(self, record: logging.LogRecord) -> str:
         return PASSWORD_IN_ADDRESS.sub(r"\1…\2", super().format(record))
 
@@ -86,15 +100,19 @@ class JsonLines(WatchedFileHandler):
 def configure(home: Home, least: str) -> bool:
     """Let this process write to the home's log; whether it does so from now on.
 
-    Twice is once. Where the log cannot be written it is said, and nothing else stops.
+    Twice is once, and another home takes the place of the one before. Where the log cannot be written it is said, and
+    nothing else stops.
     """
     root = logging.getLogger()
-    if any(isinstance(handler, JsonLines) for handler in root.handlers):
-        return False
+    for former in [handler for handler in root.handlers if isinstance(handler, JsonLines)]:
+        if former.home == home:
+            return False
+        root.removeHandler(former)
+        former.close()
     try:
         handler = JsonLines(home.path, least)
     except OSError as error:
-        print(f"{home.logs / FILE} cannot be written ({error.strerror}): this goes on without it", file=sys.stderr)  # noqa: T201
+        _say_unwritable(home.logs / FILE, error)
         return False
     # What a run's own handler wrote is passed on to the root logger as well.
     handler.addFilter(lambda record: not hasattr(record, "dagster_meta"))
@@ -163,6 +181,10 @@ def described(_logger: Any, _name: str, entry: EventDict) -> EventDict:
             about["day"] = event.partition
     entry.update({name: value for name, value in about.items() if value is not None})
     return entry
+
+
+def _say_unwritable(file: Path, error: BaseException | None) -> None:
+    print(f"{file} cannot be written ({error}): this goes on without it", file=sys.stderr)  # noqa: T201
 
 
 def _event(record: logging.LogRecord) -> Any:

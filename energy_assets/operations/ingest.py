@@ -15,6 +15,7 @@ from energy_assets.home import Calendar, Home, HomeError
 from energy_assets.landing.files import deliver
 from energy_assets.landing.mapping import load_mappings
 from energy_assets.landing.scan import ScanReport, scan
+from energy_assets.logs import configure
 from energy_assets.operations.runs import Progress, RangeOutcome, Runner
 from energy_assets.operations.stores import bring_up
 from energy_assets.settings import settings
@@ -92,6 +93,7 @@ def ingest(
     """
     report = look(data, home)
     prepare_home(home, report, is_historical=is_historical)
+    configure(home, settings().log_level)  # a new home has a log only now
     bring_up(home, say)
     deliver(data, home.landing, delivered)
     ingested = Ingested(home, report)

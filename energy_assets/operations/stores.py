@@ -12,7 +12,6 @@ import psycopg2
 from energy_assets.embedded import supervisor
 from energy_assets.embedded.connections import Connections
 from energy_assets.home import Home
-from energy_assets.logs import configure
 from energy_assets.operations.instance import write_configuration
 from energy_assets.settings import settings
 
@@ -23,7 +22,6 @@ def bring_up(home: Home, say: Callable[[str], None] = lambda line: None) -> Conn
     from energy_assets.resources.schema import apply_schema
     from energy_assets.resources.serving import Serving
 
-    configure(home, settings().log_level)
     known = supervisor.up(home, settings(), say=say)
     loader, transformer = psycopg2.connect(known.loader_dsn), psycopg2.connect(known.transformer_dsn)
     try:

@@ -216,7 +216,7 @@ def connection_variables(dsn: str) -> dict[str, str]:
 
 def _failure(result: Any) -> str:
     if result.exception:
-        return f"dbt could not run: {result.exception}"
+        return f"dbt could not run: {str(result.exception).strip() or repr(result.exception)}"
     failed = [node for node in result.result or [] if node.status in ("error", "fail")]
     return "dbt: " + "; ".join(f"{node.node.name}: {node.message}" for node in failed)
 

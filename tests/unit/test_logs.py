@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,3 +102,31 @@ def test_the_level_is_a_setting_that_takes_either_case() -> None:
     assert Settings(log_level="debug").log_level == "DEBUG"
     with pytest.raises(ValueError, match="'DEBUG', 'INFO', 'WARNING' or 'ERROR'"):
         Settings(log_level="loud")
+
+
+def test_a_process_writes_to_the_log_of_the_home_that_it_acts_on_last(tmp_path) -> None:
+    first, second = Home(tmp_path / "first"), Home(tmp_path / "second")
+    before = list(logging.getLogger().handlers)
+    try:
+        assert logs.configure(first, "INFO") and not logs.configure(first, "INFO")
+        assert logs.configure(second, "INFO")
+        logging.getLogger("energy_assets.test").warning("here")
+    finally:
+        for handler in set(logging.getLogger().handlers) - set(before):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+    assert [line["message"] for line in lines(second)] == ["here"]
+    assert not (first.logs / logs.FILE).read_text()
+
+
+def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(logger, capsys) -> None:
+    home, log = logger
+    log.warning("before")
+    shutil.rmtree(home.path)
+
+    log.warning("after")
+    log.warning("later")
+
+    assert capsys.readouterr().err.count("cannot be written") == 1
+    assert not home.path.exists()
