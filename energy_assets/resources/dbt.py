@@ -45,17 +45,18 @@ class Dbt(dg.ConfigurableResource):
         translator: DagsterDbtTranslator,
         project: DbtProject,
     ) -> list[Any]:
-        """Run `models`, then the tests whose inputs are all there, and return Dagster's event for each.
+        """Run `models`, then the tests that are shown as checks of them, and return Dagster's event for each.
 
         A failing test is an event like any other: gates decide what may be read. Raises dg.Failure with dbt's own message
         where a model fails, or a test cannot run.
         """
         os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
         manifest = self._parsed(project, warehouse)
-        arguments = ["--select", *models, "--vars", json.dumps(variables), *self._common_arguments()]
-        events = _invoke(context, manifest, ["run", *arguments], tolerated=())
-        if context.selected_asset_check_keys:
-            events += _tested(context, manifest, arguments)
+        arguments = ["--vars", json.dumps(variables), *self._common_arguments()]
+        events = _invoke(context, manifest, ["run", "--select", *models, *arguments], tolerated=())
+        # By name: a step holds a part of its layer, and a test's other tables may be those of an earlier one.
+        if tests := sorted(key.name for key in context.selected_asset_check_keys):
+            events += _tested(context, manifest, ["--indirect-selection", "empty", "--select", *tests, *arguments])
         return [translated for event in events for translated in _translated(event, context, translator, project)]
 
     def test(
@@ -73,7 +74,9 @@ class Dbt(dg.ConfigurableResource):
         """
         os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
         manifest = self._parsed(project, warehouse)
-        events = _tested(context, manifest, ["--select", *nodes, *self._common_arguments()])
+        # Of tests over several tables, those alone whose other tables stand before these.
+        chosen = ["--indirect-selection", "buildable", "--select", *nodes, *self._common_arguments()]
+        events = _tested(context, manifest, chosen)
         return [translated for event in events for translated in _translated(event, context, translator, project)]
 
     def document(self, warehouse: Warehouse, *, project: DbtProject) -> str:
@@ -132,8 +135,7 @@ class Dbt(dg.ConfigurableResource):
 
 
 def _tested(context: dg.AssetExecutionContext, manifest: Manifest, arguments: list[str]) -> list[dict[str, Any]]:
-    # Of tests over several tables, those alone whose other tables stand before these.
-    chosen = ["test", "--indirect-selection", "buildable", "--exclude", "test_type:unit", *arguments]
+    chosen = ["test", "--exclude", "test_type:unit", *arguments]
     return _invoke(context, manifest, chosen, tolerated=("fail", "warn"))
 
 

@@ -295,6 +295,15 @@ def script(home: Home, text: str) -> str:
     return done.stdout
 
 
+def dependents(table: str) -> set[str]:
+    """What is made of a table, directly or not, and the table."""
+    found, waiting = set(), [table]
+    while waiting:
+        found.add(name := waiting.pop())
+        waiting += [edge.output for edge in EDGES if edge.input == name and edge.output not in found]
+    return found
+
+
 def tags_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return {name: value for name, value in result.dagster_run.tags.items() if not name.startswith(".")}
 
