@@ -17,7 +17,6 @@ from graph import QUIET, Graph, day, days, dependents, failure_of, materialized,
 from psycopg2 import sql
 from support.commands import run
 
-from energy_assets.assets.landing import LANDED
 from energy_assets.automation.alerts import alert_of
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.days import DayWindow
