@@ -306,13 +306,10 @@ class _Seen:
                 (group.transformer_ids[at] == ids) & (slot >= 0) & (slot < slots) if first else np.zeros(0, dtype=bool)
             )
             residual[at[kept], number, slot[kept].astype(int)] = table["loss_wh"].to_numpy()[kept]
-        energy = np.concatenate([past, wh[None]]).transpose(1, 0, 2).reshape(len(wh), -1)
-        least = int(rule["least_days"] * slots)
-        figure, better = fleet_checks.wrong_transformer(
-            energy, group.transformer[part], residual.reshape(len(residual), -1), rule, least_intervals=least
-        )
-        found = self._whole_day(group, figure, rule["correlation"], better != NO_TRANSFORMER)
-        related = np.where(better == NO_TRANSFORMER, "", group.transformer_ids[better])
+        energy = np.concatenate([past, wh[None]]).transpose(1, 0, 2)
+        figure, better = fleet_checks.wrong_transformer(energy, group.transformer[part], residual, rule)
+        found = self._whole_day(group, figure, rule["correlation"], ~np.isnan(figure))
+        related = np.where(better == NO_TRANSFORMER, None, group.transformer_ids[better])
         yield self._rows("wrong_transformer", group, group.meter_ids[part], found, related)
 
     def _day_starts_at(self, day: date) -> np.datetime64:

@@ -77,15 +77,16 @@ def interpolated(wh: np.ndarray, longest: int) -> np.ndarray:
 
 
 def proxy_days(proxies: np.ndarray, least_days: int) -> np.ndarray:
-    """The median of the same slot on `proxies` [days, meters, slots]: float64 [meters, slots], NaN where fewer have it."""
+    """The mean of the same slot on `proxies` [days, meters, slots]: float64 [meters, slots], NaN where fewer have it.
+
+    Not the median: use is skewed, and a sum of medians is a fifth too low (benchmarks/VEE.md); a balance needs the energy right.
+    """
     if not len(proxies):
         return np.full(proxies.shape[1:], np.nan)
     count = (~np.isnan(proxies)).sum(axis=0)
     is_enough = count >= least_days
-    values = np.full(proxies.shape[1:], np.nan)
-    if is_enough.any():
-        values[is_enough] = whole(np.nanmedian(proxies[:, is_enough].astype(np.float64), axis=0))
-    return values
+    total = np.nansum(proxies, axis=0, dtype=np.float64)
+    return np.where(is_enough, whole(total / np.maximum(count, 1)), np.nan)
 
 
 def class_profile(wh: np.ndarray, customer_class: np.ndarray, least_meters: int = LEAST_CLASS_METERS) -> np.ndarray:

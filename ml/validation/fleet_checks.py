@@ -36,43 +36,48 @@ def unread_days(has_readings: np.ndarray) -> np.ndarray:
 
 
 def wrong_transformer(
-    wh: np.ndarray, transformer: np.ndarray, residual_wh: np.ndarray, rule: Rule, *, least_intervals: int
+    wh: np.ndarray, transformer: np.ndarray, residual_wh: np.ndarray, rule: Rule
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(Correlation, transformer that fits better): float and int [meters]; NaN and NO_TRANSFORMER where none does.
+    """(Correlation, transformer that fits better): float and int [meters]; NaN where a meter is where it should be.
 
-    `wh` float [meters, intervals] is energy over the lookback, `residual_wh` float [transformers, intervals] what each balance
+    `wh` float [meters, days, slots] is energy over the lookback, `residual_wh` float [transformers, days, slots] what each balance
     leaves over, NaN where it was not balanced. A meter that the register has behind the wrong transformer is summed where it draws
-    nothing, so that transformer's residual falls as the meter draws, and rises at the one that feeds it. The figure is the
-    smaller of the two correlations. It is the mirror of the evidence of theft from a balance, which is a residual that rises with
-    one's own draw.
+    nothing: that transformer's residual falls Wh for Wh with its draw (within the rule's `slope_tolerance`), once what every day has
+    in common is taken out, the daily shape that all homes share and that would make any two of them alike. At the transformer that
+    feeds it the residual rises as much; NO_TRANSFORMER where it shows at none, for other faults may drown it there. Theft at the meter is the
+    mirror of this: a residual that rises with one's own draw.
     """
     meters, transformers = len(wh), len(residual_wh)
-    figure = np.full(meters, np.nan)
-    better = np.full(meters, NO_TRANSFORMER)
+    least = int(rule["least_days"]) * wh.shape[2]
+    x, y = _without_daily_shape(wh), _without_daily_shape(residual_wh)
     own = np.full(meters, np.nan)
     for number in range(transformers):
         behind = np.flatnonzero(transformer == number)
-        own[behind] = -_correlations(wh[behind], residual_wh[number], least_intervals)
+        own[behind] = _fit(x[behind], -y[number], rule, least)
+    better = np.full(meters, NO_TRANSFORMER)
     for meter in np.flatnonzero(own >= rule["correlation"]):
-        others = np.array(
-            [
-                np.nan if number == transformer[meter] else _correlations(wh[[meter]], residual, least_intervals)[0]
-                for number, residual in enumerate(residual_wh)
-            ]
-        )
-        if not np.isnan(others).all():
+        others = np.array([_fit(x[[meter]], residual, rule, least)[0] for residual in y])
+        others[transformer[meter]] = np.nan
+        if (np.nan_to_num(others) >= rule["correlation"]).any():
             better[meter] = np.nanargmax(others)
-            figure[meter] = min(own[meter], others[better[meter]])
-    return figure, np.where(figure >= rule["correlation"], better, NO_TRANSFORMER)
+    return np.where(own >= rule["correlation"], own, np.nan), better
 
 
-def _correlations(wh: np.ndarray, residual: np.ndarray, least_intervals: int) -> np.ndarray:
-    """Pearson's correlation of each row of `wh` [meters, intervals] with `residual` [intervals], over what both have."""
-    both = ~np.isnan(wh) & ~np.isnan(residual)
-    count = both.sum(axis=1)
-    x, y = np.where(both, wh, 0.0).astype(np.float64), np.where(both, residual, 0.0).astype(np.float64)
+def _without_daily_shape(values: np.ndarray) -> np.ndarray:
+    """`values` [rows, days, slots] less each slot's mean over the days, as [rows, days × slots]."""
+    has = ~np.isnan(values)
+    mean = np.nansum(values, axis=1, dtype=np.float64) / np.maximum(has.sum(axis=1), 1)
+    return (values - mean[:, None, :]).reshape(len(values), -1)
+
+
+def _fit(x: np.ndarray, y: np.ndarray, rule: Rule, least: int) -> np.ndarray:
+    """Correlation of each row of `x` [meters, intervals] with `y` [intervals]; NaN where they share too few intervals, or where
+    `y` does not move Wh for Wh with the row."""
+    both = ~np.isnan(x) & ~np.isnan(y)
+    x, y = np.where(both, x, 0.0), np.where(both, y, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        x = np.where(both, x - (x.sum(axis=1) / count)[:, None], 0.0)
-        y = np.where(both, y - (y.sum(axis=1) / count)[:, None], 0.0)
-        found = (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    return np.where((count >= least_intervals) & np.isfinite(found), found, np.nan)
+        together, alone = (x * y).sum(axis=1), (x**2).sum(axis=1)
+        slope = together / alone
+        found = together / np.sqrt(alone * (y**2).sum(axis=1))
+    is_known = (both.sum(axis=1) >= least) & np.isfinite(found)
+    return np.where(is_known & (np.abs(slope - 1) <= rule["slope_tolerance"]), found, np.nan)

@@ -72,9 +72,9 @@ def spike(wh: np.ndarray, past: np.ndarray, rule: Rule) -> Finding:
 
 
 def high_low(wh: np.ndarray, past: np.ndarray, rule: Rule) -> Finding:
-    """A day's energy outside a band around the median of the past: observed is the ratio to it."""
+    """A day's energy outside a band around the median of the past: observed is the ratio to it. Nothing at all is the rule zero's."""
     ratio = daily_wh(wh) / _usual(past, rule)
-    is_hit = (ratio > rule["high_ratio"]) | (ratio < rule["low_ratio"])
+    is_hit = (ratio > rule["high_ratio"]) | ((ratio < rule["low_ratio"]) & (ratio > 0))
     limit = np.where(ratio < 1, rule["low_ratio"], rule["high_ratio"])
     return finding(ratio, limit, is_hit, wh.shape[1])
 

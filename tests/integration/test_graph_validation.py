@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from graph import Graph, day, days
 from support.content_hash import assert_same, content, differences
 from support.selections import with_gates
 
-LAST = 9
+LAST = 12
+"""A Friday, with eight workdays before it."""
 METERS = {f"H{number}": "T1" for number in range(1, 6)} | {f"K{number}": "T2" for number in range(1, 5)}
 """Homes of two transformers; none but these."""
 SLOTS = 48
@@ -19,6 +21,16 @@ TABLES = (
     *("int_consumption_features", "int_reading_estimates", "int_readings_daily", "int_transformer_balance"),
 )
 """What estimates and balances are made of, and they."""
+HITS = (
+    *TABLES,
+    "register_readings",
+    "token_purchases",
+    "stg_register_readings",
+    "stg_token_purchases",
+    "int_validation_hits",
+)
+STRANGER = "X1"
+"""A meter that no register holds."""
 
 
 def used_kwh(meter: str, number: int, slot: int) -> float:
@@ -48,7 +60,7 @@ def deliver(graph: Graph, spoiled: Spoiled = used_kwh, *, first: int = 1, last: 
         readings, fed = ["meter_id,reading_at,consumption_kwh"], ["transformer_id,reading_at,energy_kwh"]
         for slot in range(SLOTS):
             at = starts_at(number, slot).isoformat()
-            for meter in METERS:
+            for meter in (*METERS, STRANGER) if number == LAST else METERS:
                 kwh = spoiled(meter, number, slot)
                 if kwh is not None:
                     readings.append(f"{meter},{at},{kwh}")
@@ -65,11 +77,15 @@ def is_out(transformer: str, number: int, slot: int) -> bool:
 
 
 def with_gaps(meter: str, number: int, slot: int) -> float | None:
-    """On the last day: H1 lacks an hour, H2 half a day, H3 the whole; K1 has a negative reading; T2 is out."""
+    """On the last day: H1 lacks an hour, H2 half a day, H3 the whole; H4 has a spike, H5 repeats itself, K1 is negative once; T2 is out."""
     if number == LAST:
         if (meter, slot) in {("H1", 10), ("H1", 11)} or (meter == "H2" and slot >= 24) or meter == "H3":
             return None
-        if is_out(METERS[meter], number, slot):
+        if (meter, slot) == ("H4", 12):
+            return 9.0
+        if meter == "H5" and 10 <= slot < 30:
+            return 0.123
+        if is_out(METERS.get(meter, "T1"), number, slot):
             return None if meter == "K1" else 0.0
         if (meter, slot) == ("K1", 40):
             return -1.0
@@ -86,10 +102,10 @@ def estimates(graph: Graph) -> dict[tuple[str, int], tuple[int, str]]:
     return {(meter, int((at - first) / timedelta(minutes=30))): (wh, method) for meter, at, wh, method in rows}
 
 
-def test_gaps_are_estimated_in_their_order_and_balanced_but_never_over_an_outage(graph: Graph) -> None:
+def test_gaps_are_estimated_in_their_order_but_never_over_an_outage_and_what_is_odd_is_told(graph: Graph) -> None:
     deliver(graph, with_gaps)
     assert graph.land().success
-    assert graph.run(days(1, LAST), with_gates(*TABLES)).success
+    assert graph.run(days(1, LAST), with_gates(*HITS)).success
 
     found = estimates(graph)
 
@@ -120,13 +136,29 @@ def test_gaps_are_estimated_in_their_order_and_balanced_but_never_over_an_outage
     )
     assert estimated == sum(wh for wh, _ in found.values())
     ((total, beside),) = graph.warehouse.rows(
-        "select sum(total_wh), sum(estimated_wh) from intermediate.int_readings_daily where reading_date = %s",
-        (day(LAST),),
+        "select sum(total_wh), sum(estimated_wh) from intermediate.int_readings_daily where reading_date = %s and meter_id <> %s",
+        (day(LAST), STRANGER),
     )
     assert total == metered - estimated, "what was estimated is not counted as measured"
     assert beside == estimated - sum(wh for (meter, _), (wh, _) in found.items() if meter == "H3")
 
+    told = graph.warehouse.rows(
+        "select rule, subject_id, hit_count from intermediate.int_validation_hits where reading_date = %s order by 1, 2",
+        (day(LAST),),
+    )
+    assert told == [
+        ("frozen_value", "H5", 20),
+        ("inactive", STRANGER, SLOTS),
+        ("outage_from_siblings", "T2", 4),
+        ("sibling", "H3", SLOTS),
+        ("spike", "H4", 1),
+    ]
+    assert not graph.warehouse.rows(
+        "select 1 from intermediate.int_validation_hits where reading_date < %s", (day(LAST),)
+    )
 
+
+@pytest.mark.full
 def test_estimates_are_the_same_day_by_day_and_after_what_was_late_came(graph: Graph) -> None:
     chain = with_gates(*TABLES)
     deliver(graph, with_gaps)

@@ -29,8 +29,8 @@ def test_a_gap_at_an_end_of_the_day_is_no_line() -> None:
     assert np.isnan(interpolated(wh, longest=4)).all()
 
 
-def test_proxies_are_the_median_of_days_that_have_the_slot() -> None:
-    proxies = np.array([[[10, NAN, 5]], [[30, 7, NAN]], [[1000, NAN, NAN]]], dtype=np.float32)
+def test_proxies_are_the_mean_of_days_that_have_the_slot() -> None:
+    proxies = np.array([[[10, NAN, 5]], [[30, 7, NAN]], [[51, NAN, NAN]]], dtype=np.float32)
     assert proxy_days(proxies, least_days=2)[0, 0] == 30
     assert np.isnan(proxy_days(proxies, least_days=2)[0, 1:]).all()
     assert np.isnan(proxy_days(np.zeros((0, 2, 3)), least_days=2)).all()

@@ -79,12 +79,13 @@ def test_a_spike_is_found_where_it_is(fleet) -> None:
 
 def test_a_day_far_above_or_below_its_usual_energy_is_found(fleet) -> None:
     wh, past = fleet
-    wh[1] *= 10
-    wh[2] = 0
+    wh[1] *= 20
+    wh[2] *= 0.01
+    wh[3] = 0
     wh[4, :30] = np.nan
     wh[4, 30:] *= 100
     found = checks.high_low(wh, past, RULES["high_low"])
-    assert hits(found) == [1, 2]
+    assert hits(found) == [1, 2], "a day of nothing is the rule zero's"
     assert (found.limit[1], found.limit[2]) == (RULES["high_low"]["high_ratio"], RULES["high_low"]["low_ratio"])
     assert np.isnan(found.observed[4]), "a day with gaps has no total"
 

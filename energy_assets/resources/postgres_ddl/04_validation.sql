@@ -21,6 +21,6 @@ create table if not exists intermediate.int_validation_hits (
     hit_count    bigint           not null, -- Intervals that it is about
     observed     double precision not null, -- Statistic of the rule, in the unit of its threshold
     threshold    double precision,          -- What it was compared with; null where there is none
-    related_id   text,                      -- Transformer that fits better, where the rule is wrong_transformer
+    related_id   text,                      -- Transformer that fits the meter, where the rule is wrong_transformer and one does
     primary key (reading_date, rule, subject_id)
 ) partition by list (reading_date);
