@@ -10,11 +10,13 @@ CLI := $(BIN)/energy-assets
 KAGGLE := $(VENV)/tools/kaggle
 KAGGLE_SET := ziya07/smart-meter-electricity-consumption-dataset
 DOWNLOADS := data/kaggle
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
+JUPYTER := $(VENV)/tools/jupyter
 
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui doctor test test-all test-e2e bench bench-vee ge-profile download-data download-data-manual lint format lock clean clean-all
+.PHONY: help install demo up down status ui dashboards dashboards-down notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -32,7 +34,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  echo "installed in $$((SECONDS - started)) s"
 	@touch $@
 
-$(MANIFEST): $(INSTALLED) $(shell find dbt_project/models dbt_project/macros dbt_project/tests dbt_project/*.yml -type f)
+$(MANIFEST): $(INSTALLED) $(shell find dbt_project/models dbt_project/macros dbt_project/seeds dbt_project/tests dbt_project/*.yml -type f)
 	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
 	@touch $@
 
@@ -42,7 +44,7 @@ demo: install ## Do the whole job once and show the result; DATA=DIR takes your 
 up: install ## Start the stores of the current home
 	@$(CLI) up
 
-down: ## Stop the stores of the current home
+down: ## Stop the stores of the current home, and what runs on them
 	@$(CLI) down
 
 status: install ## Show the stores
@@ -50,6 +52,29 @@ status: install ## Show the stores
 
 ui: install ## Serve Dagster's page, sensors and schedules
 	@$(CLI) ui
+
+dashboards: install ## Serve the dashboards: Superset in an environment of its own, in the background
+	@$(CLI) dashboards
+
+dashboards-down: ## Stop Superset; the stores go on
+	@$(CLI) dashboards --down
+
+# JupyterLab has a place of its own, for a hundred packages that nothing else needs; the kernel is the project's.
+$(JUPYTER)/bin/jupyter-lab: $(INSTALLED)
+	@echo "installing JupyterLab into $(JUPYTER)"
+	@$(PYTHON) -m venv $(JUPYTER) && $(JUPYTER)/bin/python -m pip install --quiet --disable-pip-version-check "jupyterlab>=4.4,<5"
+	@$(BIN)/python -m ipykernel install --prefix $(JUPYTER) --name python3 >/dev/null
+	@touch $@
+
+notebooks: install ## Open the notebooks on the current home, in JupyterLab
+	@$(CLI) up
+	@$(MAKE) --no-print-directory $(JUPYTER)/bin/jupyter-lab
+	@ENERGY_HOME="$$(realpath "$${ENERGY_HOME:-.energy}")" $(JUPYTER)/bin/jupyter lab --ServerApp.ip=127.0.0.1 \
+	  $$(test "$$(id -u)" != 0 || echo --allow-root) --ServerApp.root_dir=notebooks
+
+notebooks-clear: $(JUPYTER)/bin/jupyter-lab ## Take out of the notebooks what running them left, before a commit
+	@$(JUPYTER)/bin/jupyter nbconvert --log-level=ERROR --clear-output --inplace --ClearMetadataPreprocessor.enabled=True \
+	  --ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec', ('language_info', 'name')}" notebooks/*.ipynb
 
 doctor: install ## Look at the machine and name remedies
 	@$(CLI) doctor
@@ -96,8 +121,8 @@ format: install ## Apply style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lock: install ## Lock dependencies anew
-	@$(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip compile pyproject.toml --extra dev --universal \
-	  --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock
+	@$(BIN)/uv pip compile dashboards/superset/requirements.in $(LOCKED) --output-file dashboards/superset/requirements.lock
 
 clean: ## Remove what building and testing left
 	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis

@@ -6,9 +6,20 @@ import os
 import sys
 import time
 
-from benchmarks import dashboard_questions, import_time, month, range_run, raw_load, report, serving_copy, table_layout
+from benchmarks import (
+    dashboard_questions,
+    import_time,
+    month,
+    range_run,
+    raw_load,
+    report,
+    serving_copy,
+    simulation,
+    table_layout,
+)
 
 BENCHMARKS = {
+    "simulation": simulation.measure,
     "import": import_time.measure,
     "raw": raw_load.measure,
     "serving": serving_copy.measure,

@@ -22,7 +22,7 @@ from energy_assets.embedded import supervisor
 from energy_assets.home import Home
 from energy_assets.operations.ingest import look, prepare_home
 from energy_assets.operations.stores import bring_up
-from energy_assets.simulation import simulate
+from energy_assets.simulation import simulate_readings
 
 COMMAND = (str(Path(sys.executable).with_name("energy-assets")),)
 SETTLED = {"ENERGY_SETTLE_SECONDS": "0"}
@@ -53,7 +53,7 @@ def temporary_home() -> Iterator[Home]:
 def landed_home(meters: int, days: int) -> Iterator[Home]:
     """A home with running stores, where simulated readings have landed and no day has run."""
     with temporary_home() as home:
-        simulate(meters=meters, days=days, seed=1, out=home.landing)
+        simulate_readings(meters=meters, days=days, seed=1, out=home.landing)
         prepare_home(home, look(home.landing, home), is_historical=True)
         bring_up(home)
         # The calendar is read once a process.

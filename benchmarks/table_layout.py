@@ -94,16 +94,7 @@ def sizes(client: Client) -> Iterator[Measure]:
 
 
 def smaller(what: str, ours: int, plain: int, *, goal: float) -> Measure:
-    return Measure(
-        name=f"Table layout: {what}",
-        what=f"bytes on disk of a plain column ÷ ours, {METERS * SLOTS * DAYS:,} readings",
-        value=plain / ours,
-        unit="",
-        goal=goal,
-        better="higher",
-        ours=f"{ours / 1e6:.2f} MB",
-        bare=f"{plain / 1e6:.2f} MB",
-    )
+    return saving(what, "bytes on disk of a plain column ÷ ours", ours / 1e6, plain / 1e6, "{:.2f} MB", goal=goal)
 
 
 def faster(client: Client, question: str, sql: str, undone: str, choice: str, *, goal: float) -> Measure:
@@ -114,15 +105,21 @@ def faster(client: Client, question: str, sql: str, undone: str, choice: str, *,
     if ours() != other():
         raise AssertionError(f"{question}: the tables answer differently")
     taken, without = alternately(ours, other, rounds=5)
+    ratio = f"time without {choice} ÷ with"
+    return saving(question, ratio, taken * 1000, without * 1000, "{:.1f} ms", goal=goal)
+
+
+def saving(name: str, ratio: str, ours: float, undone: float, shown: str, *, goal: float) -> Measure:
+    """How many times as much the table with the choice undone takes."""
     return Measure(
-        name=f"Table layout: {question}",
-        what=f"time without {choice} ÷ with, {METERS * SLOTS * DAYS:,} readings",
-        value=without / taken,
+        name=f"Table layout: {name}",
+        what=f"{ratio}, {METERS * SLOTS * DAYS:,} readings",
+        value=undone / ours,
         unit="",
         goal=goal,
         better="higher",
-        ours=f"{taken * 1000:.1f} ms",
-        bare=f"{without * 1000:.1f} ms",
+        ours=shown.format(ours),
+        bare=shown.format(undone),
     )
 
 

@@ -19,7 +19,11 @@ CREATE TABLE IF NOT EXISTS energy_analytics.transformer_losses
     deviation_kwh               Float64                COMMENT 'Standard deviation of that by what meters may err by, in kWh',
     non_technical_loss_low_kwh  Float64                COMMENT 'Lower end of its 90 % interval in kWh',
     non_technical_loss_high_kwh Float64                COMMENT 'Upper end of its 90 % interval in kWh',
-    non_technical_loss_pct      Nullable(Float64)      COMMENT 'Non-technical loss as a percentage of the energy that came in'
+    non_technical_loss_pct      Nullable(Float64)      COMMENT 'Non-technical loss as a percentage of the energy that came in',
+    currency                    LowCardinality(Nullable(String)) COMMENT 'ISO 4217 code of the currency of the meters'' tariffs',
+    price_per_kwh               Nullable(Float64)      COMMENT 'Mean price of a kWh on the bills of the transformer''s meters, without tax, in currency',
+    non_technical_loss_value    Nullable(Float64)      COMMENT 'What the non-technical loss would have cost at that price, in currency',
+    is_plausible                Bool                   COMMENT 'Whether the loss can be: false where the meters say clearly more than came in'
 )
 ENGINE = MergeTree
 PARTITION BY loss_date

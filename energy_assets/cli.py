@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import getpass
 import logging
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
@@ -22,10 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_assets import home as homes
-from energy_assets.home import Calendar, Home, HomeError
+from energy_assets.home import DEFAULT_TIMEZONE, Calendar, Home, HomeError
 
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
+    from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.demo import DemoReport
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
     from energy_assets.resources.deliveries import Delivery
@@ -38,8 +40,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A pipe has no width of its own: tables keep their columns whole there.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names of files and columns may look like `:emoji:`.
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 EXIT_FAILED = 1
 EXIT_RED = 3
@@ -48,6 +51,7 @@ DayOption = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY
 DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 _chosen: dict[str, str] = {}
+logger = logging.getLogger("energy_assets.cli")
 
 
 @app.callback()
@@ -59,6 +63,8 @@ def choose(
     """Find the energy that an electricity utility loses: readings in, energy balances and cases out."""
     # Its errors are raised as well: one message is enough.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+    # What is logged is also printed, in words for people: Python's last resort would print it again.
+    logging.getLogger("energy_assets").addHandler(logging.NullHandler())
     if home:
         _chosen["home"] = home
 
@@ -71,6 +77,11 @@ class Format(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
+
+
+class DataFormat(StrEnum):
+    parquet = "parquet"
+    csv = "csv"
 
 
 class Store(StrEnum):
@@ -91,13 +102,15 @@ def up() -> None:
 
 @app.command()
 def down(every: Annotated[bool, typer.Option("--all", help="Stop everything of every home.")] = False) -> None:
-    """Stop the stores, and a UI that runs on them. Nothing is lost: `up` starts them again."""
+    """Stop the stores, and the UI and the dashboards that run on them. Nothing is lost: `up` starts them again."""
     from energy_assets.embedded import supervisor
-    from energy_assets.operations.ui import end
+    from energy_assets.operations.dashboards.service import end as end_dashboards
+    from energy_assets.operations.ui import end as end_ui
 
     with errors():
         for home in homes.all_homes() if every else [current()]:
-            stopped = (["the UI"] if end(home, say) else []) + supervisor.down(home, say=say)
+            ended = [("the UI", end_ui(home, say)), ("Superset", end_dashboards(home, say))]
+            stopped = [name for name, ran in ended if ran] + supervisor.down(home, say=say)
             out.print(
                 f"{home.name}: stopped {' and '.join(stopped)}" if stopped else f"{home.name}: nothing was running"
             )
@@ -112,7 +125,12 @@ def status() -> None:
 
 @app.command()
 def logs(
-    name: Annotated[str, typer.Argument(help="postgres, clickhouse, webserver, daemon or code-server")] = "postgres",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="postgres, clickhouse, webserver, daemon, code-server, docs, dbt-docs; events: everything, as JSON"
+        ),
+    ] = "postgres",
     lines: Annotated[int, typer.Option("-n", help="Last lines to show.")] = 50,
 ) -> None:
     """Show the end of a program's log."""
@@ -120,9 +138,10 @@ def logs(
 
     with errors():
         home = current()
-        log = home.logs / f"{name}.log"
-        if not log.is_file():
-            known = ", ".join(sorted(path.stem for path in home.logs.glob("*.log"))) or "none yet"
+        written = {path.stem: path for path in home.logs.glob("*") if path.suffix in (".log", ".jsonl")}
+        log = written.get(name)
+        if log is None:
+            known = ", ".join(sorted(written)) or "none yet"
             raise HomeError(f"{name} has no log in home {home.name}: there are {known}")
         with log.open(errors="replace") as handle:
             for line in deque(handle, maxlen=lines):
@@ -137,7 +156,7 @@ def doctor() -> None:
 
     with errors():
         try:
-            home = current()
+            home = chosen()
         except HomeError:
             home = homes.named("demo")
         findings = [*examine(home), *served_table_findings(home)]
@@ -151,7 +170,11 @@ def doctor() -> None:
 
 
 @app.command()
-def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remembered when not given.")] = None) -> None:
+def ui(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the page; remembered when not given.")
+    ] = None,
+) -> None:
     """Serve Dagster's page and run its sensors and schedules, until interrupted."""
     from energy_assets.operations.stores import bring_up
     from energy_assets.operations.ui import serve
@@ -159,22 +182,98 @@ def ui(port: Annotated[int | None, typer.Option(help="Port of the page; remember
     with errors():
         home = current()
         bring_up(home, say)
-        serve(home, port=port, say=say, ready=lambda url: out.print(f"{home.name}: {url}  (Ctrl-C stops it)"))
+
+        def ready(page: str, docs: str) -> None:
+            out.print(f"{home.name}: {page}  (Ctrl-C stops it)")
+            out.print(f"Data Docs, dbt docs: {docs}")
+
+        serve(home, port=port, say=say, ready=ready)
+
+
+@app.command()
+def dashboards(
+    end: Annotated[bool, typer.Option("--down", help="Stop Superset; the stores go on.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port of the pages; remembered when not given.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Write the pages over what was changed in Superset.")] = False,
+) -> None:
+    """Serve the dashboards with Superset, in the background; installs and sets up what is missing."""
+    from energy_assets.operations.dashboards.bring_up import bring_up
+    from energy_assets.operations.dashboards.service import end as end_dashboards
+
+    with errors():
+        home = current()
+        if end:
+            out.print(f"{home.name}: {'stopped Superset' if end_dashboards(home, say) else 'no Superset was running'}")
+            return
+        served = bring_up(home, port=port, say=say, is_reset=reset)
+        for title, address in served.pages.items():
+            out.print(f"{title}  {address}", markup=False)
+        out.print(f"user {served.user}, password: [superset] admin in {served.credentials_file}", markup=False)
+        out.print("stop it: make dashboards-down, or with everything else: make down", markup=False)
 
 
 @app.command()
 def simulate(
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write the landing sources to.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write the landing sources and truth/ to.")],
     meters: Annotated[int, typer.Option(min=1)] = 100,
     days: Annotated[int, typer.Option(min=1)] = 30,
     seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
+    theft_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of meters that steal at some time.")] = 0.05,
+    transformers: Annotated[
+        int | None, typer.Option(min=1, help="Default: one for about 25 meters.", show_default=False)
+    ] = None,
+    attack: Annotated[
+        list[str] | None, typer.Option(help="Steal in this way only; may be repeated. Default: in every way.")
+    ] = None,
+    look_alikes: Annotated[bool, typer.Option(help="Vacancy, wrong multipliers, drifting clocks, …")] = True,
+    defects: Annotated[bool, typer.Option(help="Missing, late, repeated, spoiled readings.")] = True,
+    data_format: Annotated[DataFormat, typer.Option("--format")] = DataFormat.parquet,
+    first_day: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day to write.", show_default="2024-01-01"),
+    ] = datetime(2024, 1, 1),
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="The fleet's first day, to write later days of the same fleet. Default: the first day to write.",
+            show_default=False,
+        ),
+    ] = None,
+    horizon: Annotated[
+        int, typer.Option(min=1, help="Thefts and look-alikes begin within so many days of the fleet's first.")
+    ] = 60,
+    timezone: Annotated[str, typer.Option(help="Zone of the utility's days.")] = DEFAULT_TIMEZONE,
 ) -> None:
-    """Write the readings of an invented fleet, as a utility would deliver them."""
+    """Write what the utility of an invented city would deliver, and beside it the truth: who steals, how, since when."""
+    from energy_assets.simulation import SimulationError
     from energy_assets.simulation import simulate as write
 
-    with errors():
-        paths = write(meters=meters, days=days, seed=seed, out=out_dir)
-        out.print(f"{len(paths)} files below {out_dir}")
+    with errors(), day_bar() as progress:
+        try:
+            paths = write(
+                meters=meters,
+                days=days,
+                seed=seed,
+                out=out_dir,
+                first_day=first_day.date(),
+                timezone=timezone,
+                transformers=transformers,
+                theft_rate=theft_rate,
+                attacks=attack,
+                look_alikes=look_alikes,
+                with_defects=defects,
+                since=since.date() if since else None,
+                horizon_days=horizon,
+                format=data_format.value,
+                progress=progress,
+            )
+        except SimulationError as error:
+            fail(str(error), error)
+    out.print(
+        f"{len(paths)} days of {meters} meters below {out_dir}; the truth is in {out_dir / 'truth'}", markup=False
+    )
 
 
 @app.command()
@@ -213,6 +312,7 @@ def ingest(
             ingested = bring_in(directory, home, is_historical=historical, say=say, progress=progress)
         for outcome in ingested.outcomes:
             print_outcome(outcome)
+        print_verdicts(home)
         exit_if_incomplete(ingested.outcomes)
 
 
@@ -273,16 +373,15 @@ def why(
     day: DayArgument, table: Annotated[str | None, typer.Argument(help="One table; default: every closed gate.")] = None
 ) -> None:
     """Say why a day is red: which file, row and gate, and the next command."""
-    from energy_assets.keys import GATED
     from energy_assets.resources.why import explain
 
     with errors():
-        if table and table not in GATED:
-            raise HomeError(f"no gated table is called {table}: there are {', '.join(GATED)}")
+        require_gated(table)
         explained = explain(warehouse(), day.date(), table)
         for entry in explained:
             out.print(entry.text(), markup=False)
         if not explained:
+            require_day(day.date())
             out.print(f"{day.date()}: no gate is closed" + (f" ({table} was never written)" if table else ""))
 
 
@@ -296,6 +395,7 @@ def accept(
     from energy_assets.resources.gates import accept as record
 
     with errors():
+        require_gated(table)
         try:
             state = record(warehouse(), table, day.date(), reason=reason, accepted_by=getpass.getuser())
         except ValueError as error:
@@ -372,14 +472,39 @@ def sql(
 
 
 @app.command("data-docs")
-def data_docs() -> None:
-    """Build Great Expectations' pages of the newest verdicts and the red ones, and say where they are."""
-    from energy_assets.operations.data_docs import build
+def data_docs(
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Show this day besides, until the next run builds them again.",
+        ),
+    ] = None,
+) -> None:
+    """Build Great Expectations' pages of the newest verdicts and the red ones anew, and say where they are."""
+    from energy_assets.links import reachable_data_docs
+    from energy_assets.resources.data_docs import build
 
     with errors():
-        store = warehouse()
-        index = build(current(), store)
-        out.print(index.as_uri() if index else "no day was judged yet: there is nothing to show", markup=False)
+        home = current()
+        build(warehouse(), anew=True, asked=(day.date(),) if day else ())
+        if day and not list(home.data_docs.glob(f"days/*/{day.date()}.html")):
+            require_day(day.date())
+            raise HomeError(f"{day.date()} was never judged  → energy-assets materialize --day {day.date()}")
+        out.print(reachable_data_docs(home) or "no day was judged yet: there is nothing to show", markup=False)
+
+
+@app.command("dbt-docs")
+def dbt_docs() -> None:
+    """Build dbt's documentation of models, columns and tests, and say where it is."""
+    from energy_assets.links import reachable_dbt_docs
+    from energy_assets.operations.dbt_docs import build
+
+    with errors():
+        home = current()
+        build(home)
+        out.print(reachable_dbt_docs(home), markup=False)
 
 
 @mapping_app.command("new")
@@ -430,16 +555,42 @@ def run_window(first: date, last: date, select: str | None) -> None:
         exit_if_incomplete([outcome])
 
 
-def current() -> Home:
+def chosen() -> Home:
+    """The home that --home names, which may be still to make; else the current one. Raises HomeError where there is none."""
     return homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
+
+
+def current() -> Home:
+    """The home to act on. Raises HomeError where it was never made."""
+    home = chosen()
+    if not home.exists():
+        names = ", ".join(known.name for known in homes.all_homes()) or "none yet"
+        raise HomeError(
+            f"there is no home {home.name} at {home.path}; there are: {names}\n"
+            f"→ energy-assets --home {_chosen['home']} ingest DIR makes it"
+        )
+    log_to(home)
+    return home
+
+
+def log_to(home: Home) -> None:
+    """Let this command's messages go to the home's log too."""
+    from energy_assets.logs import configure
+    from energy_assets.settings import log_level
+
+    if configure(home, log_level()):
+        logger.info("energy-assets %s", shlex.join(sys.argv[1:]))
 
 
 def current_or_new() -> Home:
     """The home to bring data into: the chosen or current one, else `utility`."""
     try:
-        return current()
+        home = chosen()
     except HomeError:
         return homes.named("utility")
+    if home.exists():
+        log_to(home)
+    return home
 
 
 def warehouse() -> Warehouse:
@@ -464,6 +615,7 @@ def errors() -> Iterator[None]:
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError as DagsterStorageDown
 
+    from energy_assets.dashboards.bundle import BundleError
     from energy_assets.embedded.errors import StoreError
     from energy_assets.landing.files import DeliveryError
     from energy_assets.landing.mapping import MappingError
@@ -473,25 +625,63 @@ def errors() -> Iterator[None]:
 
     try:
         yield
-    except (HomeError, StoreError, DeliveryError, MappingError, ScanError, OperationError, SchemaError) as error:
+    except typer.Exit as ended:
+        if ended.exit_code:
+            logger.warning("ended with exit code %d", ended.exit_code)
+        raise
+    except (
+        HomeError,
+        StoreError,
+        DeliveryError,
+        MappingError,
+        ScanError,
+        OperationError,
+        SchemaError,
+        BundleError,
+    ) as error:
         fail(str(error), error)
     except ValidationError as error:
         fail(
-            "\n".join(
-                f"ENERGY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-                for e in error.errors()
-            ),
+            "\n".join(f"{variable_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()),
             error,
         )
     except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
         first = str(error).strip().splitlines()[0]
+        fail(f"a store does not answer: {first}\n→ {remedy_of_store(error)}; energy-assets doctor looks closer", error)
+    except OSError as error:
+        if not error.filename:
+            logger.exception("a defect")
+            raise
         fail(
-            f"a store does not answer: {first}\n→ energy-assets up, then again; energy-assets doctor looks closer",
+            f"{error.filename}: {error.strerror}\n→ see that this path is there, yours to use, and the disk not full",
             error,
         )
+    except Exception:
+        logger.exception("a defect")
+        raise
+
+
+def variable_of(loc: tuple[int | str, ...]) -> str:
+    """The environment variable that pydantic's place of an error is about; the stores' addresses have names of their own."""
+    name = "_".join(map(str, loc)).upper()
+    return name if name in ("POSTGRES_URL", "CLICKHOUSE_URL") else f"ENERGY_{name}"
+
+
+def remedy_of_store(error: Exception) -> str:
+    """What to do about a store that does not answer: an embedded one is started, a real one looked after by others."""
+    from clickhouse_connect.driver.exceptions import OperationalError as ClickHouseDown
+
+    from energy_assets.settings import settings
+
+    name = "CLICKHOUSE_URL" if isinstance(error, ClickHouseDown) else "POSTGRES_URL"
+    is_real = getattr(settings(), name.lower())
+    return (
+        f"see to the server that {name} names, or correct or unset that" if is_real else "energy-assets up, then again"
+    )
 
 
 def fail(message: str, error: Exception) -> NoReturn:
+    logger.error(message)
     err.print("[red]error[/]", end=" ")
     err.print(message, markup=False)
     raise typer.Exit(EXIT_FAILED) from error
@@ -505,8 +695,13 @@ def running() -> Iterator[Runner]:
 
     home = current()
     bring_up(home, say)
-    with progress_bar() as progress, Runner(home, progress) as runner:
-        yield runner
+    runner = Runner(home, say=say)
+    try:
+        with progress_bar() as runner.progress, runner:
+            yield runner
+    finally:
+        if runner.has_run_days:
+            print_verdicts(home)
 
 
 @contextmanager
@@ -543,6 +738,40 @@ def progress_bar() -> Iterator[Progress]:
             bars.update(tasks[label], completed=done, total=total, layer=layer_of(name))
 
         yield Progress(step)
+
+
+@contextmanager
+def day_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar of days done; nothing where the output is no terminal, for days pass quickly."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=err, disable=not err.is_terminal) as bars:
+        task = bars.add_task("days", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def require_gated(table: str | None) -> None:
+    from energy_assets.keys import GATED
+
+    if table and table not in GATED:
+        raise HomeError(f"no gated table is called {table}: there are {', '.join(GATED)}")
+
+
+def require_day(day: date) -> None:
+    """Raises HomeError for a day that the home's calendar does not hold."""
+    home = current()
+    calendar = home.calendar()
+    last = calendar.last_day or datetime.now(calendar.zone).date()
+    if not calendar.first_day <= day <= last:
+        raise HomeError(f"{day} is no day of home {home.name}, whose days are {calendar.first_day} … {last}")
 
 
 def print_status(home: Home) -> None:
@@ -652,6 +881,14 @@ def print_outcome(outcome: RangeOutcome) -> None:
         out.print(f"  [red]incomplete[/] {line}")
 
 
+def print_verdicts(home: Home, *, indent: int = 0) -> None:
+    """Where Data Docs are; nothing where no day was judged yet."""
+    from energy_assets.links import reachable_data_docs
+
+    if address := reachable_data_docs(home):
+        out.print(f"{'':{indent}}verdicts {address}", markup=False)
+
+
 def exit_if_incomplete(outcomes: list[RangeOutcome]) -> None:
     if any(not outcome.is_complete for outcome in outcomes):
         raise typer.Exit(EXIT_RED)
@@ -678,8 +915,9 @@ def print_demo(report: DemoReport) -> None:
             else ""
         )
     )
-    if report.data_docs:
-        out.print(f"           verdicts {report.data_docs.as_uri()}", markup=False)
+    print_verdicts(report.home, indent=11)
+    if report.balance:
+        print_balance(report.balance, report.truth)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )
@@ -698,7 +936,41 @@ def print_demo(report: DemoReport) -> None:
     if summary.statement:
         out.print(f"[yellow]Note[/]       {summary.statement}")
     out.print()
-    out.print("Look around:  make ui  (assets, partitions, gates)    energy-assets why DAY    make down", markup=False)
+    out.print(
+        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    make down",
+        markup=False,
+    )
+
+
+def print_balance(found: Balance, truth: Truth | None) -> None:
+    """Energy in MWh: what came in, and where it went."""
+    low, high = (kwh / 1000 for kwh in found.interval_kwh)
+    estimated = f" ({found.estimated_kwh / 1000:,.2f} estimated)" if found.estimated_kwh else ""
+    money = " + ".join(f"{value:,.0f} {currency}" for currency, value in found.values.items())
+    out.print(
+        f"[bold]Energy[/]     in {found.energy_in_kwh / 1000:,.2f} MWh · metered {found.metered_kwh / 1000:,.2f}{estimated}"
+        f" · technical {found.technical_loss_kwh / 1000:,.2f}"
+        f" · [bold]non-technical {found.non_technical_loss_kwh / 1000:,.2f} MWh ({found.non_technical_loss_share:.1%})[/]"
+        f", {low:,.2f} to {high:,.2f}" + (f" ≈ {money}" if money else "")
+    )
+    if truth:
+        out.print(
+            f"           truth {truth.energy_in_kwh / 1000:,.2f} MWh · metered {truth.metered_kwh / 1000:,.2f}"
+            f" · technical {truth.technical_loss_kwh / 1000:,.2f} · non-technical {truth.non_technical_loss_kwh / 1000:,.2f} MWh",
+            markup=False,
+        )
+    left_out = found.intervals - found.balanced - found.outage
+    out.print(
+        f"           of {found.transformers} transformers on {found.days} days; left out {found.outage / found.intervals:.1%} of the"
+        f" intervals for outages, {left_out / found.intervals:.1%} for missing readings",
+        markup=False,
+    )
+    for transformer, (days, first) in found.implausible.items():
+        out.print(
+            f"           {transformer}: its meters say more than came in on {days} days, a fault of the register"
+            f"  → energy-assets why {first} mart_transformer_losses",
+            markup=False,
+        )
 
 
 def print_rows(names: list[str], rows: list[tuple], format: Format) -> None:

@@ -16,7 +16,8 @@ GENERIC = "generic"
 
 @dataclass(frozen=True)
 class Threshold:
-    value: float
+    value: float | str
+    """A number; a name for what is no number, such as a tariff."""
     source: str
     """Where the number comes from; `assumption: …` where nobody measured it."""
 
@@ -31,8 +32,8 @@ def profiles() -> dict[str, dict[str, Threshold]]:
     }
 
 
-def thresholds(profile: str) -> dict[str, float]:
-    """The numbers of a profile, by setting. Raises ValueError, naming those that there are."""
+def thresholds(profile: str) -> dict[str, float | str]:
+    """The values of a profile, by setting. Raises ValueError, naming those that there are."""
     if profile not in profiles():
         raise ValueError(f"is no context profile: there are {', '.join(profiles())}")
     return {setting: threshold.value for setting, threshold in profiles()[profile].items()}

@@ -10,12 +10,15 @@ import dagster as dg
 
 from energy_assets import home as homes
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_model, anomaly_scores
+from energy_assets.assets.dashboards import DASHBOARD_SPECS
 from energy_assets.assets.landing import landing, readable
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
+from energy_assets.assets.reference import reference_tables
 from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
 from energy_assets.assets.validation import VALIDATION_ASSETS
 from energy_assets.automation.alerts import red_days_alert
+from energy_assets.automation.data_docs import data_docs_sensor
 from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.automation.schedules import morning
@@ -42,6 +45,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[
             landing,
+            reference_tables,
             *RAW_ASSETS,
             *LAYER_ASSETS,
             *VALIDATION_ASSETS,
@@ -49,10 +53,11 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             anomaly_scores,
             *SERVED_ASSETS,
             *(checkpoint(table) for table in GATED),
+            *DASHBOARD_SPECS,
         ],
         asset_checks=[readable, *(gate(table) for table in GATED), *RECONCILE_CHECKS, *FRESHNESS_CHECKS],
         jobs=[LANDING_JOB, DAILY_JOB],
-        sensors=[landing_sensor, due_days_sensor, red_days_alert, *FRESHNESS_SENSORS],
+        sensors=[landing_sensor, due_days_sensor, red_days_alert, data_docs_sensor, *FRESHNESS_SENSORS],
         schedules=[morning],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,

@@ -9,7 +9,10 @@ END = "<!-- end: generated -->"
 
 
 def between_markers(text: str, begin: str, content: str) -> str:
-    """`text` with what stands between `begin` and END replaced. Raises ValueError where it has not just one of each."""
+    """`text` with what stands between `begin` and the next END replaced.
+
+    A page may have several such parts, each with its own `begin`. Raises ValueError where there is not just one of it, or no END.
+    """
     before, rest = text.split(begin)
-    _, after = rest.split(END)
+    _, after = rest.split(END, 1)
     return f"{before}{begin}\n\n{content}\n{END}{after}"

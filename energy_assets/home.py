@@ -127,6 +127,11 @@ class Home:
         return self.path / "dagster"
 
     @property
+    def superset(self) -> Path:
+        """What Superset caches; all else that it knows is in Postgres."""
+        return self.path / "superset"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -142,6 +147,15 @@ class Home:
     @property
     def data_docs_index(self) -> Path:
         return self.data_docs / "index.html"
+
+    @property
+    def dbt_docs(self) -> Path:
+        """dbt's documentation of the project; absent until it was built."""
+        return self.path / "dbt_docs"
+
+    @property
+    def dbt_docs_index(self) -> Path:
+        return self.dbt_docs / "index.html"
 
     def exists(self) -> bool:
         return self.calendar_file.is_file()

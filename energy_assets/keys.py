@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+REFERENCE = "reference"
 RAW = "raw_data"
 STAGING = "staging"
 INTERMEDIATE = "intermediate"
@@ -14,6 +15,7 @@ ML = "ml"
 MARTS = "marts"
 QUALITY = "quality"
 SERVING = "energy_analytics"
+DASHBOARDS = "dashboards"
 
 OWNERS = ["team:data"]
 

@@ -8,11 +8,20 @@ profile stands for (context_profiles.toml).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from energy_assets.context_profiles import GENERIC, thresholds
@@ -35,6 +44,15 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("CLICKHOUSE_URL", "ENERGY_CLICKHOUSE_URL"),
         description="a real ClickHouse (>= 24), http://user:password@host:port/",
     )
+    clickhouse_bi_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("CLICKHOUSE_BI_URL", "ENERGY_CLICKHOUSE_BI_URL"),
+        description="that ClickHouse as a user who only reads: what dashboards connect as",
+    )
+    superset_database_url: str | None = Field(
+        None,
+        description="with a real Postgres, the database of Superset's own tables, postgresql://user:password@host:port/superset",
+    )
     clickhouse_cluster: str | None = Field(
         None,
         min_length=1,
@@ -46,6 +64,9 @@ class Settings(BaseSettings):
         description='days that ClickHouse keeps, by table, {"meter_readings": 1095}; what is not named keeps everything',
     )
 
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
+        "INFO", description="lowest level that goes to a home's logs/events.jsonl; DEBUG holds each of Dagster's events"
+    )
     settle_seconds: float = Field(
         5.0, ge=0, description="a landed file younger than this is taken for still being written"
     )
@@ -67,6 +88,9 @@ class Settings(BaseSettings):
         GENERIC,
         description="context whose thresholds hold where no single setting says otherwise; quality.md lists them",
     )
+    default_tariff: str = Field(
+        "flat", min_length=1, description="tariff (reference.tariffs) of a meter of which no register names another"
+    )
     rejected_share_limit: float = Field(0.01, ge=0, le=1, description="share of a day's rows that may be rejected")
     expected_completeness: float = Field(
         0.9, ge=0, le=1, description="share of expected readings below which a day is warned of"
@@ -83,10 +107,9 @@ class Settings(BaseSettings):
     technical_loss_share: float = Field(
         0.03, ge=0, lt=1, description="share of its energy that a transformer loses, where the register has no ratings"
     )
-    technical_loss_error_share: float = Field(
-        0.15,
-        ge=0,
-        description="share of itself by which the computed technical loss may be wrong, one standard deviation",
+    power_factor_error: float = Field(0.05, ge=0, description="limit within which that power factor is known")
+    assumed_loss_error_share: float = Field(
+        0.5, ge=0, description="share of itself by which an assumed technical loss may be wrong, one standard deviation"
     )
     transformer_meter_class_pct: float = Field(
         0.5, ge=0, description="accuracy class of the transformers' meters (IEC 62053): limit of error in per cent"
@@ -95,8 +118,11 @@ class Settings(BaseSettings):
     estimate_error_share: float = Field(
         0.3, ge=0, description="share of itself by which estimated energy may be wrong, one standard deviation"
     )
-    loss_gate_deviations: float = Field(
-        4.0, gt=0, description="standard deviations below zero from which a transformer's loss makes its day red"
+    implausible_loss_deviations: float = Field(
+        4.0, gt=0, description="standard deviations below zero from which a transformer's loss cannot be"
+    )
+    implausible_loss_share: float = Field(
+        0.2, ge=0, le=1, description="share of a day's energy behind such transformers from which the day is red"
     )
 
     validation_rules: dict[str, dict[str, bool | float]] = Field(
@@ -141,6 +167,17 @@ class Settings(BaseSettings):
         if name is not None and name not in available_timezones():
             raise ValueError("is no IANA time zone: use a name such as Africa/Douala or Europe/London")
         return name
+
+    @field_validator("postgres_url", "clickhouse_url")
+    @classmethod
+    def _is_server(cls, url: str | None, field: ValidationInfo) -> str | None:
+        scheme, others = {
+            "postgres_url": ("postgresql", ()),
+            "clickhouse_url": ("http", ("https",)),
+        }[field.field_name or ""]
+        if url is not None and not _has_host(url, (scheme, *others)):
+            raise ValueError(f"is no address such as {scheme}://user:password@host:port/: correct it, or unset it")
+        return url
 
     @field_validator("alert_webhook_url", "smtp_url")
     @classmethod
@@ -197,3 +234,11 @@ def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     return Settings()
+
+
+def log_level() -> str:
+    """The lowest level that is logged, also where other settings do not hold: who needs those says so."""
+    try:
+        return settings().log_level
+    except ValidationError:
+        return Settings.model_fields["log_level"].default

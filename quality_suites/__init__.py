@@ -35,8 +35,8 @@ class Limits:
     """Energy that no interval of a transformer can physically exceed."""
     anomaly_share: float = 0.01
     """Share of readings that are expected to be anomalous, 0–1; five times as many is worth a warning."""
-    loss_deviations: float = 4.0
-    """So many standard deviations below zero a transformer's non-technical loss is no error of measurement any more."""
+    implausible_loss_share: float = 0.2
+    """Share of a day's energy that may be behind transformers whose meters say more than came in, 0–1."""
     row_count_drift: float = 0.2
     """Share of the trailing month's median by which a day's row count may differ without a warning."""
     measure_drift: float = 0.5
@@ -45,13 +45,13 @@ class Limits:
     """So many standard deviations of the trailing month are no drift either."""
 
     def __post_init__(self) -> None:
-        for name in ("rejected_share", "completeness", "anomaly_share"):
+        for name in ("rejected_share", "completeness", "anomaly_share", "implausible_loss_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share: give a number from 0 to 1, not {getattr(self, name)}")
         for name in ("row_count_drift", "measure_drift", "drift_spreads"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
-        for name in ("max_interval_kwh", "max_transformer_interval_kwh", "loss_deviations"):
+        for name in ("max_interval_kwh", "max_transformer_interval_kwh"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
 
@@ -288,7 +288,7 @@ SUITES: dict[str, Suite] = {
             "mart_transformer_losses",
             "loss_date",
             ("transformer_id",),
-            "One row per transformer, whose parts add up, and none that gives out more than came in",
+            "One row per transformer, whose parts add up, and few that give out more than came in",
         ),
     )
 }

@@ -9,7 +9,10 @@ pages are unstyled, and its index shows nothing. So the index ends with a list t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
@@ -31,6 +34,13 @@ from quality_suites import SUITES, Limits
 from quality_suites.validator import Outcome
 
 SITE = "Verdicts on each day"
+WORDS = ".words"
+"""In a site: the fingerprint of what its pages say besides their verdicts."""
+NO_PAGE = "no page"
+
+
+class DataDocsError(Exception):
+    """The site could not be built; the message says what is missing."""
 
 
 class ExpectAsRecorded(BatchExpectation):
@@ -54,16 +64,40 @@ class Verdict:
     outcomes: Sequence[Outcome]
 
 
-def build_site(verdicts: Sequence[Verdict], directory: Path, limits: Limits) -> Path:
-    """Write the site of `verdicts` into the empty `directory`: an index, and a page for each verdict. Gives the index."""
+def build_site(
+    verdicts: Sequence[Verdict],
+    directory: Path,
+    limits: Limits,
+    *,
+    signpost: Callable[[str, date], str],
+    earlier: Path | None = None,
+) -> Path:
+    """Write the site of `verdicts` into the empty `directory`: an index, and a page for each verdict. Gives the index.
+
+    A page's own name holds the verdict and its time: `signpost` names a page that leads to it, by table and day.
+    Pages that the site `earlier` has of the same verdicts, in the same words, are taken over from it.
+    """
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    stated: dict[str, dict[str, str]] = {}
+    stated = {table: _stated(table, limits) for table in SUITES}
+    words = _fingerprint(stated)
+    reusable = earlier if earlier and _read(earlier / WORDS) == words else None
+    pages: dict[Path, Verdict] = {}
+    fresh: list[ValidationResultIdentifier] = []
     for verdict in verdicts:
-        if verdict.table not in stated:
-            stated[verdict.table] = _stated(verdict.table, limits)
-        key, result = _result(verdict, stated[verdict.table])
-        context.validation_results_store.set(key, result)
+        key = _key(verdict)
+        *folders, name = key.to_tuple()
+        page = Path("validations", *folders, f"{name}.html")
+        pages[page] = verdict
+        if reusable and (reusable / page).is_file():
+            (directory / page).parent.mkdir(parents=True)
+            os.link(reusable / page, directory / page)
+            # The index shows no expectation.
+            context.validation_results_store.set(key, _result(verdict, key, shown=[]))
+        else:
+            fresh.append(key)
+            shown = [_shown(outcome, stated.get(verdict.table, {})) for outcome in verdict.outcomes]
+            context.validation_results_store.set(key, _result(verdict, key, shown=shown))
     builder = SiteBuilder(
         context,
         store_backend={"class_name": "TupleFilesystemStoreBackend", "base_directory": str(directory)},
@@ -73,22 +107,44 @@ def build_site(verdicts: Sequence[Verdict], directory: Path, limits: Limits) -> 
         # they are SQL.
         site_section_builders={"profiling": "None", "expectations": "None"},
     )
-    builder.build()
+    # It takes no identifier for every identifier; an unknown one is none.
+    builder.build(resource_identifiers=fresh or [NO_PAGE])
     # Its builder logs what it could not render, and goes on.
-    pages = sorted(page.relative_to(directory) for page in directory.glob("validations/**/*.html"))
-    if len(pages) != len(verdicts):
-        raise RuntimeError(
-            f"Great Expectations wrote {len(pages)} of {len(verdicts)} pages below {directory}; its log says why"
+    if missing := [page for page in pages if not (directory / page).is_file()]:
+        raise DataDocsError(
+            f"Great Expectations did not write {len(missing)} of {len(pages)} pages, the first {missing[0]}; its log says why"
         )
+    for page, verdict in pages.items():
+        _write_signpost(directory, Path(signpost(verdict.table, verdict.day)), page)
+    (directory / WORDS).write_text(words, "utf-8")
     return _with_plain_list(directory / "index.html", pages)
 
 
-def _with_plain_list(index: Path, pages: Iterable[Path]) -> Path:
-    """Pages lie in `validations/TABLE/DAY STATE/…`."""
-    links = [(page.parts[2], page.parts[1], quote(page.as_posix())) for page in pages]
+def _write_signpost(site: Path, signpost: Path, page: Path) -> None:
+    """A page of `site` that leads on to `page`."""
+    target = quote("../" * len(signpost.parent.parts) + page.as_posix())
+    (site / signpost).parent.mkdir(parents=True, exist_ok=True)
+    (site / signpost).write_text(
+        f'<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}">'
+        f'<a href="{target}">{escape(page.stem)}</a>\n',
+        "utf-8",
+    )
+
+
+def _fingerprint(stated: dict[str, dict[str, str]]) -> str:
+    """Changes with what the pages say besides the verdict: the suites' words and Great Expectations' templates."""
+    return hashlib.sha256(json.dumps([gx.__version__, stated], sort_keys=True).encode()).hexdigest()
+
+
+def _read(file: Path) -> str | None:
+    return file.read_text("utf-8") if file.is_file() else None
+
+
+def _with_plain_list(index: Path, pages: Mapping[Path, Verdict]) -> Path:
+    links = [(verdict, quote(page.as_posix())) for page, verdict in pages.items()]
     items = "".join(
-        f'<li><a href="{link}">{escape(day)} {escape(table)}</a></li>'
-        for day, table, link in sorted(links, reverse=True)
+        f'<li><a href="{link}">{verdict.day} {verdict.state} {escape(verdict.table)}</a></li>'
+        for verdict, link in sorted(links, key=lambda entry: (entry[0].day, entry[0].table), reverse=True)
     )
     page = index.read_text("utf-8")
     plain = f"<details><summary>All pages, without scripts</summary><ul>{items}</ul></details></body>"
@@ -96,16 +152,20 @@ def _with_plain_list(index: Path, pages: Iterable[Path]) -> Path:
     return index
 
 
-def _result(
-    verdict: Verdict, stated: dict[str, str]
-) -> tuple[ValidationResultIdentifier, ExpectationSuiteValidationResult]:
+def _key(verdict: Verdict) -> ValidationResultIdentifier:
     run = RunIdentifier(run_name=f"{verdict.day:%Y-%m-%d} {verdict.state}", run_time=verdict.judged_at)
+    return ValidationResultIdentifier(ExpectationSuiteIdentifier(verdict.table), run, f"{verdict.table}-{verdict.day}")
+
+
+def _result(
+    verdict: Verdict, key: ValidationResultIdentifier, *, shown: list[ExpectationValidationResult]
+) -> ExpectationSuiteValidationResult:
     held = sum(outcome.success for outcome in verdict.outcomes)
     total = len(verdict.outcomes)
-    result = ExpectationSuiteValidationResult(
+    return ExpectationSuiteValidationResult(
         # As the gate has it: warnings do not make a day red, and an accepted day is open.
         success=verdict.state in ("green", "accepted"),
-        results=[_shown(outcome, stated) for outcome in verdict.outcomes],
+        results=shown,
         suite_name=verdict.table,
         statistics={
             "evaluated_expectations": total,
@@ -114,14 +174,12 @@ def _result(
             "success_percent": 100 * held / total if total else None,
         },
         meta={
-            "run_id": run,
+            "run_id": key.run_id,
             "great_expectations_version": gx.__version__,
             "active_batch_definition": {"data_asset_name": verdict.table},
             "dagster_run": verdict.run_id,
         },
     )
-    key = ValidationResultIdentifier(ExpectationSuiteIdentifier(verdict.table), run, f"{verdict.table}-{verdict.day}")
-    return key, result
 
 
 def _shown(outcome: Outcome, stated: dict[str, str]) -> ExpectationValidationResult:
@@ -145,7 +203,5 @@ def _shown(outcome: Outcome, stated: dict[str, str]) -> ExpectationValidationRes
 
 
 def _stated(table: str, limits: Limits) -> dict[str, str]:
-    """What each expectation asks for, by its name; nothing for a table that is no longer gated."""
-    if table not in SUITES:
-        return {}
+    """What each expectation asks for, by its name."""
     return {expectation.meta["rule"]: expectation.stated() for expectation in SUITES[table].expectations(limits)}

@@ -51,7 +51,7 @@ def _thresholds() -> str:
     known = profiles()
     settings = next(iter(known.values()))
     lines = [
-        f"| `ENERGY_{setting.upper()}` | {' | '.join(f'{known[name][setting].value:g}' for name in known)} |"
+        f"| `ENERGY_{setting.upper()}` | {' | '.join(_value(known[name][setting].value) for name in known)} |"
         for setting in settings
     ]
     sources = [
@@ -62,6 +62,10 @@ def _thresholds() -> str:
     ]
     heading = f"| setting | {' | '.join(known)} |\n|---|{'---|' * len(known)}"
     return "\n".join(["## Thresholds by context", "", heading, *lines, "", *sources, ""])
+
+
+def _value(value: float | str) -> str:
+    return f"`{value}`" if isinstance(value, str) else f"{value:g}"
 
 
 def _suite(suite: Suite) -> str:

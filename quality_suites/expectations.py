@@ -45,6 +45,15 @@ FAULTY_ROWS = "select {row} from {batch} as day_rows where {condition} order by 
 REPEATED_KEYS = """
     select {row} || ': ' || count(*) || ' rows' from {batch} as day_rows group by {key} having count(*) > 1 order by {key}
 """
+ENERGY_THERE = "select {by} as part, coalesce(sum({theirs}), 0) as wh from {source} where reading_date = {day} and {where} group by {by}"
+DIFFERING_ENERGY = """
+    select {name} || coalesce(here.part, there.part)
+        || ': ' || coalesce({shown_here}, 'no') || {unit} || ' here, ' || coalesce({shown_there}, 'no') || ' there'
+    from (select {by} as part, sum({column}) as energy from {batch} as day_rows group by {by}) as here
+    full join ({energy_there}) as there using (part)
+    where here.energy * {wh} is distinct from there.wh
+    order by part
+"""
 DAY_PARAMETER = {"$PARAMETER": "day"}
 """Great Expectations replaces it by the day that the checkpoint is run for."""
 
@@ -416,6 +425,47 @@ class Rules:
     ) -> DayExpectation:
         return self.rule(
             ExpectSumsToAgree, rule_id, fault=fault, column=column, ours=ours, theirs=theirs, sample=sample
+        )
+
+    def energy_agrees(
+        self,
+        rule_id: str,
+        *,
+        column: str,
+        source: str,
+        theirs: str,
+        fault: str,
+        where: str = "true",
+        by: str = "meter_id",
+    ) -> DayExpectation:
+        """The day's energy in `column` (…_wh or …_kwh) is the sum of `theirs`, in Wh, over `source` (schema.table) `where` it counts.
+
+        Samples show the energy here and there, in the column's unit, of what `by` tells apart.
+        """
+        is_kwh = column.endswith("_kwh")
+        energy_there = {
+            "by": identifier(by),
+            "theirs": identifier(theirs),
+            "source": relation(*source.split(".")),
+            "where": where,
+        }
+        values = {
+            "name": literal(f"{by}="),
+            "by": identifier(by),
+            "column": identifier(column),
+            "wh": "1000" if is_kwh else "1",
+            "unit": literal(" kWh" if is_kwh else " Wh"),
+            "shown_here": "here.energy::text",
+            "shown_there": "(there.wh / 1000.0)::numeric(20, 3)::text" if is_kwh else "there.wh::text",
+            "energy_there": fill(ENERGY_THERE, energy_there),
+        }
+        return self.sums_agree(
+            rule_id,
+            ours=fill("sum({column}) * {wh}", values),
+            theirs=fill("(select sum(wh) from ({energy_there}) as there)", values),
+            fault=fault,
+            column=column,
+            sample=fill(DIFFERING_ENERGY, values),
         )
 
     def rule(

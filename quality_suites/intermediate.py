@@ -68,23 +68,13 @@ def int_readings_hourly(rules: Rules, limits: Limits) -> list[DayExpectation]:
             column="total_wh",
             shows=("min_wh", "mean_wh", "max_wh", "total_wh"),
         ),
-        rules.sums_agree(
+        rules.energy_agrees(
             "total_wh-of-staging",
-            ours="sum(total_wh)",
-            theirs="(select sum(accepted_wh) from staging.stg_meter_readings where reading_date = {day} and interval_minutes <= 60)",
-            fault="Wh of the day against its accepted readings in stg_meter_readings",
             column="total_wh",
-            sample="""
-                select 'meter_id=' || coalesce(hourly.meter_id, read.meter_id)
-                    || ': ' || coalesce(hourly.total_wh::text, 'no') || ' Wh here, ' || coalesce(read.total_wh::text, 'no') || ' there'
-                from (select meter_id, sum(total_wh) as total_wh from {batch} as day_rows group by meter_id) as hourly
-                full join (
-                    select meter_id, coalesce(sum(accepted_wh), 0) as total_wh
-                    from staging.stg_meter_readings where reading_date = {day} and interval_minutes <= 60 group by meter_id
-                ) as read on read.meter_id = hourly.meter_id
-                where hourly.total_wh is distinct from read.total_wh
-                order by coalesce(hourly.meter_id, read.meter_id)
-            """,
+            source="staging.stg_meter_readings",
+            theirs="accepted_wh",
+            where="interval_minutes <= 60",
+            fault="Wh of the day against its accepted readings in stg_meter_readings",
         ),
     ]
 
@@ -121,23 +111,12 @@ def int_readings_daily(rules: Rules, limits: Limits) -> list[DayExpectation]:
             column="total_wh",
             shows=("min_wh", "peak_wh", "total_wh"),
         ),
-        rules.sums_agree(
+        rules.energy_agrees(
             "total_wh-of-staging",
-            ours="sum(total_wh)",
-            theirs="(select sum(accepted_wh) from staging.stg_meter_readings where reading_date = {day})",
-            fault="Wh of the day against its accepted readings in stg_meter_readings",
             column="total_wh",
-            sample="""
-                select 'meter_id=' || coalesce(daily.meter_id, read.meter_id)
-                    || ': ' || coalesce(daily.total_wh::text, 'no') || ' Wh here, ' || coalesce(read.total_wh::text, 'no') || ' there'
-                from {batch} as daily
-                full join (
-                    select meter_id, coalesce(sum(accepted_wh), 0) as total_wh
-                    from staging.stg_meter_readings where reading_date = {day} group by meter_id
-                ) as read on read.meter_id = daily.meter_id
-                where daily.total_wh is distinct from read.total_wh
-                order by coalesce(daily.meter_id, read.meter_id)
-            """,
+            source="staging.stg_meter_readings",
+            theirs="accepted_wh",
+            fault="Wh of the day against its accepted readings in stg_meter_readings",
         ),
         no_silent_meters(rules),
         usual(
@@ -178,23 +157,12 @@ def int_consumption_features(rules: Rules, limits: Limits) -> list[DayExpectatio
             column="profile_wh",
             longest=LONGEST_PROFILE,
         ),
-        rules.sums_agree(
+        rules.energy_agrees(
             "total_wh-of-staging",
-            ours="sum(total_wh)",
-            theirs="(select sum(accepted_wh) from staging.stg_meter_readings where reading_date = {day})",
-            fault="Wh of the day against its accepted readings in stg_meter_readings",
             column="total_wh",
-            sample="""
-                select 'meter_id=' || coalesce(features.meter_id, read.meter_id)
-                    || ': ' || coalesce(features.total_wh::text, 'no') || ' Wh here, ' || coalesce(read.total_wh::text, 'no') || ' there'
-                from {batch} as features
-                full join (
-                    select meter_id, coalesce(sum(accepted_wh), 0) as total_wh
-                    from staging.stg_meter_readings where reading_date = {day} group by meter_id
-                ) as read on read.meter_id = features.meter_id
-                where features.total_wh is distinct from read.total_wh
-                order by coalesce(features.meter_id, read.meter_id)
-            """,
+            source="staging.stg_meter_readings",
+            theirs="accepted_wh",
+            fault="Wh of the day against its accepted readings in stg_meter_readings",
         ),
     ]
 

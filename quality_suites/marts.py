@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ml.validation.rules import rules as rules_of_validation
-from quality_suites.columns import BIGINT, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
+from quality_suites.columns import BIGINT, BOOLEAN, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
 from quality_suites.ml import ANOMALY_TYPES
 
 if TYPE_CHECKING:
@@ -17,8 +17,31 @@ if TYPE_CHECKING:
 
 DAY_TYPES = ("workday", "saturday", "sunday")
 QUALITY_RULES = tuple(rules_of_validation())
-ROUNDING_KWH = 0.5
-"""What rounding of deliveries to a Wh or ten can amount to in a transformer's day."""
+SUSPECTS = """
+    select 'transformer_id=' || losses.transformer_id || ': ' || round(losses.metered_kwh, 1) || ' kWh metered, '
+        || round(losses.energy_in_kwh, 1) || ' came in; suspects '
+        || coalesce((
+            select string_agg(suspect.meter_id || ' (' || round(suspect.total_wh / 1000.0, 1) || ' kWh'
+                || case when suspect.ct_multiplier <> 1 then ', multiplier ' || round(suspect.ct_multiplier, 2) else '' end || ')', ', ')
+            from (
+                select meter_id, daily.total_wh, registered.ct_multiplier
+                from staging.stg_meters as registered
+                join intermediate.int_readings_daily as daily using (reading_date, meter_id)
+                where reading_date = {day} and registered.transformer_id = losses.transformer_id
+                order by registered.ct_multiplier = 1, abs(daily.total_wh + 1000 * losses.non_technical_loss_kwh), meter_id
+                limit 3
+            ) as suspect
+        ), 'none')
+    from {batch} as losses
+    where not is_plausible
+    order by non_technical_loss_kwh
+"""
+"""Transformers whose balance cannot be, each with the meters that alone could account for what is too much: those behind
+current transformers first, then the nearest in energy."""
+IMPLAUSIBLE = """
+    select 'transformer_id=' || transformer_id || ': ' || round(-non_technical_loss_kwh, 1) || ' kWh too much'
+    from {batch} as day_rows where not is_plausible order by non_technical_loss_kwh
+"""
 LAST_MINUTE = 25 * 60 - 15
 """Start of the last quarter hour of the longest day, in minutes from midnight."""
 
@@ -71,22 +94,12 @@ def mart_consumption_metrics(rules: Rules, limits: Limits) -> list[DayExpectatio
             column="reading_count",
             shows=("anomaly_count", "reading_count", "expected_count"),
         ),
-        rules.sums_agree(
+        rules.energy_agrees(
             "total_kwh-of-daily",
-            ours="sum(total_kwh) * 1000",
-            theirs="(select sum(total_wh) from intermediate.int_readings_daily where reading_date = {day})",
-            fault="Wh of the day against int_readings_daily",
             column="total_kwh",
-            sample="""
-                select 'meter_id=' || coalesce(metrics.meter_id, daily.meter_id)
-                    || ': ' || coalesce(metrics.total_kwh::text, 'no') || ' kWh here, '
-                    || coalesce((daily.total_wh / 1000.0)::numeric(20, 3)::text, 'no') || ' there'
-                from {batch} as metrics
-                full join (select * from intermediate.int_readings_daily where reading_date = {day}) as daily
-                    on daily.meter_id = metrics.meter_id
-                where metrics.total_kwh * 1000 is distinct from daily.total_wh
-                order by coalesce(metrics.meter_id, daily.meter_id)
-            """,
+            source="intermediate.int_readings_daily",
+            theirs="total_wh",
+            fault="Wh of the day against int_readings_daily",
         ),
     ]
 
@@ -149,27 +162,14 @@ def mart_load_profile(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.between("minute_of_day", 0, LAST_MINUTE),
         rules.between("meter_count", 1),
         rules.between("total_kwh", 0),
-        rules.sums_agree(
+        rules.energy_agrees(
             "total_kwh-of-profiles",
-            ours="sum(total_kwh) * 1000",
-            theirs="(select sum(total_wh) from intermediate.int_consumption_features where reading_date = {day} and interval_minutes <= 60)",
-            fault="Wh of the day against int_consumption_features",
             column="total_kwh",
-            sample="""
-                select 'interval_minutes=' || coalesce(shown.interval_minutes, profiles.interval_minutes)
-                    || ': ' || coalesce(shown.total_kwh::text, 'no') || ' kWh here, '
-                    || coalesce((profiles.total_wh / 1000.0)::numeric(20, 3)::text, 'no') || ' there'
-                from (
-                    select interval_minutes, sum(total_kwh) as total_kwh from {batch} as day_rows group by interval_minutes
-                ) as shown
-                full join (
-                    select interval_minutes, sum(total_wh) as total_wh
-                    from intermediate.int_consumption_features
-                    where reading_date = {day} and interval_minutes <= 60 group by interval_minutes
-                ) as profiles on profiles.interval_minutes = shown.interval_minutes
-                where shown.total_kwh * 1000 is distinct from profiles.total_wh
-                order by coalesce(shown.interval_minutes, profiles.interval_minutes)
-            """,
+            source="intermediate.int_consumption_features",
+            theirs="total_wh",
+            where="interval_minutes <= 60",
+            by="interval_minutes",
+            fault="Wh of the day against int_consumption_features",
         ),
     ]
 
@@ -221,6 +221,10 @@ def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation
             non_technical_loss_low_kwh=NUMERIC,
             non_technical_loss_high_kwh=NUMERIC,
             non_technical_loss_pct=NUMERIC,
+            currency=TEXT,
+            price_per_kwh=NUMERIC,
+            non_technical_loss_value=NUMERIC,
+            is_plausible=BOOLEAN,
         ),
         *rules.not_null(
             "transformer_id", "energy_in_kwh", "metered_kwh", "technical_loss_kwh", "non_technical_loss_kwh"
@@ -251,30 +255,19 @@ def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation
                 from {batch} as day_rows order by transformer_id
             """,
         ),
-        # The suspects: meters that alone account for what is too much, the nearest first.
         rules.no_rows_from(
             "no-energy-from-nowhere",
-            """
-                select 'transformer_id=' || losses.transformer_id || ': ' || losses.metered_kwh || ' kWh metered, '
-                    || losses.energy_in_kwh || ' came in; suspects '
-                    || coalesce((
-                        select string_agg(suspect.meter_id || ' (' || round(suspect.total_wh / 1000.0, 1) || ' kWh'
-                            || case when suspect.ct_multiplier <> 1 then ', multiplier ' || round(suspect.ct_multiplier, 2) else '' end || ')', ', ')
-                        from (
-                            select meter_id, daily.total_wh, registered.ct_multiplier
-                            from staging.stg_meters as registered
-                            join intermediate.int_readings_daily as daily using (reading_date, meter_id)
-                            where reading_date = {day} and registered.transformer_id = losses.transformer_id
-                            order by registered.ct_multiplier = 1, abs(daily.total_wh + 1000 * losses.non_technical_loss_kwh), meter_id
-                            limit 3
-                        ) as suspect
-                    ), 'none')
-                from {batch} as losses
-                where non_technical_loss_kwh < -{deviations} * deviation_kwh - {slack_kwh}
-                order by non_technical_loss_kwh
-            """,
+            SUSPECTS,
             fault="transformers whose meters say more than came in: a meter is mapped to the wrong one, or multiplied wrongly",
-            deviations=limits.loss_deviations,
-            slack_kwh=ROUNDING_KWH,
+            severity="warning",
+        ),
+        rules.share(
+            "implausible-share",
+            part="sum(energy_in_kwh) filter (where not is_plausible)",
+            whole="sum(energy_in_kwh)",
+            maximum=limits.implausible_loss_share,
+            fault="kWh came in at transformers whose meters say more than that",
+            sample=IMPLAUSIBLE,
+            column="is_plausible",
         ),
     ]

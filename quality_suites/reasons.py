@@ -32,6 +32,7 @@ REASONS = {
     "extent-in-order": "whoever looks a hit up looks there: a wrong stretch shows nothing",
     "counts-add-up": "an interval that is neither balanced nor left out would be counted by nobody",
     "parts-add-up": "energy that came in went somewhere: what is left over is the loss, to the last Wh",
+    "implausible-share": "where so much cannot be, the register itself is broken, and no loss computed from it can be trusted",
     "no-energy-from-nowhere": "a balance below zero is a fault of the register, and its mirror image at another transformer looks like theft",
     "losses-of-the-rating": "technical loss is computed from them: units mixed up hide all theft, or make it up",
     "completeness": "totals of an incomplete day are too low, and look like savings or losses",

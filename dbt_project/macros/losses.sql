@@ -29,13 +29,29 @@
 {#
   Standard deviation of a day's non-technical loss, in Wh, from what meters of a class may err by: a class is a limit, its
   error taken as evenly spread within it (limit / √3; JCGM 100:2008, 4.3.7), one error per meter and day, meters
-  independent; the technical loss is known to a share of itself; what was estimated, to a share of itself.
+  independent; `uncertain_wh`, what the technical loss may be off by; what was estimated, to a share of itself.
 #}
-{% macro loss_deviation_wh(energy_in_wh, sum_of_squares_wh2, technical_loss_wh, estimated_wh) -%}
+{% macro loss_deviation_wh(energy_in_wh, sum_of_squares_wh2, uncertain_wh, estimated_wh) -%}
   sqrt(
-    power({{ energy_in_wh }} * {{ var('transformer_meter_class_pct') }} / 100.0 / sqrt(3.0), 2)
-    + {{ sum_of_squares_wh2 }} * power({{ var('meter_class_pct') }} / 100.0 / sqrt(3.0), 2)
-    + power({{ technical_loss_wh }} * {{ var('technical_loss_error_share') }}, 2)
+    power({{ energy_in_wh }} * {{ var('transformer_meter_class_pct') }} / 100 / sqrt(3.0), 2)
+    + {{ sum_of_squares_wh2 }} * power({{ var('meter_class_pct') }} / 100 / sqrt(3.0), 2)
+    + power({{ uncertain_wh }}, 2)
     + power({{ estimated_wh }} * {{ var('estimate_error_share') }}, 2)
   )
 {%- endmacro %}
+
+{#
+  By how much the technical loss of a day (`days`) may be off, in Wh, one standard deviation. With ratings (`registered`) the
+  no-load part is known, and the part that goes with the load is as uncertain as the square of the power factor, which is known to
+  within `power_factor_error`; without them it is assumed as a whole, and may be off by a share of itself.
+#}
+{% macro uncertain_loss_wh(days, registered) -%}
+  (case {{ days }}.technical_loss_basis
+    when 'ratings' then ({{ days }}.technical_loss_wh - {{ registered }}.no_load_loss_w * {{ days }}.balanced_minutes / 60.0)
+      * 2 * {{ var('power_factor_error') }} / {{ var('power_factor') }} / sqrt(3.0)
+    else {{ days }}.technical_loss_wh * {{ var('assumed_loss_error_share') }}
+  end)
+{%- endmacro %}
+
+{# What rounding of deliveries to a Wh or ten can amount to in a transformer's day. #}
+{% macro rounding_wh() -%} 500 {%- endmacro %}

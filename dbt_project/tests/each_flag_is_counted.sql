@@ -9,8 +9,8 @@ with counted as (
 
 listed as (
     select reading_date, count(*) as anomaly_count
-    from {{ ref('mart_anomaly_flags') }}
-    where {{ in_window('reading_date') }}
+    from {{ source('ml', 'anomaly_scores') }}
+    where is_anomaly and {{ in_window('reading_date') }}
     group by reading_date
 )
 

@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'int_readings_hourly'}}}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'int_readings_daily'}}}) }}
 
 with hourly as (
     select reading_date, meter_id, sum(total_wh) as total_wh

@@ -18,6 +18,7 @@ from energy_assets.resources import ledger
 from energy_assets.resources.deliveries import Delivery, State, deliveries, recent_days
 from energy_assets.resources.landing_zone import LandingZone
 from energy_assets.resources.warehouse import Warehouse
+from energy_assets.resources.why import remedy_of_file
 
 SHOWN_FILES = 50
 MARKS = {State.arrived: "🟩", State.partly_late: "🟨", State.late: "🟨", State.missing: "🟥", State.expected: "⬜"}
@@ -134,16 +135,14 @@ def landing(
 def readable(warehouse: Warehouse) -> dg.AssetCheckResult:
     files = ledger.unreadable_files(warehouse)
     records = [
-        dg.TableRecord(
-            {"file": file.path, "why": file.message, "or withdraw it": f"energy-assets retract {file.sha256[:8]}"}
-        )
+        dg.TableRecord({"file": file.path, "why": file.message, "what to do": "; ".join(remedy_of_file(file))})
         for file in files[:SHOWN_FILES]
     ]
     return dg.AssetCheckResult(
         passed=not files,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(files)} files could not be read, the first {files[0].path}: {files[0].message}. "
-        "Correct it and deliver it again under the same path"
+        description=f"{len(files)} files could not be read, the first {files[0].path}: {files[0].message}"
+        f" → {'; '.join(remedy_of_file(files[0]))}"
         if files
         else "every file could be read",
         metadata={"unreadable": dg.MetadataValue.table(records)} if files else {},

@@ -13,7 +13,9 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from energy_assets.assets.daily import DAYS_POOL, report_row_counts
 from energy_assets.assets.landing import LANDED
 from energy_assets.days import DayWindow
-from energy_assets.keys import OWNERS, VIEWS, checkpoint_key, is_gated
+from energy_assets.home import Home
+from energy_assets.keys import OWNERS, REFERENCE, VIEWS, checkpoint_key, is_gated
+from energy_assets.links import model_url
 from energy_assets.partitions import BACKFILL, CALENDAR, DAILY, day_window, lookback
 from energy_assets.resources.dbt import PROJECT_DIR, Dbt
 from energy_assets.resources.gates import require_readable
@@ -28,10 +30,13 @@ MODEL_SETTINGS = (
     "max_transformer_interval_kwh",
     "power_factor",
     "technical_loss_share",
-    "technical_loss_error_share",
+    "power_factor_error",
+    "assumed_loss_error_share",
     "transformer_meter_class_pct",
     "meter_class_pct",
     "estimate_error_share",
+    "implausible_loss_deviations",
+    "default_tariff",
 )
 """Settings that models compute with, under their own names; dbt_project.yml holds the same defaults for dbt by hand."""
 
@@ -60,24 +65,31 @@ class LayerTranslator(DagsterDbtTranslator):
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
-        config = manifest["nodes"].get(unique_id, {}).get("config", {})
+        node = manifest["nodes"].get(unique_id, {})
+        config = node.get("config", {})
+        by_day = (
+            {}
+            if node.get("resource_type") == "seed"
+            else {"partition_expr": config.get("date_column") or "reading_date"}
+        )
         return spec.replace_attributes(
             deps=list(dependencies(spec, config)),
             owners=OWNERS,
             kinds={"dbt", "postgres"},
-            metadata={**spec.metadata, "partition_expr": config.get("date_column") or "reading_date"},
+            metadata={**spec.metadata, **by_day},
         )
 
 
 def dependencies(spec: dg.AssetSpec, config: Mapping[str, Any]) -> Iterator[dg.AssetDep]:
     """What a model reads: gated tables behind their checkpoints, as far back as its config says; verdicts are no table.
 
-    A view shows open days alone, whenever it is asked: it stands beside its table, not behind the gate.
+    A view shows open days alone, whenever it is asked: it stands beside its table, not behind the gate. A reference table has no
+    days, hence no gate.
     """
     lookback_days = config.get("meta", {}).get("lookback_days", {})
     for dep in spec.deps:
         table = dep.asset_key.path[-1]
-        if dep.asset_key in LANDED:
+        if dep.asset_key in LANDED or dep.asset_key.path[0] == REFERENCE:
             yield dep
         if not is_gated(dep.asset_key):
             continue
@@ -142,10 +154,17 @@ def layer(name: str) -> dg.AssetsDefinition:
         for key in context.selected_asset_keys:
             report_row_counts(context, warehouse, key, window)
             # The UI reads the latest day's; a range does not need it on every day.
-            context.add_asset_metadata(lineage[key.path[-1]], asset_key=key, partition_key=window.last.isoformat())
+            shown = lineage[key.path[-1]] | documentation(warehouse, key)
+            context.add_asset_metadata(shown, asset_key=key, partition_key=window.last.isoformat())
         yield from events
 
     return models
+
+
+def documentation(warehouse: Warehouse, key: dg.AssetKey) -> dict[str, dg.MetadataValue]:
+    """The model's page in dbt docs."""
+    unique_id = f"model.{PROJECT.name}.{key.path[-1]}"
+    return {"dbt docs": dg.MetadataValue.url(model_url(Home.at(warehouse.home), unique_id))}
 
 
 def inputs_of(assets: dg.AssetsDefinition, models: list[str]) -> list[str]:

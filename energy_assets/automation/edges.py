@@ -32,7 +32,10 @@ def edges_of(assets: Iterable[dg.AssetsDefinition]) -> Iterator[Edge]:
 
 
 def writers_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, tuple[dg.AssetKey, ...]]:
-    """What to run for a day of each table: its asset, and what that depends on without a gate between (a week's model)."""
+    """What to run for a day of each table: its asset, and what that depends on without a gate between (a week's model).
+
+    Reference tables have no days: bringing the stores up loads them.
+    """
     return {
         name_of(spec.key): (
             spec.key,

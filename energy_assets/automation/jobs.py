@@ -7,20 +7,21 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from energy_assets.assets.landing import LANDED
+from energy_assets.assets.reference import reference_tables
 from energy_assets.automation.freshness import FRESHNESS_CHECKS
 from energy_assets.days import DayWindow
 from energy_assets.partitions import DAILY
 
+LANDING_SELECTION = dg.AssetSelection.assets(*LANDED, reference_tables)
+
 LANDING_JOB = dg.define_asset_job(
     "landing",
-    selection=dg.AssetSelection.assets(*LANDED),
-    description="Read every file that landed and was not read yet.",
+    selection=LANDING_SELECTION,
+    description="Read every file that landed and was not read yet, and see to the reference tables: what has no days.",
 )
 
 # Whether yesterday is there is no question about a run's own days: the freshness sensor asks it.
-DAILY_SELECTION = (
-    dg.AssetSelection.all() - dg.AssetSelection.assets(*LANDED) - dg.AssetSelection.checks(*FRESHNESS_CHECKS)
-)
+DAILY_SELECTION = dg.AssetSelection.all() - LANDING_SELECTION - dg.AssetSelection.checks(*FRESHNESS_CHECKS)
 
 DAILY_JOB = dg.define_asset_job(
     "daily",

@@ -5,8 +5,9 @@ What does not: expectations (quality_suites/), who may read a day (resources/gat
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,19 +17,26 @@ from energy_assets.days import DayWindow
 from energy_assets.home import Home
 from energy_assets.keys import GATED, checkpoint_key, table_key
 from energy_assets.landing.contract import SOURCES
+from energy_assets.links import data_docs_url, verdict_url
 from energy_assets.partitions import CALENDAR, DAILY, day_window
 from energy_assets.resources import ledger
 from energy_assets.resources.gates import DayState, FailedExpectation, day_states, failures, record_verdict
+from energy_assets.resources.limits import limits
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.resources.why import explain
-from energy_assets.settings import Settings, settings
+from energy_assets.settings import settings
+
+if TYPE_CHECKING:
+    from quality_suites.validator import Outcome
 
 CHECK = "gate"
+COMPARED = "expect_usual"
+NEVER_DELIVERED = "nothing was ever delivered: nothing to compare"
 SHOWN_DAYS = 3
 RED_DAYS = "red days"
 SOURCE_OF = {name: source for source in SOURCES for name in (source.table, f"stg_{source.table}") if name in GATED}
 """By gated table that holds nothing but what a source delivered."""
-DATA_DOCS = "Data Docs (built by energy-assets data-docs)"
+DATA_DOCS = "Data Docs"
 
 
 def checkpoint(table: str) -> dg.AssetsDefinition:
@@ -53,13 +61,13 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
             for day in green:
                 context.log_event(
                     dg.AssetMaterialization(
-                        context.asset_key, partition=day.isoformat(), metadata=state_metadata(states[day])
+                        context.asset_key, partition=day.isoformat(), metadata=state_metadata(warehouse, states[day])
                     )
                 )
             evaluate_days(context, warehouse, table, states.values())
             raise closed_gate(warehouse, table, closed, green)
         for day in window:
-            context.add_asset_metadata(state_metadata(states[day]), partition_key=day.isoformat())
+            context.add_asset_metadata(state_metadata(warehouse, states[day]), partition_key=day.isoformat())
         return dg.MaterializeResult()
 
     return judged
@@ -84,6 +92,7 @@ def gate(table: str) -> dg.AssetChecksDefinition:
             passed=not closed,
             description=f"{len(window) - len(closed)} of {len(window)} days may be read"
             + (f"; closed: {', '.join(map(str, closed))}" if closed else ""),
+            metadata={DATA_DOCS: page_of_days(warehouse, table, window)},
         )
 
     return passed
@@ -103,38 +112,32 @@ def judge_days(context: dg.AssetExecutionContext, warehouse: Warehouse, table: s
             f"e.g. `energy-assets materialize --day {unwritten[0]}`",
             allow_retries=False,
         )
-    validator = Validator(warehouse.connections.transformer_dsn, limits(settings()))
+    validator = Validator(warehouse.connections.transformer_dsn, limits(settings(), CALENDAR.timezone))
     try:
-        for days in judged_together(warehouse, table, window):
+        is_delivered = has_deliveries(warehouse, table)
+        for days in [[day] for day in window] if is_delivered else [list(window)]:
             outcomes = validator.judge(table, days[0])
+            if not is_delivered:
+                outcomes = without_comparison(outcomes)
             record_verdict(warehouse, table, {day: versions[day] for day in days}, outcomes, run_id=context.run_id)
     finally:
         validator.close()
 
 
-def judged_together(warehouse: Warehouse, table: str, window: DayWindow) -> list[list[date]]:
-    """Each day by itself; but where a table's source never delivered a row, no day of it differs from another."""
+def has_deliveries(warehouse: Warehouse, table: str) -> bool:
+    """Whether days of `table` can differ: where its source never delivered a row, one verdict is that of all."""
     source = SOURCE_OF.get(table)
-    if source and not ledger.has_delivered(warehouse, source):
-        return [list(window)]
-    return [[day] for day in window]
+    return source is None or ledger.has_delivered(warehouse, source)
 
 
-def limits(known: Settings) -> Any:
-    from quality_suites.validator import Limits
-
-    return Limits(
-        timezone=CALENDAR.timezone,
-        rejected_share=known.rejected_share_limit,
-        completeness=known.expected_completeness,
-        max_interval_kwh=known.max_interval_kwh,
-        max_transformer_interval_kwh=known.max_transformer_interval_kwh,
-        anomaly_share=known.anomaly_share,
-        loss_deviations=known.loss_gate_deviations,
-        row_count_drift=known.row_count_drift,
-        measure_drift=known.measure_drift,
-        drift_spreads=known.drift_spreads,
-    )
+def without_comparison(outcomes: "Sequence[Outcome]") -> "list[Outcome]":
+    """Outcomes of a day without deliveries of any day: there are no days before to compare with, however many were run."""
+    return [
+        replace(outcome, success=True, sample=(), message=NEVER_DELIVERED)
+        if outcome.expectation == COMPARED
+        else outcome
+        for outcome in outcomes
+    ]
 
 
 def evaluate_days(
@@ -159,22 +162,24 @@ def day_evaluation(warehouse: Warehouse, state: DayState) -> DayEvaluation:
         passed=state.is_readable,
         description=": ".join([f"{state.day} is {state.state}", *([failed[0].message] if failed else [])])
         + (f", and {len(failed) - 1} more" if len(failed) > 1 else ""),
-        metadata={**state_metadata(state), **failure_metadata(failed), DATA_DOCS: data_docs_link(warehouse)},
+        metadata={**state_metadata(warehouse, state), **failure_metadata(failed)},
     )
 
 
-def data_docs_link(warehouse: Warehouse) -> dg.MetadataValue:
-    """Where Data Docs lie. They are not built in a day's run: operations/data_docs.py says why."""
-    return dg.MetadataValue.path(Home.at(warehouse.home).data_docs_index)
-
-
-def state_metadata(state: DayState) -> dict[str, Any]:
+def state_metadata(warehouse: Warehouse, state: DayState) -> dict[str, Any]:
     return {
+        DATA_DOCS: page_of_days(warehouse, state.table, DayWindow.of(state.day)),
         "state": state.state,
         "failed_critical": state.failed_critical,
         "failed_warning": state.failed_warning,
         "dagster/partition_row_count": state.row_count,
     }
+
+
+def page_of_days(warehouse: Warehouse, table: str, window: DayWindow) -> dg.MetadataValue:
+    """The day's own page of Data Docs; of several days, the index. It is built when the run has ended."""
+    home = Home.at(warehouse.home)
+    return dg.MetadataValue.url(verdict_url(home, table, window.start) if len(window) == 1 else data_docs_url(home))
 
 
 def failure_metadata(failed: Sequence[FailedExpectation]) -> dict[str, Any]:
@@ -197,6 +202,13 @@ def closed_gate(warehouse: Warehouse, table: str, closed: Sequence[date], green:
         shown.append(f"… and {len(hidden)} more days: {', '.join(map(str, hidden))}")
     return dg.Failure(
         description="\n".join([*shown, f"→ energy-assets why {closed[0]}"]),
-        metadata={RED_DAYS: ", ".join(map(str, closed)), "green days": len(green)},
+        metadata={
+            RED_DAYS: ", ".join(map(str, closed)),
+            "green days": len(green),
+            **{
+                f"{DATA_DOCS} of {day}": page_of_days(warehouse, table, DayWindow.of(day))
+                for day in closed[:SHOWN_DAYS]
+            },
+        },
         allow_retries=False,
     )

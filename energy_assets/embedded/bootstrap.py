@@ -14,12 +14,22 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import encrypt_password
 
-from energy_assets.embedded.connections import DAGSTER_DATABASE, DAGSTER_SCHEMA, DATABASE, postgres_url
+from energy_assets.embedded.connections import (
+    DAGSTER_DATABASE,
+    DAGSTER_SCHEMA,
+    DATABASE,
+    SUPERSET_DATABASE,
+    postgres_url,
+)
 from energy_assets.embedded.credentials import PostgresPasswords
 from energy_assets.embedded.errors import StoreError
 
+DATABASE_OWNERS = {DATABASE: None, DAGSTER_DATABASE: "dagster", SUPERSET_DATABASE: "superset"}
+"""The databases, and the role that owns each where it is not the superuser: nobody but that role reaches it."""
+
 OWNERS = {
     "raw_data": "loader",
+    "reference": "transformer",
     "staging": "transformer",
     "intermediate": "transformer",
     "ml": "transformer",
@@ -30,6 +40,7 @@ OWNERS = {
 
 READERS = {
     "raw_data": ("transformer",),
+    "reference": ("loader", "bi"),
     "staging": ("loader",),
     "intermediate": ("loader", "bi"),
     "ml": ("loader", "bi"),
@@ -41,7 +52,7 @@ READERS = {
 WRITERS = {"quality": ("loader",)}
 """Who else inserts and updates: a raw write bumps its day's version in `quality`."""
 
-LOGIN_ROLES = ("loader", "transformer", "bi", "dagster")
+LOGIN_ROLES = ("loader", "transformer", "bi", "dagster", "superset")
 TEMPORARY_TABLES = ("loader", "transformer")
 
 HASH_ITERATIONS = {"dagster": 1}
@@ -59,7 +70,7 @@ def bootstrap_embedded(port: int, passwords: PostgresPasswords) -> None:
     """Make databases, roles, schemas and rights, as the superuser; where they are there already, nothing changes."""
     with closing(_connect(postgres_url("postgres", passwords.superuser, port, "postgres"))) as server:
         _make_roles(server, port, passwords)
-        for database, owner in ((DATABASE, None), (DAGSTER_DATABASE, "dagster")):
+        for database, owner in DATABASE_OWNERS.items():
             _make_database(server, database, owner)
     with closing(_connect(postgres_url("postgres", passwords.superuser, port, DATABASE))) as database:
         _make_schemas(database, OWNERS)
@@ -90,7 +101,7 @@ def _rights() -> list[Statement]:
 
 
 def _database_rights() -> Iterable[Statement]:
-    for database in (DATABASE, DAGSTER_DATABASE):
+    for database in DATABASE_OWNERS:
         yield _compose("revoke all on database {} from public", database)
     for role in ("loader", "transformer", "bi"):
         yield _compose("grant connect on database {} to {}", DATABASE, role)

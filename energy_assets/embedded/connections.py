@@ -15,6 +15,7 @@ from energy_assets.settings import Settings
 
 DATABASE = "energy"
 DAGSTER_DATABASE = "dagster"
+SUPERSET_DATABASE = "superset"
 DAGSTER_SCHEMA = "dagster"
 """Of a real Postgres, Dagster's tables live in this schema of the one database that the operator gave."""
 
@@ -31,16 +32,19 @@ class Connections:
     """Reads intermediate, ml, marts and quality."""
     dagster_dsn: str = field(repr=False)
     """Runs, events and schedules of Dagster."""
+    superset_dsn: str | None = field(repr=False)
+    """Superset's own users, charts and pages; None where a real Postgres is used and none was named for them."""
     clickhouse_url: str = field(repr=False)
     clickhouse_bi_url: str = field(repr=False)
 
 
 def connections(home: Home, settings: Settings) -> Connections:
-    """The URLs of `home`'s stores; with POSTGRES_URL or CLICKHOUSE_URL set, that store's every role uses that URL.
+    """The URLs of `home`'s stores; with POSTGRES_URL or CLICKHOUSE_URL set, that store's every role uses that URL, except
+    where the settings name another for Superset or for those who only read.
 
     Raises StoreError where an embedded store was never started.
     """
-    return Connections(**_postgres(home, settings.postgres_url), **_clickhouse(home, settings.clickhouse_url))
+    return Connections(**_postgres(home, settings), **_clickhouse(home, settings))
 
 
 def postgres_url(user: str, password: str, port: int, database: str) -> str:
@@ -56,13 +60,19 @@ def clickhouse_url(user: str, password: str, port: int) -> str:
     return f"http://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{port}/"
 
 
-def _postgres(home: Home, real: str | None) -> dict[str, str]:
-    if real:
+def read_only(url: str) -> str:
+    """The same Postgres as the same role, but whose transactions write nothing unless they ask to."""
+    return _with_options(url, "-cdefault_transaction_read_only=on")
+
+
+def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
+    if real := settings.postgres_url:
         return {
             "loader_dsn": real,
             "transformer_dsn": real,
             "bi_dsn": real,
-            "dagster_dsn": _with_search_path(real, DAGSTER_SCHEMA),
+            "dagster_dsn": _with_options(real, f"-csearch_path={DAGSTER_SCHEMA}"),
+            "superset_dsn": settings.superset_database_url,
         }
     port = _port(home, "postgres")
     passwords = credentials.read(home).postgres
@@ -71,12 +81,13 @@ def _postgres(home: Home, real: str | None) -> dict[str, str]:
         "transformer_dsn": postgres_url("transformer", passwords.transformer, port, DATABASE),
         "bi_dsn": postgres_url("bi", passwords.bi, port, DATABASE),
         "dagster_dsn": postgres_url("dagster", passwords.dagster, port, DAGSTER_DATABASE),
+        "superset_dsn": postgres_url("superset", passwords.superset, port, SUPERSET_DATABASE),
     }
 
 
-def _clickhouse(home: Home, real: str | None) -> dict[str, str]:
-    if real:
-        return {"clickhouse_url": real, "clickhouse_bi_url": real}
+def _clickhouse(home: Home, settings: Settings) -> dict[str, str]:
+    if real := settings.clickhouse_url:
+        return {"clickhouse_url": real, "clickhouse_bi_url": settings.clickhouse_bi_url or real}
     port = _port(home, "clickhouse")
     passwords = credentials.read(home).clickhouse
     return {
@@ -92,7 +103,7 @@ def _port(home: Home, store: str) -> int:
         raise StoreError(f"the {store} of home {home.path} was never started: run `energy-assets up`") from None
 
 
-def _with_search_path(url: str, schema: str) -> str:
+def _with_options(url: str, options: str) -> str:
     parts = urlsplit(url)
-    option = urlencode({"options": f"-csearch_path={schema}"}, quote_via=quote)
+    option = urlencode({"options": options}, quote_via=quote)
     return urlunsplit(parts._replace(query=f"{parts.query}&{option}" if parts.query else option))

@@ -1,4 +1,4 @@
-"""Passwords of the embedded stores: generated once, kept in the home's credentials file, mode 0600.
+"""Passwords of the embedded stores and of Superset: generated once, kept in the home's credentials file, mode 0600.
 
 What belongs here: making, reading and guarding that file. What does not: giving the passwords to a store (postgres.py).
 """
@@ -26,6 +26,7 @@ class PostgresPasswords:
     transformer: str = field(repr=False)
     bi: str = field(repr=False)
     dagster: str = field(repr=False)
+    superset: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,21 @@ class ClickHousePasswords:
 
 
 @dataclass(frozen=True)
+class SupersetSecrets:
+    admin: str = field(repr=False)
+    """Password of its administrator."""
+    secret_key: str = field(repr=False)
+    """Signs sessions, and encrypts the passwords that Superset stores."""
+
+
+@dataclass(frozen=True)
 class Credentials:
     postgres: PostgresPasswords
     clickhouse: ClickHousePasswords
+    superset: SupersetSecrets
 
 
-_SECTIONS = {"postgres": PostgresPasswords, "clickhouse": ClickHousePasswords}
+_SECTIONS = {"postgres": PostgresPasswords, "clickhouse": ClickHousePasswords, "superset": SupersetSecrets}
 
 
 def read(home: Home) -> Credentials:

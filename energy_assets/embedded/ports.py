@@ -12,23 +12,32 @@ from collections.abc import Callable
 
 import tomlkit
 
+from energy_assets.embedded.errors import StoreError
 from energy_assets.home import Home, write_atomically
 
 LOOPBACK = "127.0.0.1"
 RANGES = {
     "postgres": range(5433, 5533),
+    "superset": range(8089, 8123),
     "clickhouse": range(8124, 8200),
     "ui": range(3070, 3170),
+    "docs": range(3170, 3270),
     "code": range(4266, 4366),
 }
 """Near each store's usual port, but not it; below the ephemeral ports, which outgoing connections borrow at random."""
 
 
 def remembered(home: Home) -> dict[str, int]:
-    """Ports by program, empty where none was remembered yet."""
+    """Ports by program, empty where none was remembered yet. Raises StoreError where the file cannot be read."""
     if not home.ports_file.is_file():
         return {}
-    return tomllib.loads(home.ports_file.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(home.ports_file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{home.ports_file} is no TOML ({error}): correct it, or remove it and run `energy-assets down` and `up`:"
+            " ports are then chosen anew"
+        ) from error
 
 
 def remember(home: Home, **ports: int) -> None:

@@ -8,6 +8,7 @@ process is a `psutil.Process`, which knows its creation time and refuses to sign
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,22 @@ def find(matches: Callable[[list[str]], bool], *, owners: set[int]) -> list[psut
         arguments, uids = process.info["cmdline"], process.info["uids"]
         if arguments and uids and uids.real in owners and matches(arguments):
             found.append(process)
+    return found
+
+
+def marked(mark: str, value: str) -> dict[psutil.Process, int]:
+    """Living processes, but this one, in whose environment `mark` is `value`, each with its parent's pid.
+
+    What a program starts inherits the mark: so its children are found again, whoever started them.
+    """
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(mark) == value and is_alive(process):
+                found[process] = process.ppid()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            # Ended meanwhile, or of another user: none of ours.
+            continue
     return found
 
 
@@ -106,7 +123,7 @@ def rotate(log: Path) -> None:
     """Set a log aside that has grown past its limit, and make sure that there is one."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.is_file() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
+        log.replace(log.with_name(f"{log.name}.1"))
     log.touch(mode=0o600)
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 class Column:
     """A canonical column. `required` rows without a readable value are rejected; other values may be null.
 
+    Where `strict`, an empty value says something (open, always, once): a value that is there and cannot be read must not
+    pass for it, and its row is rejected.
     A `derived` column is filled by the reader: no delivery and no mapping names it.
     """
 
@@ -22,12 +24,13 @@ class Column:
     description: str
     required: bool = False
     derived: bool = False
+    strict: bool = False
 
 
 VERSION = Column("version", "bigint", "Of several deliveries of the same, the highest version wins")
 INTERVAL_MINUTES = Column("interval_minutes", "smallint", "Length of the interval where delivered: 15, 30, 60 or 1440")
 VALID_FROM = Column(
-    "valid_from", "date", "Local day from which the entry holds, until the next one; absent means always"
+    "valid_from", "date", "Local day from which the entry holds, until the next one; absent means always", strict=True
 )
 INSTANT_CODE = Column(
     "instant_code",
@@ -71,6 +74,11 @@ class Source:
     @property
     def required(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.required)
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The columns that can make a row be rejected, the required ones first."""
+        return (*self.required, *(column.name for column in self.columns if column.strict))
 
     @property
     def delivered(self) -> tuple[Column, ...]:
@@ -175,7 +183,7 @@ OUTAGES = Source(
     columns=(
         Column("area_id", "text", "Transformer or feeder without supply", required=True),
         Column("started_at", "timestamptz", "When supply failed", required=True),
-        Column("ended_at", "timestamptz", "When it came back; empty while it has not"),
+        Column("ended_at", "timestamptz", "When it came back; empty while it has not", strict=True),
         Column("kind", "text", "load_shedding, fault or maintenance"),
         VERSION,
         INSTANT_CODE,
@@ -236,10 +244,11 @@ METERS = Source(
         Column(
             "ct_multiplier",
             "double precision",
-            "By what delivered energy is multiplied, for meters behind current transformers",
+            "By what delivered energy is multiplied, for meters behind current transformers; empty means once",
+            strict=True,
         ),
-        Column("installed_on", "date", "Day on which the meter was installed"),
-        Column("removed_on", "date", "Day from which the meter is gone"),
+        Column("installed_on", "date", "Day on which the meter was installed", strict=True),
+        Column("removed_on", "date", "Day from which the meter is gone", strict=True),
         Column("latitude", "double precision", "Latitude in degrees, WGS 84"),
         Column("longitude", "double precision", "Longitude in degrees, WGS 84"),
         VERSION,

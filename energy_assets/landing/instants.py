@@ -74,12 +74,18 @@ class Instants:
 class InstantReader:
     """Reads one column of date-times.
 
-    `local_zone` is the zone of those without an offset, `home_zone` the one of days; `now` bounds what can be true, None
-    bounds nothing; `order` is the proven day/month order where the mapping leaves it to the file.
+    `local_zone` is the zone of those without an offset, `home_zone` the one of days, None where the day is the one that is
+    written; `now` bounds what can be true, None bounds nothing; `order` is the proven day/month order where the mapping leaves it to the file.
     """
 
     def __init__(
-        self, origin: InstantFrom, *, local_zone: str, home_zone: str, now: datetime | None, order: str | None = None
+        self,
+        origin: InstantFrom,
+        *,
+        local_zone: str,
+        home_zone: str | None,
+        now: datetime | None,
+        order: str | None = None,
     ) -> None:
         self._origin = origin
         self._formats = tuple(_ordered(text, order or origin.date_order) for text in origin.formats)
@@ -106,10 +112,10 @@ class InstantReader:
 
     def reasons(self) -> dict[int, str]:
         """What is wrong with a value, by fault: the second half of a sentence that starts with the value."""
-        expected = f"(expected e.g. {self._example()})"
+        expected, what = f"(expected e.g. {self._example()})", "date-time" if self._home_zone else "date"
         return {
-            EMPTY: f"is empty: a date-time is needed {expected}",
-            UNREADABLE: f"is no date-time {expected}",
+            EMPTY: f"is empty: a {what} is needed {expected}",
+            UNREADABLE: f"is no {what} {expected}",
             OFFSET: f"{'lacks' if self._origin.utc_offset == 'required' else 'carries'} an offset from UTC {expected}",
             NONEXISTENT: f"does not exist in {self._local_zone}: clocks were put forward over it",
             TOO_EARLY: f"is before {EARLIEST:%Y-%m-%d}",
@@ -121,6 +127,8 @@ class InstantReader:
         for text in self._formats:
             if text != ISO8601:
                 return SAMPLE.replace(tzinfo=UTC).strftime(text)
+        if self._home_zone is None:
+            return f"{SAMPLE:%Y-%m-%d}"
         return f"{SAMPLE}" + ("" if self._origin.utc_offset == "absent" else "+00:00")
 
     def _zoned(self, values: pa.Array) -> pl.LazyFrame:
@@ -175,14 +183,15 @@ class InstantReader:
         frame = zoned.with_columns(fault=fault).select(
             pl.col("utc", "later_utc").dt.timestamp("us").fill_null(0),
             "fault",
-            day=pl.when(pl.col("fault") == NONEXISTENT)
-            .then(local_day)
-            .otherwise(_day("utc", self._home_zone))
-            .fill_null(0),
-            later_day=_day("later_utc", self._home_zone).fill_null(0),
+            day=pl.when(pl.col("fault") == NONEXISTENT).then(local_day).otherwise(self._day("utc")).fill_null(0),
+            later_day=self._day("later_utc").fill_null(0),
             has_day=pl.col("fault").is_in([0, NONEXISTENT]),
         )
         return Instants(**{column.name: column.to_numpy() for column in frame.collect()})
+
+    def _day(self, instant: str) -> pl.Expr:
+        written = pl.col(instant).dt.convert_time_zone(self._home_zone) if self._home_zone else pl.col("local")
+        return written.dt.date().cast(pl.Int32)
 
 
 class OrderProof:
@@ -338,7 +347,3 @@ def _localised(zone: str, fold: str) -> pl.Expr:
 
 def _earlier_by(frame: pl.LazyFrame, length: pl.Expr) -> pl.LazyFrame:
     return frame.with_columns(pl.col("utc", "later_utc") - length)
-
-
-def _day(instant: str, zone: str) -> pl.Expr:
-    return pl.col(instant).dt.convert_time_zone(zone).dt.date().cast(pl.Int32)

@@ -70,8 +70,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class Converted:
-    """One block as rows of one source: `blame` is 0 for accepted rows, else 1 + the index of the first required column
-    that lacks a value."""
+    """One block as rows of one source: `blame` is 0 for accepted rows, else 1 + the index of the first judged column
+    that cannot be taken."""
 
     rows: pa.Table
     doubled: pa.Table
@@ -170,9 +170,9 @@ class SourceReader:
         self._instants = {
             target: InstantReader(
                 origin,
-                # A date is a date wherever it was written.
+                # A date is a date wherever it was written, also one whose midnight clocks skipped there.
                 local_zone="UTC" if source.column(target).type == "date" else mapping.timezone or home_zone,
-                home_zone="UTC" if source.column(target).type == "date" else home_zone,
+                home_zone=None if source.column(target).type == "date" else home_zone,
                 now=now if target == source.instant else None,
                 order=orders.get(origin.column or ""),
             )
@@ -221,6 +221,8 @@ class SourceReader:
             read = _read_values(delivered, column, origin)
         if column.required:
             faults[column.name] = read.fault
+        elif column.strict:
+            faults[column.name] = np.where(read.fault == values.EMPTY, 0, read.fault)
         elif lost := int(np.count_nonzero((read.fault != 0) & (read.fault != values.EMPTY))):
             left_out[origin.column or column.name] += lost
         return read.values
@@ -257,8 +259,9 @@ class SourceReader:
 
     def _blame(self, faults: dict[str, np.ndarray], rows: int) -> np.ndarray:
         blame = np.zeros(rows, np.uint8)
-        for position, name in enumerate(self.source.required, start=1):
-            blame[(blame == 0) & (faults[name] != 0)] = position
+        for position, name in enumerate(self.source.judged, start=1):
+            if name in faults:
+                blame[(blame == 0) & (faults[name] != 0)] = position
         return blame
 
     def _split(self, rows: pa.Table, when: Instants | None, blame: np.ndarray) -> tuple[pa.Table, pa.Table]:
@@ -278,7 +281,7 @@ class SourceReader:
         if not len(index):
             return REJECTED_ROWS.empty_table()
         tables = []
-        for position, name in enumerate(self.source.required, start=1):
+        for position, name in enumerate(self.source.judged, start=1):
             chosen = index[blame[index] == position]
             if len(chosen):
                 tables.append(self._rejected_for(name, block, when, faults[name], chosen))

@@ -80,9 +80,10 @@ def read_number(delivered: pa.Array, column: Column, origin: NumberFrom) -> Valu
 def read_boolean(delivered: pa.Array, origin: BooleanFrom) -> Values:
     """Booleans; other spellings than the origin's are unreadable."""
     text = pl.from_arrow(as_text(delivered)).fill_null("").str.strip_chars().str.to_lowercase()
-    known = text.is_in(origin.true) | text.is_in(origin.false)
+    true, false = ([spelling.lower() for spelling in spellings] for spellings in (origin.true, origin.false))
+    known = text.is_in(true) | text.is_in(false)
     fault = pl.select(pl.when(known).then(0).when(text == "").then(EMPTY).otherwise(UNREADABLE)).to_series()
-    good = pl.select(pl.when(known).then(text.is_in(origin.true))).to_series()
+    good = pl.select(pl.when(known).then(text.is_in(true))).to_series()
     return Values(good.to_arrow(), fault.cast(pl.UInt8).to_numpy())
 
 

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 from energy_assets import home as homes
 from energy_assets.embedded import supervisor
 from energy_assets.home import Home, HomeError
+from energy_assets.operations.dashboards.service import end as end_dashboards
 from energy_assets.operations.ingest import Ingested, ingest
 from energy_assets.operations.runs import Progress
 
 if TYPE_CHECKING:
+    from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.summary import Summary
 
-METERS, DAYS, SEED = 100, 30, 1
+METERS, TRANSFORMERS, DAYS, SEED, THEFT_RATE = 200, 8, 60, 1, 0.08
 RED_DAY = date(2024, 1, 20)
 """On this day the simulated head-end loses a quarter of the meter identifiers: a gate must be seen to hold."""
 
@@ -35,9 +37,11 @@ class DemoReport:
     home: Home
     timezone: str
     summary: Summary
+    balance: Balance | None
+    """None where no transformer was metered."""
+    truth: Truth | None
+    """None where nobody knows it."""
     seconds: dict[str, float]
-    data_docs: Path | None = None
-    """Index of Great Expectations' site; None where no day was judged."""
 
 
 def run_demo(
@@ -60,18 +64,20 @@ def run_demo(
     with progress() as bars:
         ingested = ingest(data, home, is_historical=True, say=say, progress=bars)
     layers = layer_seconds(ingested)
-    seconds["look, start, land"] = time.monotonic() - started - sum(layers.values())
-    seconds |= layers
-    from energy_assets.operations.data_docs import build as build_data_docs
+    docs = {"Data Docs": ingested.data_docs_seconds}
+    seconds["look, start, land"] = time.monotonic() - started - sum(layers.values()) - sum(docs.values())
+    seconds |= layers | docs
+    from energy_assets.operations.balance import balance, truth_of
     from energy_assets.operations.summary import summarize
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
 
     warehouse = Warehouse(home=str(home.path))
-    with timed(seconds, "Data Docs"):
-        data_docs = build_data_docs(home, warehouse)
     summary = summarize(warehouse, Serving(home=str(home.path)))
-    return DemoReport(home, ingested.report.timezone, summary, seconds, data_docs)
+    found = balance(warehouse)
+    return DemoReport(
+        home, ingested.report.timezone, summary, found, truth_of(home, warehouse) if found else None, seconds
+    )
 
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:
@@ -80,8 +86,8 @@ def simulated(home: Home, say: Callable[[str], None]) -> Path:
 
     out = home.path / "simulated"
     if not out.exists():
-        say(f"simulating {METERS} meters, {DAYS} days")
-        simulate(meters=METERS, days=DAYS, seed=SEED, out=out, red_days=[RED_DAY])
+        say(f"simulating {METERS} meters, {TRANSFORMERS} transformers, {DAYS} days")
+        simulate(METERS, DAYS, SEED, out, transformers=TRANSFORMERS, theft_rate=THEFT_RATE, red_days=[RED_DAY])
     return out
 
 
@@ -91,7 +97,10 @@ def stop_other_home(home: Home, say: Callable[[str], None]) -> None:
         other = homes.current()
     except HomeError:
         return
-    if other.path != home.path and (stopped := supervisor.down(other, say=say)):
+    if other.path == home.path:
+        return
+    end_dashboards(other, say)
+    if stopped := supervisor.down(other, say=say):
         say(f"stopped {' and '.join(stopped)} of home {other.name}")
 
 

@@ -16,15 +16,17 @@ from pathlib import Path
 from energy_assets.assets.daily import columns_of
 from energy_assets.assets.models import PROJECT
 from energy_assets.assets.serving import SERVED
-from energy_assets.keys import GATED, INTERMEDIATE, MARTS, ML, QUALITY, RAW, SERVING, STAGING, VIEWS
+from energy_assets.keys import GATED, INTERMEDIATE, MARTS, ML, QUALITY, RAW, REFERENCE, SERVING, STAGING, VIEWS
 from energy_assets.landing.contract import SOURCES, Source
 from energy_assets.resources.postgres_tables import postgres_tables
+from energy_assets.resources.seeds import seeds
 from energy_assets.resources.serving_ddl import ServedColumn, scripts, tables_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 REMEDY = "python -m energy_assets.operations.dictionary"
 
 LAYERS = {
+    REFERENCE: "What the platform is told and no delivery brings; the rows stand in `dbt_project/seeds/`, each with its source. In Postgres.",
     RAW: "What landed, as it was delivered, and the ledger of deliveries. In Postgres.",
     STAGING: "Of several deliveries of a reading the one that counts, in one unit, with its quality. In Postgres, by dbt.",
     INTERMEDIATE: "Readings brought to the grains that others read: hours, days, months, profiles; gaps estimated, transformers balanced. In Postgres, most by dbt.",
@@ -76,7 +78,7 @@ class Entry:
 
 def entries() -> list[Entry]:
     """Every table and view of both stores, in the order in which data flows."""
-    postgres = [*map(_raw, SOURCES), *_declared(), *_models()]
+    postgres = [*_seeds(), *map(_raw, SOURCES), *_declared(), *_models()]
     every = [*postgres, *_served({(entry.schema, entry.table): entry for entry in postgres}), _migrations()]
     order = list(LAYERS)
     return sorted(every, key=lambda entry: order.index(entry.schema))
@@ -138,6 +140,20 @@ def _declared() -> Iterator[Entry]:
             table.key,
             next((column.name for column in columns if column.name in DATE_COLUMNS), None),
             columns,
+        )
+
+
+def _seeds() -> Iterator[Entry]:
+    """Reference tables, in the order in which they are declared."""
+    for seed in seeds():
+        yield Entry(
+            REFERENCE,
+            seed.name,
+            seed.description,
+            f"`energy-assets up` and {_asset(REFERENCE, seed.name)}, a dbt seed",
+            seed.key,
+            None,
+            tuple(Field(column["name"], column["data_type"], column["description"]) for column in seed.columns),
         )
 
 

@@ -15,6 +15,7 @@ from energy_assets.home import Calendar, Home, HomeError
 from energy_assets.landing.files import deliver
 from energy_assets.landing.mapping import load_mappings
 from energy_assets.landing.scan import ScanReport, scan
+from energy_assets.logs import configure
 from energy_assets.operations.runs import Progress, RangeOutcome, Runner
 from energy_assets.operations.stores import bring_up
 from energy_assets.settings import settings
@@ -31,6 +32,7 @@ class Ingested:
     report: ScanReport
     landed: dict[str, Any] = field(default_factory=dict)
     outcomes: list[RangeOutcome] = field(default_factory=list)
+    data_docs_seconds: float = 0.0
 
     @property
     def window(self) -> DayWindow | None:
@@ -50,7 +52,12 @@ def look(data: Path, home: Home | None) -> ScanReport:
     report = scan(data, load_mappings(home.mappings if home else None), settings().timezone)
     if report.first_day is None and not (report.rows_accepted and home and home.exists()):
         reasons = "\n".join(f"  {file.path}: {file.message}" for file in report.unreadable[:5])
-        raise HomeError(f"{data} holds no reading that could be taken in.\n{reasons}".rstrip())
+        remedy = (
+            " A new home takes its days from readings: deliver those first, or together."
+            if report.rows_accepted
+            else ""
+        )
+        raise HomeError(f"{data} holds no reading that could be taken in.{remedy}\n{reasons}".rstrip())
     return report
 
 
@@ -86,12 +93,14 @@ def ingest(
     """
     report = look(data, home)
     prepare_home(home, report, is_historical=is_historical)
+    configure(home, settings().log_level)  # a new home has a log only now
     bring_up(home, say)
     deliver(data, home.landing, delivered)
     ingested = Ingested(home, report)
-    with Runner(home, progress) as runner:
+    with Runner(home, progress, say) as runner:
         ingested.landed = runner.land()
         ingested.outcomes = run_due(runner)
+    ingested.data_docs_seconds = runner.data_docs_seconds
     return ingested
 
 

@@ -5,6 +5,7 @@ What belongs here: dagster.yaml and environment variables. What does not: runs (
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from energy_assets.embedded.connections import connections, psycopg2_url
 from energy_assets.home import Home, write_atomically
+from energy_assets.logs import run_logs
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ def environment(home: Home) -> dict[str, str]:
 
 def write_configuration(home: Home) -> None:
     home.dagster.mkdir(parents=True, exist_ok=True)
-    write_atomically(home.dagster / "dagster.yaml", DAGSTER_YAML.format(artifacts=home.dagster))
+    logs = f"python_logs: {json.dumps(run_logs(home, settings().log_level))}\n"  # what JSON says, YAML reads
+    write_atomically(home.dagster / "dagster.yaml", DAGSTER_YAML.format(artifacts=home.dagster) + logs)
 
 
 @contextmanager

@@ -61,10 +61,16 @@ class RangeOutcome:
 class Runner:
     """Runs of one home. Entering it loads the code location, whose calendar is then fixed for this process."""
 
-    def __init__(self, home: Home, progress: Progress | None = None) -> None:
+    def __init__(
+        self, home: Home, progress: Progress | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> None:
         self._home = home
-        self._progress = progress or Progress()
+        self.progress = progress or Progress()
+        self._say = say
         self._stack = ExitStack()
+        self.has_run_days = False
+        self.data_docs_seconds = 0.0
+        """What building the pages of the runs' verdicts took, once this runner is left."""
 
     def __enter__(self) -> Runner:
         # Partition events of a range are written in batches; completeness is then verified in the database.
@@ -77,8 +83,15 @@ class Runner:
         self.require_same_calendar()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Show the verdicts of what ran, however it ended, but by Ctrl-C: of a failed run they matter most."""
+        with self._stack:
+            if self.has_run_days and (kind is None or issubclass(kind, Exception)):
+                from energy_assets.resources.data_docs import build_after_runs
+
+                started = time.monotonic()
+                build_after_runs(self.warehouse, self._say)
+                self.data_docs_seconds = time.monotonic() - started
 
     @property
     def warehouse(self) -> Warehouse:
@@ -146,6 +159,7 @@ class Runner:
 
         wanted = list(keys) if keys else None
         outcome = RangeOutcome(window)
+        self.has_run_days = True
         for chunk in window.chunks(settings().backfill_chunk_days):
             self._run_range(chunk, wanted, outcome)
         copies = {served.ledger_name: served.source for served in SERVED if wanted is None or served.key in wanted}
@@ -180,7 +194,7 @@ class Runner:
         definition = self._definitions.resolve_job_def(job)
         run_id = str(uuid.uuid4())
         total = len(definition.nodes) if keys is None else len(keys)
-        watch = _StepWatch(label, total, self._progress, outcome)
+        watch = _StepWatch(label, total, self.progress, outcome)
         self._instance.add_event_listener(run_id, watch)
         return definition.execute_in_process(
             instance=self._instance,
@@ -211,7 +225,7 @@ class _StepWatch:
     """Counts finished steps of a run, for progress and for seconds per layer."""
 
     def __init__(self, label: str, total: int, progress: Progress, outcome: RangeOutcome | None) -> None:
-        self._label, self._total, self._progress, self._outcome = label, total, progress, outcome
+        self._label, self._total, self.progress, self._outcome = label, total, progress, outcome
         self._started: dict[str, float] = {}
         self._done = 0
 
@@ -229,7 +243,7 @@ class _StepWatch:
             elapsed = time.monotonic() - self._started.get(event.step_key, time.monotonic())
             if self._outcome is not None:
                 self._outcome.seconds[layer_of(event.step_key)] += elapsed
-            self._progress.step(self._label, event.step_key, self._done, self._total)
+            self.progress.step(self._label, event.step_key, self._done, self._total)
 
 
 def layer_of(step: str) -> str:

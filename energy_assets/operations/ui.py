@@ -1,6 +1,6 @@
-"""Dagster's web server and daemon of a home, on one code server that is reloaded when the calendar widens.
+"""Dagster's web server and daemon of a home, on one code server that is reloaded when the calendar widens, and the docs beside.
 
-What belongs here: starting these three once a home and stopping them together. What does not: the stores (embedded/).
+What belongs here: starting these once a home and stopping them together. What does not: the stores (embedded/).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import psutil
 from energy_assets.embedded import ports, processes
 from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home, HomeError, write_atomically
+from energy_assets.links import is_served
+from energy_assets.operations import dbt_docs
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import environment
 
@@ -63,20 +65,21 @@ class Service:
     """Size of the log when the process started."""
 
 
-def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str], None]) -> None:
-    """Run until interrupted or terminated. `ready` gets the address once the page answers.
+def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str, str], None]) -> None:
+    """Run until interrupted or terminated. `ready` gets the addresses of the page and of the docs once they answer.
 
     Raises UiError where the home's UI runs already, the port is taken, the code does not load, or a process ends by itself.
     """
     with _only_one(home) as lock, _interruptible():
         try:
             _clear(home, lambda: say("ending what an earlier UI, which was killed, left behind"), say)
-            code_port, web_port = _ports(home, port, say)
-            address = f"http://{LOOPBACK}:{web_port}"
+            chosen = _ports(home, port, say)
+            address = f"http://{LOOPBACK}:{chosen.page}"
             _write(lock, f"{os.getpid()} {address}")
-            services = _start_all(home, code_port, web_port)
-            ready(address)
-            _watch(services, home, code_port, say)
+            services = _start_all(home, chosen)
+            documenting = _document(home)
+            ready(address, f"http://{LOOPBACK}:{chosen.docs}")
+            _watch(services, home, chosen.code, say, documenting)
         except KeyboardInterrupt:
             say("stopping the UI")
         finally:
@@ -171,38 +174,67 @@ def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _ports(home: Home, port: int | None, say: Say) -> tuple[int, int]:
-    """Ports of the code server and of the page, remembered for the next start."""
+@dataclass(frozen=True)
+class Ports:
+    """Where the code server, the page and the docs listen."""
+
+    code: int
+    page: int
+    docs: int
+
+
+def _ports(home: Home, port: int | None, say: Say) -> Ports:
+    """Free ports, remembered for the next start. Raises UiError where the wanted one of the page is taken."""
     if port is not None and not ports.is_free(port):
         raise UiError(f"port {port} is taken by another program: choose another with --port, or leave it out")
-    code_port, web_port = ports.choose(home, "code", say=say), port or ports.choose(home, "ui", say=say)
-    ports.remember(home, code=code_port, ui=web_port)
-    return code_port, web_port
+    chosen = Ports(
+        code=ports.choose(home, "code", say=say),
+        page=port or ports.choose(home, "ui", say=say),
+        docs=ports.choose(home, "docs", say=say),
+    )
+    ports.remember(home, code=chosen.code, ui=chosen.page, docs=chosen.docs)
+    return chosen
 
 
-def _start_all(home: Home, code_port: int, web_port: int) -> list[Service]:
-    """The three processes, once the code is loaded and the page answers."""
+def _start_all(home: Home, chosen: Ports) -> list[Service]:
+    """The processes, once the code is loaded and the page answers."""
+    code_port, web_port = chosen.code, chosen.page
     workspace = home.dagster / "workspace.yaml"
     write_atomically(workspace, WORKSPACE.format(host=LOOPBACK, port=code_port))
     module = ["-m", "energy_assets.definitions"]
-    code = _start(home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port))
+    code = _start_dagster(
+        home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port)
+    )
     _wait([code], lambda: _listens(code_port))
     _raise_if_broken(code, code_port)
     services = [
         code,
-        _start(home, "daemon", "dagster-daemon", "run", "-w", str(workspace)),
-        _start(home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)),
+        _start(home, "docs", "energy_assets.operations.docs_server", str(home.path), str(chosen.docs)),
+        _start_dagster(home, "daemon", "dagster-daemon", "run", "-w", str(workspace)),
+        _start_dagster(
+            home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)
+        ),
     ]
-    _wait(services, lambda: _answers(f"http://{LOOPBACK}:{web_port}/server_info"))
+    _wait(services, lambda: is_served(home) and _answers(f"http://{LOOPBACK}:{web_port}/server_info"))
     return services
 
 
-def _start(home: Home, name: str, program: str, *arguments: str) -> Service:
+def _document(home: Home) -> Service | None:
+    """Let dbt document a project that changed, beside everything else: nothing waits for it."""
+    return _start(home, "dbt-docs", "energy_assets", "dbt-docs") if dbt_docs.is_stale(home) else None
+
+
+def _start_dagster(home: Home, name: str, program: str, *arguments: str) -> Service:
+    """One of Dagster's programs."""
+    return _start(home, name, "energy_assets.operations.service", str(home.path), program, *arguments)
+
+
+def _start(home: Home, name: str, module: str, *arguments: str) -> Service:
     log = home.logs / f"{name}.log"
     processes.rotate(log)
     since = log.stat().st_size
     process = processes.start(
-        [str(Path(sys.executable).parent / program), *arguments],
+        [sys.executable, "-m", module, *arguments],
         log=log,
         cwd=home.path,
         environment={**os.environ, **environment(home), MARK: str(home.path)},
@@ -210,13 +242,17 @@ def _start(home: Home, name: str, program: str, *arguments: str) -> Service:
     return Service(name, process, log, since)
 
 
-def _watch(services: list[Service], home: Home, code_port: int, say: Say) -> None:
+def _watch(services: list[Service], home: Home, code_port: int, say: Say, documenting: Service | None) -> None:
     """Stay until a process ends; reload the code when the home's calendar changes."""
     loaded = home.calendar()
     broken = ""
     while True:
         time.sleep(POLL_SECONDS)
         _raise_if_ended(services)
+        if documenting and (code := documenting.process.poll()) is not None:
+            if code:
+                say(f"dbt docs were not built: {documenting.log} says why; energy-assets dbt-docs tries again")
+            documenting = None
         try:
             calendar = home.calendar()
             if calendar != loaded:
@@ -301,16 +337,4 @@ def _clear(home: Home, found: Callable[[], None], say: Say) -> None:
 
 def _marked(home: Home) -> dict[psutil.Process, int]:
     """Living processes that carry the mark of the home's UI, each with its parent's pid."""
-    found = {}
-    for process in psutil.process_iter():
-        try:
-            if (
-                process.pid != os.getpid()
-                and process.environ().get(MARK) == str(home.path)
-                and processes.is_alive(process)
-            ):
-                found[process] = process.ppid()
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            # Ended meanwhile, or of another user: none of ours.
-            continue
-    return found
+    return processes.marked(MARK, str(home.path))

@@ -45,20 +45,55 @@ class Dbt(dg.ConfigurableResource):
         translator: DagsterDbtTranslator,
         project: DbtProject,
     ) -> list[Any]:
-        """Run `models`, then the tests whose inputs are all there, and return Dagster's event for each.
+        """Run `models`, then the tests that are shown as checks of them, and return Dagster's event for each.
 
         A failing test is an event like any other: gates decide what may be read. Raises dg.Failure with dbt's own message
         where a model fails, or a test cannot run.
         """
         os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
         manifest = self._parsed(project, warehouse)
-        arguments = ["--select", *models, "--vars", json.dumps(variables), *self._common_arguments()]
-        events = _invoke(context, manifest, ["run", *arguments], tolerated=())
-        if context.selected_asset_check_keys:
-            # Of tests over several layers, those alone whose other tables stand before these models.
-            chosen = ["test", "--indirect-selection", "buildable", "--exclude", "test_type:unit", *arguments]
-            events += _invoke(context, manifest, chosen, tolerated=("fail", "warn"))
+        arguments = ["--vars", json.dumps(variables), *self._common_arguments()]
+        events = _invoke(context, manifest, ["run", "--select", *models, *arguments], tolerated=())
+        # By name: a step holds a part of its layer, and a test's other tables may be those of an earlier one.
+        if tests := sorted(key.name for key in context.selected_asset_check_keys):
+            events += _tested(context, manifest, ["--indirect-selection", "empty", "--select", *tests, *arguments])
         return [translated for event in events for translated in _translated(event, context, translator, project)]
+
+    def test(
+        self,
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        *,
+        nodes: Sequence[str],
+        translator: DagsterDbtTranslator,
+        project: DbtProject,
+    ) -> list[Any]:
+        """Run the tests of `nodes`, tables that hold no days, and return Dagster's event for each, a failing one like any other.
+
+        Raises dg.Failure where a test cannot run.
+        """
+        os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
+        manifest = self._parsed(project, warehouse)
+        # Of tests over several tables, those alone whose other tables stand before these.
+        chosen = ["--indirect-selection", "buildable", "--select", *nodes, *self._common_arguments()]
+        events = _tested(context, manifest, chosen)
+        return [translated for event in events for translated in _translated(event, context, translator, project)]
+
+    def document(self, warehouse: Warehouse, *, project: DbtProject) -> str:
+        """dbt's documentation as one page that holds everything.
+
+        Beside the runs' own target: a run that goes on now keeps its files. Raises dg.Failure with dbt's own message.
+        """
+        from dbt.cli.main import dbtRunner
+
+        warehouse.rows("select 1")  # where the store does not answer, its own error is the clearer one
+        os.environ.update(connection_variables(warehouse.connections.transformer_dsn))
+        target = Home.at(self.home).dbt_target / "docs"
+        arguments = ["docs", "generate", "--static", *self._common_arguments(target)]
+        result = dbtRunner(manifest=self._parsed(project, warehouse)).invoke(arguments)
+        if not result.success:
+            raise dg.Failure(description=_failure(result))
+        return (target / "static_index.html").read_text(encoding="utf-8")
 
     def column_lineage(
         self, warehouse: Warehouse, *, models: Sequence[str], translator: DagsterDbtTranslator, project: DbtProject
@@ -84,8 +119,8 @@ class Dbt(dg.ConfigurableResource):
             raise dg.Failure(description=_failure(result))
         return result.result
 
-    def _common_arguments(self) -> list[str]:
-        target = Home.at(self.home).dbt_target
+    def _common_arguments(self, target: Path | None = None) -> list[str]:
+        target = target or Home.at(self.home).dbt_target
         return [
             "--project-dir",
             self.project_dir,
@@ -97,6 +132,11 @@ class Dbt(dg.ConfigurableResource):
             str(target / "logs"),
             "--quiet",
         ]
+
+
+def _tested(context: dg.AssetExecutionContext, manifest: Manifest, arguments: list[str]) -> list[dict[str, Any]]:
+    chosen = ["test", "--exclude", "test_type:unit", *arguments]
+    return _invoke(context, manifest, chosen, tolerated=("fail", "warn"))
 
 
 def _invoke(
@@ -160,7 +200,7 @@ def _stored(project: DbtProject, database: str) -> Manifest | None:
 
 def _sources(project_dir: Path) -> Iterator[Path]:
     yield from project_dir.glob("*.yml")
-    for folder in ("models", "macros", "tests"):
+    for folder in ("models", "macros", "seeds", "tests"):
         yield from (path for path in (project_dir / folder).rglob("*") if path.is_file())
 
 
@@ -178,7 +218,7 @@ def connection_variables(dsn: str) -> dict[str, str]:
 
 def _failure(result: Any) -> str:
     if result.exception:
-        return f"dbt could not run: {result.exception}"
+        return f"dbt could not run: {str(result.exception).strip() or repr(result.exception)}"
     failed = [node for node in result.result or [] if node.status in ("error", "fail")]
     return "dbt: " + "; ".join(f"{node.node.name}: {node.message}" for node in failed)
 

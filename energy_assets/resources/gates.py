@@ -144,12 +144,14 @@ def failures(warehouse: Warehouse, table: str, day: date) -> list[FailedExpectat
 def accept(warehouse: Warehouse, table: str, day: date, *, reason: str, accepted_by: str) -> DayState:
     """Record that a person accepts the red day as it is, in the version that was judged.
 
-    Raises ValueError where the day is not red: there is nothing to accept, or nothing was judged yet.
+    Raises ValueError where the day is not red: there is nothing to accept, or nothing was judged yet; and without a reason.
     """
+    if not reason.strip():
+        raise ValueError("why may the day be used as it is? give a --reason, it is recorded with your name")
     state = day_states(warehouse, [table], DayWindow.of(day)).get((table, day))
     if state is None or state.state != "red":
-        found = "never written" if state is None else state.state
-        raise ValueError(f"{table} of {day} is {found}, not red: there is nothing to accept")
+        found = "was never written" if state is None else f"is {state.state}"
+        raise ValueError(f"{table} of {day} {found}, not red: there is nothing to accept")
     with warehouse.transaction() as connection, connection.cursor() as cursor:
         cursor.execute(
             "insert into quality.overrides (table_name, reading_date, version, reason, accepted_by)"

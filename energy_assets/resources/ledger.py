@@ -220,28 +220,29 @@ def unreadable_files(warehouse: Warehouse, day: date | None = None) -> list[Unre
 
 
 def retract(warehouse: Warehouse, name: str, *, reason: str) -> list[date]:
-    """Withdraw the content that `name` (a path, or the start of a sha256) holds; the days it brought rows of.
+    """Withdraw the content that `name` (a path, or the start of a sha256) holds; the days that its rows or records touch.
 
     It stays withdrawn when the same content is delivered again, until `restore`. Raises RetractionError where nothing or
     more than one content fits.
     """
-    with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
-        file_id = _file_called(cursor, name, is_retracted=False)
-        cursor.execute(
-            "update raw_data.landing_files set retracted_at = clock_timestamp(), retraction = %s where file_id = %s",
-            (reason, file_id),
-        )
-        return _days_of(cursor, file_id)
+    return _withdrawn(
+        warehouse,
+        name,
+        "update raw_data.landing_files set retracted_at = clock_timestamp(), retraction = %s where file_id = %s",
+        reason,
+        is_retracted=False,
+    )
 
 
 def restore(warehouse: Warehouse, name: str) -> list[date]:
     """Let withdrawn content count again; the days it touches. Raises RetractionError as `retract` does."""
-    with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
-        file_id = _file_called(cursor, name, is_retracted=True)
-        cursor.execute(
-            "update raw_data.landing_files set retracted_at = null, retraction = null where file_id = %s", (file_id,)
-        )
-        return _days_of(cursor, file_id)
+    return _withdrawn(
+        warehouse,
+        name,
+        "update raw_data.landing_files set retracted_at = null, retraction = %s where file_id = %s",
+        None,
+        is_retracted=True,
+    )
 
 
 def retraction_of(warehouse: Warehouse, sha256: str) -> str | None:
@@ -250,6 +251,18 @@ def retraction_of(warehouse: Warehouse, sha256: str) -> str | None:
         "select retraction from raw_data.landing_files where sha256 = %s and retracted_at is not null", (sha256,)
     )
     return found[0][0] if found else None
+
+
+def _withdrawn(
+    warehouse: Warehouse, name: str, statement: str, retraction: str | None, *, is_retracted: bool
+) -> list[date]:
+    """Withdraw or restore a file; the days that it brought rows of, and those that its records say something else of now."""
+    stale = {row[0] for row in _stale_record_days(warehouse)}
+    with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
+        file_id = _file_called(cursor, name, is_retracted=is_retracted)
+        cursor.execute(statement, (retraction, file_id))
+        days = _days_of(cursor, file_id)
+    return sorted({*days, *({row[0] for row in _stale_record_days(warehouse)} ^ stale)})
 
 
 def _file_called(cursor: Cursor, name: str, *, is_retracted: bool) -> int:

@@ -54,15 +54,8 @@ class ProfileHistory:
         states = day_states(self._warehouse, [FEATURES], DayWindow(missing[0], span.end)) if missing else {}
         for day in missing:
             state = states.get((FEATURES, day))
-            self._days[day] = self._profiles(day) if state and state.is_readable and state.row_count else []
-
-    def _profiles(self, day: date) -> list[DayProfiles]:
-        with self._warehouse.stream(
-            "select meter_id, interval_minutes, profile_wh from intermediate.int_consumption_features"
-            " where reading_date = $1::text::date",
-            (day.isoformat(),),
-        ) as batches:
-            return from_arrow(batches.read_all(), day, day_starts_at(day, self._zone))
+            is_there = state and state.is_readable and state.row_count
+            self._days[day] = profiles_of(self._warehouse, day, self._zone) if is_there else []
 
 
 class TrainingSamples:
@@ -81,6 +74,16 @@ class TrainingSamples:
                     self._history.features(day), per_day_cap=self._rows_per_day, seed=self._seed
                 )
         return {day: rows for day, rows in sorted(self._samples.items()) if day < window.end and len(rows)}
+
+
+def profiles_of(warehouse: Warehouse, day: date, zone: ZoneInfo) -> list[DayProfiles]:
+    """The day's profiles, one `DayProfiles` per interval length, whatever its gate says."""
+    with warehouse.stream(
+        "select meter_id, interval_minutes, profile_wh from intermediate.int_consumption_features"
+        " where reading_date = $1::text::date",
+        (day.isoformat(),),
+    ) as batches:
+        return from_arrow(batches.read_all(), day, day_starts_at(day, zone))
 
 
 def day_starts_at(day: date, zone: ZoneInfo) -> np.datetime64:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from energy_assets.landing.contract import RECORD_SOURCES, Source
+from energy_assets.landing.contract import RECORD_SOURCES, VERSION, Source
 
 if TYPE_CHECKING:
     from psycopg2 import sql
@@ -48,6 +48,16 @@ STATES = """
         changed_on,
         (case when is_lasting then sum(hash) over (partition by source order by changed_on) else hash end)::text as inputs
     from changes
+"""
+
+
+# Gates judge a register by the share of its rows that were rejected: where that changes, its days are to be judged again.
+# Per mille, upwards: a copy of the register that grew by a row or two is no other register.
+REJECTED = """
+    select {source}, {lasting}, '-infinity'::date, hashtextextended('rejected ' || ceil(1000.0 * rejected / (rejected + accepted)), 0)::numeric
+    from (select count(*) as rejected from raw_data.rejected_rows join raw_data.active_files using (file_id) where reading_date is null and source = {source}) as bad
+    cross join (select count(*) as accepted from raw_data.{table} join raw_data.active_files using (file_id)) as good
+    where rejected > 0
 """
 
 
@@ -89,7 +99,8 @@ def _changes(source: Source) -> Iterator[sql.Composed]:
     """The days on which the source begins to say something else, each with a hash of what that is."""
     from psycopg2 import sql
 
-    said = [sql.Identifier(column.name) for column in source.delivered if column.name != source.ends]
+    unsaid = (source.ends, VERSION.name)  # a nightly copy under a new version says what the one before said
+    said = [sql.Identifier(column.name) for column in source.delivered if column.name not in unsaid]
     starts = sql.SQL(", ").join(
         sql.SQL("coalesce({}, " + ALWAYS + ")").format(sql.Identifier(name)) for name in source.starts
     )
@@ -108,3 +119,5 @@ def _changes(source: Source) -> Iterator[sql.Composed]:
         yield select.format(**known, day=sql.Identifier(source.ends), said=sql.SQL(", ").join(ended)) + sql.SQL(
             " where {} is not null"
         ).format(sql.Identifier(source.ends))
+    if source.is_lasting:
+        yield sql.SQL(REJECTED).format(**known, table=sql.Identifier(source.table))

@@ -1,7 +1,7 @@
 """The Postgres tables that this platform writes itself (dbt makes those of its models).
 
-What belongs here: applying `postgres_ddl/*.sql` and the raw tables derived from the landing contract; idempotent.
-What does not: roles and databases (embedded/), models (dbt_project/), anything about ClickHouse (clickhouse_ddl/).
+What belongs here: applying `postgres_ddl/*.sql`, the raw tables derived from the landing contract and the reference tables; idempotent.
+What does not: roles and databases (embedded/), models (dbt_project/), reading seeds (seeds.py), ClickHouse (clickhouse_ddl/).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from energy_assets.landing.contract import DAILY_SOURCES, Source
 from energy_assets.resources.record_tables import record_statements
+from energy_assets.resources.seeds import load_seeds
 
 if TYPE_CHECKING:
     from psycopg2 import sql
@@ -32,6 +33,8 @@ def apply_schema(loader: Connection, transformer: Connection) -> None:
         _execute(loader, raw_table(source))
     for statement in record_statements():
         _execute(loader, statement)
+    with transformer, transformer.cursor() as cursor:
+        load_seeds(cursor)
 
 
 def raw_table(source: Source) -> sql.Composed:

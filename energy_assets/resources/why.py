@@ -11,7 +11,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.days import DayWindow
+from energy_assets.failures import said_by_step
+from energy_assets.home import Home
 from energy_assets.keys import GATED
+from energy_assets.links import reachable_verdict
 from energy_assets.resources import ledger
 from energy_assets.resources.gates import DayState, day_states, failures
 from quality_suites import REJECTED_SHARE
@@ -23,17 +26,23 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 SHOWN_FILES = 5
+DELIVER_AGAIN = "correct the file and deliver it again under the same path: the landing sensor does the rest"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A closed gate or a file in words. `lines` say what and where, `remedy` what to do; an open gate has no remedy."""
+    """A closed gate or a file in words. `lines` say what and where, `remedy` what to do; an open gate has no remedy.
+
+    `page` is the address of the verdict's page of Data Docs, where they show it.
+    """
 
     lines: tuple[str, ...]
     remedy: tuple[str, ...] = ()
+    page: str | None = None
 
     def text(self) -> str:
-        return "\n".join([*self.lines, *(f"  → {line}" for line in self.remedy)])
+        page = [f"  page {self.page}"] if self.page else []
+        return "\n".join([*self.lines, *page, *(f"  → {line}" for line in self.remedy)])
 
 
 def explain(warehouse: Warehouse, day: date, table: str | None = None) -> list[Explanation]:
@@ -54,10 +63,7 @@ def unreadable_files(warehouse: Warehouse, day: date) -> list[Explanation]:
     shown = [
         Explanation(
             (f"{file.path} could not be read: {file.message}",),
-            (
-                "correct the file and deliver it again under the same path: the landing sensor does the rest",
-                f"or withdraw it: energy-assets retract {file.sha256[:8]}",
-            ),
+            remedy_of_file(file),
         )
         for file in found[:SHOWN_FILES]
     ]
@@ -66,20 +72,14 @@ def unreadable_files(warehouse: Warehouse, day: date) -> list[Explanation]:
     return shown
 
 
+def remedy_of_file(file: ledger.UnreadableFile) -> tuple[str, ...]:
+    """What to do about a file that could not be read."""
+    return (DELIVER_AGAIN, f"or withdraw it: energy-assets retract {file.sha256[:8]}")
+
+
 def failed_steps(events: Iterable[dg.DagsterEvent]) -> dict[str, str]:
-    """Each failed step's own message, causes included, without stack traces."""
-    messages = {}
-    for event in events:
-        if event.event_type_value != "STEP_FAILURE":
-            continue
-        data = event.event_specific_data
-        failure = data.user_failure_data
-        error = data.error
-        while error and error.cause:
-            error = error.cause
-        message = (failure.description if failure and failure.description else None) or (error.message if error else "")
-        messages[event.step_key] = message.strip()
-    return messages
+    """Each failed step's own message, without stack traces."""
+    return {event.step_key: said_by_step(event)[0] for event in events if event.event_type_value == "STEP_FAILURE"}
 
 
 def _explain(warehouse: Warehouse, state: DayState) -> Explanation:
@@ -91,14 +91,15 @@ def _explain(warehouse: Warehouse, state: DayState) -> Explanation:
         # The quarantine's own lines say more than a sample of it.
         if failure.sample and not (rejects and failure.expectation_id == REJECTED_SHARE):
             lines.append(f"    e.g. {'; '.join(failure.sample[:SHOWN])}")
-    return Explanation((*lines, *(f"  {line}" for line in rejects)), remedy(state))
+    page = reachable_verdict(Home.at(warehouse.home), state.table, state.day) if state.is_judged else None
+    return Explanation((*lines, *(f"  {line}" for line in rejects)), remedy(state), page)
 
 
 def remedy(state: DayState) -> tuple[str, ...]:
     """What to do about a day, the next command first."""
     if state.state == "red":
         return (
-            "correct the file and deliver it again under the same path: the landing sensor does the rest",
+            DELIVER_AGAIN,
             f'or take the day as it is: energy-assets accept {state.day} {state.table} --reason "…"',
         )
     if state.state == "unjudged":

@@ -24,7 +24,7 @@ from energy_assets.home import Home
 from energy_assets.operations.ui import MARK
 from energy_assets.resources.serving import Serving
 from energy_assets.resources.warehouse import Warehouse
-from energy_assets.simulation import simulate
+from energy_assets.simulation import simulate_readings
 
 METERS = 6
 DAYS = 7
@@ -114,7 +114,7 @@ def served_home(days: int) -> Iterator[Served]:
     directory = Path(tempfile.mkdtemp(prefix="energy-e2e-"))
     served = Served(Home(directory / "home"), directory / "fleet")
     try:
-        simulate(meters=METERS, days=days + 1, seed=3, out=served.files)
+        simulate_readings(meters=METERS, days=days + 1, seed=3, out=served.files)
         delivered = directory / "delivered"
         for path in sorted((served.files / "meter_readings").iterdir())[:days]:
             (delivered / "meter_readings").mkdir(parents=True, exist_ok=True)

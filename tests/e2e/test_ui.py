@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -12,6 +13,8 @@ from playwright.sync_api import expect
 from served import DAYS, Served, Watched
 from support import commands
 from support.content_hash import assert_same, content
+
+from energy_assets import logs
 
 pytestmark = pytest.mark.e2e
 
@@ -35,6 +38,23 @@ def test_smoke_the_graph_and_an_asset_of_it_are_shown_without_an_error(small: Se
     assert not watched.errors()
 
 
+def test_smoke_a_click_leads_from_a_check_to_its_page_of_data_docs_and_from_a_model_to_dbt_docs(
+    small: Served, watched: Watched, eventually: Callable[..., None]
+) -> None:
+    watched.open(f"{small.url}/assets/quality/stg_meter_readings_checkpoint?view=partitions&partition={DAY}")
+    with watched.page.context.expect_page() as opened:
+        watched.page.locator("a[href*=data-docs]").first.click()
+    verdict = opened.value
+    expect(verdict.get_by_text("Expectation Validation Result")).to_be_visible()
+    expect(verdict.get_by_text(f"{DAY} green").first).to_be_visible()
+
+    eventually(small.home.dbt_docs_index.is_file, "dbt docs were not built")
+    watched.open(f"{small.url}/assets/marts/mart_consumption_metrics")
+    with watched.page.context.expect_page() as opened:
+        watched.page.locator("a[href*=dbt-docs]").first.click()
+    expect(opened.value.get_by_role("heading", name="mart_consumption_metrics")).to_be_visible()
+
+
 def test_smoke_one_day_of_an_asset_is_made_by_the_button(
     small: Served, watched: Watched, eventually: Callable[..., None]
 ) -> None:
@@ -45,6 +65,10 @@ def test_smoke_one_day_of_an_asset_is_made_by_the_button(
 
     eventually(lambda: small.version(table, DAY) > before, f"the button did not rewrite {DAY} of {table}")
     assert small.version(table, "2024-01-03") == next_day, "the button rewrote a day that was not asked for"
+    lines = [json.loads(line) for line in (small.home.logs / logs.FILE).read_text(encoding="utf-8").splitlines()]
+    written = [line.get("days") for line in lines if line.get("dagster_event") == "STEP_SUCCESS"]
+    assert [DAY, DAY] in written, "what a run of the daemon did is in the home's log"
+    assert any(line["logger"].startswith("dagster.daemon") for line in lines), "and what the daemon says itself"
     assert not watched.errors()
 
 

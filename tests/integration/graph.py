@@ -22,7 +22,7 @@ import pytest
 from support.commands import environment
 
 from energy_assets.home import Calendar, Home
-from energy_assets.simulation import simulate
+from energy_assets.simulation import simulate_readings
 
 FIRST_DAY = date(2024, 1, 1)
 """A Monday: the week of the eighth is the first that has a week to learn from."""
@@ -295,6 +295,15 @@ def script(home: Home, text: str) -> str:
     return done.stdout
 
 
+def dependents(table: str) -> set[str]:
+    """What is made of a table, directly or not, and the table."""
+    found, waiting = set(), [table]
+    while waiting:
+        found.add(name := waiting.pop())
+        waiting += [edge.output for edge in EDGES if edge.input == name and edge.output not in found]
+    return found
+
+
 def tags_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return {name: value for name, value in result.dagster_run.tags.items() if not name.startswith(".")}
 
@@ -323,7 +332,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     count = (LAST_DAY - FIRST_DAY).days + 1
     every = [FIRST_DAY + timedelta(days=number) for number in range(count)]
     for name, red in (("sound", []), ("red", every)):
-        simulate(meters=METERS, days=count, seed=7, out=root / name, red_days=red)
+        simulate_readings(meters=METERS, days=count, seed=7, out=root / name, red_days=red)
     return Simulated(root / "sound", root / "red")
 
 

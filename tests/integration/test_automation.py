@@ -20,7 +20,7 @@ from energy_assets.keys import GATED, table_key
 from energy_assets.resources import due
 from energy_assets.resources.serving import DATABASE, quoted
 from energy_assets.settings import settings
-from energy_assets.simulation import simulate
+from energy_assets.simulation import simulate_readings
 
 SOUND_ROWS = range(METERS * 48 - 20, METERS * 48 + 1)
 """Rows of a sound day: a few of its readings are missing or cannot be read."""
@@ -148,7 +148,7 @@ def test_a_file_that_is_still_being_written_is_left_alone_and_read_when_it_is_wh
 def test_days_beyond_the_calendar_widen_it_and_wait_until_it_is_loaded_anew(graph: Graph) -> None:
     before, after = FIRST_DAY - timedelta(days=1), LAST_DAY + timedelta(days=1)
     for beyond in (before, after):
-        (path,) = simulate(meters=METERS, days=1, seed=7, out=graph.home.path / "beyond", first_day=beyond)
+        (path,) = simulate_readings(meters=METERS, days=1, seed=7, out=graph.home.path / "beyond", first_day=beyond)
         graph.drop(f"meter_readings/{beyond}.csv", path.read_text())
 
     assert [result.success for result in graph.settle()] == [True], "landing alone: this process cannot run those days"

@@ -15,6 +15,8 @@ from support.commands import environment
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.embedded.connections import connections
 from energy_assets.keys import table_key
+from energy_assets.links import docs_address
+from energy_assets.operations import dbt_docs
 from energy_assets.resources.column_lineage import COLUMN_LINEAGE, SHOWN
 from energy_assets.resources.dbt import PROJECT_DIR, connection_variables
 from energy_assets.settings import settings
@@ -51,9 +53,17 @@ def test_unit_tests_hold_documentation_builds_and_sources_are_fresh(served: Grap
     untested = {model for model in models if f"{model}::" not in tested}
     assert untested == {"stg_reading_annotations"}, "which chooses as stg_weather_observations does"
 
-    dbt(served, tmp_path, "docs", "generate")
-    catalog = json.loads((tmp_path / "catalog.json").read_text())
+    assert dbt_docs.is_stale(served.home)
+    page = dbt_docs.build(served.home).read_text()
+    assert not dbt_docs.is_stale(served.home)
+    catalog = json.loads((served.home.dbt_target / "docs" / "catalog.json").read_text())
     assert {f"model.energy_assets.{model}" for model in models} <= catalog["nodes"].keys()
+    for layer in LAYER_ASSETS:
+        for key in layer.keys:
+            metadata = served.instance.get_latest_materialization_event(key).asset_materialization.metadata
+            address, _, unique_id = metadata["dbt docs"].url.partition("/dbt-docs/#!/model/")
+            assert address == docs_address(served.home)
+            assert f'"unique_id": "{unique_id}"' in page
 
     assert "PASS freshness of raw_data.meter_readings" in dbt(served, tmp_path, "source", "freshness")
 

@@ -121,7 +121,7 @@ def test_nothing_listens_beyond_loopback(stores):
 
 def test_every_role_needs_its_password(stores):
     _, urls = stores
-    for dsn in (urls.loader_dsn, urls.transformer_dsn, urls.bi_dsn, urls.dagster_dsn):
+    for dsn in (urls.loader_dsn, urls.transformer_dsn, urls.bi_dsn, urls.dagster_dsn, urls.superset_dsn):
         parts = urlsplit(dsn)
         for password in ("", "wrong"):
             with pytest.raises(psycopg2.OperationalError, match="password"):
@@ -136,7 +136,7 @@ def test_passwords_are_in_one_private_file_and_nowhere_else(stores):
     passwords = [p for section in tomlkit.parse(home.credentials_file.read_text()).values() for p in section.values()]
 
     assert home.credentials_file.stat().st_mode & 0o777 == 0o600
-    assert len(set(passwords)) == 7
+    assert len(set(passwords)) == 10
     shown = repr(urls) + repr(credentials.read(home)) + "".join(log.read_text() for log in home.logs.glob("*.log"))
     shown += " ".join(argument for pid in pids(home) for argument in psutil.Process(pid).cmdline())
     assert not [password for password in passwords if password in shown]
@@ -186,15 +186,24 @@ def test_bi_reads_tables_that_did_not_exist_when_it_was_made_and_writes_none(sto
                 run(urls.bi_dsn, f"set transaction read write; {write}")
 
 
-def test_bi_sees_neither_what_was_delivered_nor_dagster(stores):
+def test_bi_sees_neither_what_was_delivered_nor_dagster_nor_superset(stores):
     _, urls = stores
     run(urls.loader_dsn, "create table raw_data.bi_does_not as select 1 as one")
     run(urls.transformer_dsn, "create table staging.bi_does_not as select 1 as one")
     for schema in ("raw_data", "staging"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             run(urls.bi_dsn, f"select one from {schema}.bi_does_not")
-    with pytest.raises(psycopg2.OperationalError, match="CONNECT"):
-        psycopg2.connect(urls.bi_dsn.removesuffix("energy") + "dagster")
+    for database in ("dagster", "superset"):
+        with pytest.raises(psycopg2.OperationalError, match="CONNECT"):
+            psycopg2.connect(urls.bi_dsn.removesuffix("energy") + database)
+
+
+def test_superset_writes_its_own_database_and_reaches_no_other(stores):
+    _, urls = stores
+    run(urls.superset_dsn, "create table pages as select 1 as one")
+    for database in ("energy", "dagster"):
+        with pytest.raises(psycopg2.OperationalError, match="CONNECT"):
+            psycopg2.connect(urls.superset_dsn.removesuffix("superset") + database)
 
 
 def test_each_writer_writes_its_schemas_and_reads_the_others(stores):

@@ -107,7 +107,7 @@ from intermediate.int_consumption_features, unnest(profile_wh) with ordinality a
 insert into marts.mart_data_quality
 select '{day}', rule, 'all', 0, 0, 96, 0 from unnest(array['missing', 'negative', 'above_limit', 'fold_assumed', 'duplicate', 'rejected']) as rule;
 insert into marts.mart_transformer_losses
-values ('{day}', 'T1', 'F1', 2, 48, 45, 3, 0, 10.560, 9.900, 9.000, 0, 'ratings', 0.675, 0.225, 0.1, 0.061, 0.390, 2.27);
+values ('{day}', 'T1', 'F1', 2, 48, 45, 3, 0, 10.560, 9.900, 9.000, 0, 'ratings', 0.675, 0.225, 0.1, 0.061, 0.390, 2.27, 'XAF', 50, 11, true);
 """
 
 BY_DAY = ("ml.anomaly_scores", "intermediate.int_reading_estimates", "intermediate.int_validation_hits")
@@ -362,10 +362,21 @@ FAULTS = [
     ("mart_transformer_losses", "counts-add-up", "update marts.mart_transformer_losses set balanced_count = 44"),
     ("mart_transformer_losses", "parts-add-up", "update marts.mart_transformer_losses set metered_kwh = 9.001"),
     ("mart_transformer_losses", "non_technical_loss_kwh-of-balance", "update marts.mart_transformer_losses set non_technical_loss_kwh = 0.226, technical_loss_kwh = 0.674"),
-    ("mart_transformer_losses", "no-energy-from-nowhere", "update marts.mart_transformer_losses set non_technical_loss_kwh = -1.2"),
+    ("mart_transformer_losses", "implausible-share", "update marts.mart_transformer_losses set is_plausible = false"),
 ]  # fmt: skip
 
 DOUBTS = [
+    (
+        "mart_transformer_losses",
+        "no-energy-from-nowhere",
+        """
+            insert into marts.mart_transformer_losses
+            select loss_date, 'T' || number, feeder_id, connected_meters, interval_count, balanced_count, outage_count, incomplete_count,
+                delivered_kwh, energy_in_kwh, metered_kwh, estimated_kwh, technical_loss_basis, technical_loss_kwh + non_technical_loss_kwh, 0,
+                deviation_kwh, 0, 0, 0, currency, price_per_kwh, 0, number > 2
+            from marts.mart_transformer_losses, generate_series(2, 9) as number
+        """,
+    ),
     ("meter_readings", "consumption_kwh-plausible", f"update raw_data.meter_readings set consumption_kwh = 1001 {ONE}"),
     ("meter_readings", "consumption_kwh-not-negative", f"update raw_data.meter_readings set consumption_kwh = -1 {ONE}"),
     ("meter_readings", "readings-delivered", "delete from raw_data.meter_readings"),
@@ -764,7 +775,7 @@ def rename(database: Connection, suite: Suite, column: str, to: str) -> None:
 
 def make_tables(database: Connection) -> None:
     """The platform's own DDL and the columns that the dbt models declare."""
-    for schema in ("raw_data", "staging", "intermediate", "ml", "marts", "quality"):
+    for schema in ("reference", "raw_data", "staging", "intermediate", "ml", "marts", "quality"):
         run(database, sql.SQL("create schema {}").format(sql.Identifier(schema)))
     database.commit()
     apply_schema(database, database)

@@ -19,8 +19,10 @@ WITHOUT_MODELS = (
     "staging.",
     "intermediate.",
     "marts.mart_load_profile",
+    "marts.mart_transformer_losses",
     f"{DATABASE}.meter_readings",
     f"{DATABASE}.load_profile",
+    f"{DATABASE}.transformer_losses",
 )
 """Tables that must not tell in which order deliveries came and runs went."""
 WITHOUT_DELIVERY = (
@@ -44,7 +46,16 @@ WORK: Mapping[str, Collection[str]] = {
 }
 """Columns that say when and by which run a row was written, and numbers that follow from it."""
 
-DATE_COLUMNS = ("reading_date", "observation_date", "metric_date", "fitted_date")
+DATE_COLUMNS = (
+    "reading_date",
+    "observation_date",
+    "outage_date",
+    "purchase_date",
+    "inspected_on",
+    "metric_date",
+    "loss_date",
+    "fitted_date",
+)
 """By the first of these that a table has, its rows are told apart; in Postgres and ClickHouse alike."""
 
 PER_FILE = "(select sha256 from raw_data.landing_files as file where file.file_id = held.file_id)"

@@ -18,9 +18,11 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
 from energy_assets.assets.daily import declared_columns
+from energy_assets.assets.dashboards import DASHBOARD_SPECS
+from energy_assets.assets.models import PROJECT, LayerTranslator
 from energy_assets.assets.serving import SERVED
 from energy_assets.assets.validation import LOOKED_BACK_ON
-from energy_assets.automation.edges import EDGES, WRITERS, assets_of
+from energy_assets.automation.edges import EDGES, WRITERS, assets_of, edges_of, writers_of
 from energy_assets.automation.freshness import (
     FRESHNESS_CHECKS,
     FRESHNESS_SENSORS,
@@ -32,11 +34,13 @@ from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.definitions import build_defs
 from energy_assets.home import Calendar
 from energy_assets.keys import (
+    DASHBOARDS,
     ESTIMATE_LOOKBACK_DAYS,
     GATED,
     ML,
     QUALITY,
     RAW,
+    REFERENCE,
     SERVING,
     VIEWS,
     checkpoint_key,
@@ -51,7 +55,11 @@ from ml.anomaly.scores import SCHEMA
 from quality_suites import SUITES
 
 UNPARTITIONED = {
-    dg.AssetKey([RAW, table]) for table in ("landing_files", "rejected_rows", "meters", "transformers", "inspections")
+    *(
+        dg.AssetKey([RAW, table])
+        for table in ("landing_files", "rejected_rows", "meters", "transformers", "inspections")
+    ),
+    *(dg.AssetKey([REFERENCE, table]) for table in ("tariffs", "tariff_tiers")),
 }
 HEAVY = ("great_expectations", "sklearn", "chdb", "skops", "pandas")
 
@@ -66,6 +74,11 @@ def asset_graph() -> AssetGraph:
     return definitions().resolve_asset_graph()
 
 
+def made() -> list[dg.AssetsDefinition]:
+    """The assets that runs make; pages are only shown."""
+    return [definition for definition in definitions().assets if definition not in DASHBOARD_SPECS]
+
+
 def nodes() -> Iterator:
     return (asset_graph().get(key) for key in sorted(asset_graph().get_all_asset_keys()))
 
@@ -77,6 +90,8 @@ def test_every_asset_says_what_it_is() -> None:
         assert node.owners, node.key
         assert node.kinds, node.key
         assert node.group_name == layer_of(node.key), f"{node.key} is not shown in its layer"
+        if node.key.path[0] == DASHBOARDS:
+            continue  # a page holds no rows
         assert known["dagster/column_schema"].columns, node.key
         assert known["dagster/table_name"], node.key
         assert bool(known.get("partition_expr")) == node.is_partitioned, node.key
@@ -88,7 +103,7 @@ def layer_of(key: dg.AssetKey) -> str:
 
 
 def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that_it_shares_one_run() -> None:
-    for definition in definitions().assets:
+    for definition in made():
         daily = {key for key in definition.keys if key not in UNPARTITIONED}
         assert not (daily and definition.keys - daily), f"{definition} mixes days and files"
         if daily:
@@ -97,7 +112,7 @@ def test_the_whole_chain_shares_one_partitions_definition_and_one_policy_so_that
     for check in definitions().asset_checks:
         for spec in () if check in FRESHNESS_CHECKS else check.check_specs:
             assert spec.partitions_def is (None if spec.asset_key in UNPARTITIONED else DAILY), spec.key
-    for spec in (spec for definition in definitions().assets for spec in definition.check_specs):
+    for spec in (spec for definition in made() for spec in definition.check_specs):
         assert spec.description and not spec.blocking, (
             f"{spec.key}: a dbt test says what it is about, and stops nothing"
         )
@@ -108,7 +123,8 @@ def test_the_two_jobs_are_the_whole_graph() -> None:
         definitions().resolve_job_def(job.name).asset_layer.executable_asset_keys for job in (LANDING_JOB, DAILY_JOB)
     )
     assert landing == UNPARTITIONED
-    assert landing | daily == asset_graph().get_all_asset_keys()
+    pages = {spec.key for spec in DASHBOARD_SPECS}
+    assert landing | daily == asset_graph().get_all_asset_keys() - pages
 
 
 def test_everything_that_is_read_downstream_stands_behind_a_gate() -> None:
@@ -137,6 +153,13 @@ def test_every_served_table_is_reconciled_with_the_table_that_it_copies() -> Non
         assert asset_graph().get(dg.AssetCheckKey(key, "reconcile")).blocking
 
 
+def test_a_page_stands_behind_served_tables_alone_and_nothing_behind_it() -> None:
+    for spec in DASHBOARD_SPECS:
+        node = asset_graph().get(spec.key)
+        assert node.parent_keys and {key.path[0] for key in node.parent_keys} == {SERVING}, spec.key
+        assert not node.is_executable and not node.child_keys, spec.key
+
+
 def test_a_served_column_is_a_column_of_its_source() -> None:
     for served in SERVED:
         source = asset_graph().get(table_key(served.source)).metadata["dagster/column_schema"]
@@ -154,12 +177,14 @@ def test_the_scores_table_is_declared_as_it_is_made() -> None:
 def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
     looks_back = {
         ("int_consumption_features", "anomaly_scores"): HISTORY_DAYS,
+        ("int_readings_daily", "mart_consumption_metrics"): 29,
+        ("int_readings_daily", "mart_transformer_losses"): 29,
+        ("stg_meters", "mart_transformer_losses"): 29,
         ("int_consumption_features", "int_reading_estimates"): ESTIMATE_LOOKBACK_DAYS,
         **{
             (table, "int_validation_hits"): ESTIMATE_LOOKBACK_DAYS
             for table in ("int_consumption_features", *LOOKED_BACK_ON)
         },
-        ("int_readings_daily", "mart_consumption_metrics"): 28,
         ("outages", "stg_outages"): 14,
     }
     expected = set()
@@ -177,6 +202,21 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         dg.AssetKey([ML, "anomaly_model"]), checkpoint_key("int_consumption_features")
     )
     assert mapping.start_offset == -MODEL_LOOKBACK_DAYS
+
+
+def test_a_model_that_reads_a_reference_table_shows_it_as_an_input_and_waits_for_no_gate_of_it() -> None:
+    manifest = json.loads(PROJECT.manifest_path.read_text(encoding="utf-8"))
+    model, tariffs = "model.energy_assets.mart_load_profile", "seed.energy_assets.tariffs"
+    manifest["nodes"][model]["depends_on"]["nodes"].append(tariffs)
+
+    spec = LayerTranslator().get_asset_spec(manifest, model, PROJECT)
+
+    key = dg.AssetKey([REFERENCE, "tariffs"])
+    assert {dep.asset_key for dep in spec.deps} == {key, checkpoint_key("int_consumption_features")}
+    assert asset_graph().get(key).is_executable
+    layer = dg.AssetsDefinition(specs=[spec])
+    assert {edge.input for edge in edges_of([layer])} == {"int_consumption_features"}, "it has no days to be newer on"
+    assert writers_of([layer]) == {"mart_load_profile": (spec.key,)}, "a run over days cannot load it"
 
 
 def test_what_is_owed_can_be_run_for_every_table() -> None:
@@ -201,7 +241,7 @@ def test_a_live_home_expects_yesterday_of_every_table_by_nine_and_a_historical_o
 
 def test_sensors_run_by_default_and_no_two_definitions_share_a_name() -> None:
     names = [sensor.name for sensor in definitions().sensors if sensor not in FRESHNESS_SENSORS]
-    assert sorted(names) == ["due_days_sensor", "landing_sensor", "red_days_alert"]
+    assert sorted(names) == ["data_docs_sensor", "due_days_sensor", "landing_sensor", "red_days_alert"]
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in definitions().sensors)
     dg.Definitions.validate_loadable(definitions())
 

@@ -2,9 +2,10 @@
 {{ config(
     date_column='metric_date',
     unique_key=['metric_date', 'meter_id'],
-    meta={'lookback_days': {'int_readings_daily': lookback_days}}
+    meta={'lookback_days': {'int_readings_daily': price_days() - 1}}
 ) }}
 
+-- What one table of a layer reads of another, Dagster maps in one way: mart_transformer_losses looks back a day further.
 -- One row per meter and day, as an analyst reads it: kWh, peak, spread, completeness, anomalies, and how the day compares.
 with daily as (
     select reading_date, meter_id, reading_count, accepted_count, expected_count, total_wh, peak_wh, peak_at, min_wh

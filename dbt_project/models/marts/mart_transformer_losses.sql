@@ -1,4 +1,9 @@
-{{ config(date_column='loss_date', unique_key=['loss_date', 'transformer_id']) }}
+{% set lookback_days = price_days() - 1 %}
+{{ config(
+    date_column='loss_date',
+    unique_key=['loss_date', 'transformer_id'],
+    meta={'lookback_days': {'int_readings_daily': lookback_days, 'stg_meters': lookback_days}}
+) }}
 
 -- One row per transformer and day: the energy of the intervals that could be balanced, where it went, and how sure that is.
 with intervals as (
@@ -25,6 +30,7 @@ days as (
         coalesce(sum(estimated_wh) filter (where excluded_because is null), 0)      as estimated_wh,
         coalesce(sum(technical_loss_wh) filter (where excluded_because is null), 0) as technical_loss_wh,
         coalesce(sum(non_technical_loss_wh), 0)                                     as non_technical_loss_wh,
+        coalesce(sum(interval_minutes) filter (where excluded_because is null), 0)  as balanced_minutes,
         coalesce(sum(energy_in_wh), 0)                                              as delivered_wh
     from intervals
     group by reading_date, transformer_id
@@ -43,17 +49,37 @@ meters as (
     group by connected.reading_date, connected.transformer_id
 ),
 
+-- What a kWh costs there: the mean of its meters' bills, over the trailing days.
+billed as (
+    select connected.transformer_id, connected.meter_id, connected.reading_date, connected.tariff_code, daily.total_wh as energy_wh
+    from {{ ref('stg_meters') }} as connected
+    join {{ ref('int_readings_daily') }} as daily using (reading_date, meter_id)
+    where connected.transformer_id is not null
+      and {{ looking_back('stg_meters', 'connected.reading_date', lookback_days) }}
+      and {{ looking_back('int_readings_daily', 'daily.reading_date', lookback_days) }}
+),
+
+prices as (
+    select * from {{ mean_prices('billed', ['transformer_id']) }} as known
+),
+
 judged as (
     select
         days.*,
+        prices.currency,
+        prices.currency_decimals,
+        prices.charge_per_kwh,
+        prices.vat_per_kwh,
         {{ loss_deviation_wh(
             'days.energy_in_wh',
             'coalesce(meters.sum_of_squares_wh2 * power(days.metered_wh / nullif(meters.total_wh, 0), 2), 0)',
-            'days.technical_loss_wh',
+            uncertain_loss_wh('days', 'registered'),
             'days.estimated_wh'
         ) }} as deviation_wh
     from days
     left join meters using (reading_date, transformer_id)
+    left join prices using (reading_date, transformer_id)
+    left join {{ ref('stg_transformers') }} as registered using (reading_date, transformer_id)
 )
 
 select
@@ -75,5 +101,9 @@ select
     round((deviation_wh / 1000.0)::numeric, 3)            as deviation_kwh,
     round(((non_technical_loss_wh - 1.645 * deviation_wh) / 1000.0)::numeric, 3) as non_technical_loss_low_kwh,
     round(((non_technical_loss_wh + 1.645 * deviation_wh) / 1000.0)::numeric, 3) as non_technical_loss_high_kwh,
-    round(100.0 * non_technical_loss_wh / nullif(energy_in_wh, 0), 2) as non_technical_loss_pct
+    round(100.0 * non_technical_loss_wh / nullif(energy_in_wh, 0), 2) as non_technical_loss_pct,
+    currency,
+    round(charge_per_kwh::numeric, 4)                     as price_per_kwh,
+    {{ amount('non_technical_loss_wh', 'judged') }}       as non_technical_loss_value,
+    non_technical_loss_wh >= -{{ var('implausible_loss_deviations') }} * deviation_wh - {{ rounding_wh() }} as is_plausible
 from judged

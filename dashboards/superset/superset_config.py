@@ -1,0 +1,48 @@
+"""Superset's settings. Read by Superset itself, in its own environment; nothing of ours can be imported here.
+
+What belongs here: what differs from Superset's defaults, and why. Addresses and secrets come from the environment that
+`energy-assets dashboards` gives; none has a default.
+"""
+
+import os
+from pathlib import Path
+
+from superset.config import TALISMAN_CONFIG, THEME_DEFAULT
+
+STATE = Path(os.environ["ENERGY_SUPERSET_STATE"])
+
+SECRET_KEY = os.environ["ENERGY_SUPERSET_SECRET_KEY"]
+SQLALCHEMY_DATABASE_URI = os.environ["ENERGY_SUPERSET_DATABASE_URL"]
+# Connections that went away with a restarted Postgres are noticed instead of failing a page.
+SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True}
+
+APP_NAME = "Energy Assets"
+THEME_DEFAULT = {**THEME_DEFAULT, "token": {**THEME_DEFAULT["token"], "brandAppName": APP_NAME}}
+# A browser sends cookies to every port of a host: two homes, or another program on this machine, must not share one.
+SESSION_COOKIE_NAME = f"energy_superset_{os.environ['ENERGY_SUPERSET_PORT']}"
+
+# Days are swapped whole, when they are ready: what is a minute old is as good as new, and a page opened twice asks once.
+DATA_CACHE_CONFIG = {
+    "CACHE_TYPE": "FileSystemCache",
+    "CACHE_DIR": str(STATE / "cache"),
+    "CACHE_DEFAULT_TIMEOUT": 60,
+    "CACHE_THRESHOLD": 1000,
+}
+CACHE_CONFIG = DATA_CACHE_CONFIG
+
+# Everything that a page needs is served from here; its counting pixel, its maps and its fonts elsewhere are not asked for.
+_POLICY = TALISMAN_CONFIG["content_security_policy"]
+TALISMAN_CONFIG = {
+    **TALISMAN_CONFIG,
+    "content_security_policy": {
+        **_POLICY,
+        "img-src": ["'self'", "blob:", "data:"],
+        "connect-src": ["'self'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'"],
+    },
+}
+
+# A question that takes longer has lost its reader.
+SQLLAB_TIMEOUT = 60
+SUPERSET_WEBSERVER_TIMEOUT = 60

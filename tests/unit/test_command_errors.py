@@ -1,0 +1,89 @@
+"""A command that cannot do what was asked says what, where and what to do, once and without a trace."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.commands import run
+
+from energy_assets.home import Calendar, Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home of one day that nothing was ever started in."""
+    home = Home(tmp_path / "home")
+    home.write_calendar(Calendar("Africa/Douala", date(2024, 1, 1), date(2024, 1, 1)))
+    return home
+
+
+def said(home: Home | Path, *arguments: str, code: int = 1, **settings: str) -> str:
+    printed = run(home, *arguments, code=code, **settings)
+    assert "Traceback" not in printed
+    return printed
+
+
+@pytest.mark.parametrize(
+    "arguments", [("up",), ("why", "2024-01-01"), ("ui",), ("data-docs",), ("dbt-docs",), ("sql", "select 1")]
+)
+def test_without_a_home_the_first_command_is_named_once(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert said(tmp_path, *arguments).count("run `energy-assets demo` or `energy-assets ingest DIR` first") == 1
+    assert list(tmp_path.iterdir()) == [], "asking makes nothing"
+
+
+def test_a_home_that_is_not_there_is_no_home_to_start(tmp_path: Path) -> None:
+    Home(tmp_path / "utility").write_calendar(Calendar("Africa/Douala", date(2024, 1, 1)))
+
+    printed = said(tmp_path, "--home", "utilty", "up")
+
+    assert "there is no home utilty" in printed and "there are: utility" in printed
+    assert not (tmp_path / "utilty").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("POSTGRES_URL", "localhost:5432", "POSTGRES_URL: is no address such as postgresql://user:password@host:port/"),
+        ("CLICKHOUSE_URL", "clickhouse://h", "CLICKHOUSE_URL: is no address such as http://user:password@host:port/"),
+        ("ENERGY_LOG_LEVEL", "loud", "ENERGY_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("ENERGY_REJECTED_SHARE_LIMIT", "7", "ENERGY_REJECTED_SHARE_LIMIT: Input should be less than or equal to 1"),
+    ],
+)
+def test_a_setting_that_does_not_hold_is_named(home: Home, setting: str, value: str, words: str) -> None:
+    assert f"error {words}" in said(home, "why", "2024-01-01", **{setting: value})
+
+
+def test_a_store_of_others_that_does_not_answer_is_for_them_to_see_to(home: Home) -> None:
+    addresses = {"POSTGRES_URL": "postgresql://me:s3cr3t@127.0.0.1:1/energy", "CLICKHOUSE_URL": "http://127.0.0.1:1/"}
+    printed = said(home, "why", "2024-01-01", **addresses)
+
+    assert "a store does not answer" in printed and "→ see to the server that POSTGRES_URL names" in printed
+    assert "s3cr3t" not in printed
+
+
+def test_a_ports_file_that_cannot_be_read_is_named(home: Home) -> None:
+    home.ports_file.write_text("postgres 5432")
+
+    printed = said(home, "why", "2024-01-01")
+
+    assert f"{home.ports_file} is no TOML" in printed and "remove it" in printed
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    printed = said(tmp_path, "simulate", "--out", str(tmp_path / "file" / "fleet"), "--meters", "1", "--days", "1")
+
+    assert str(tmp_path / "file") in printed and "→ see that this path is there" in printed
+
+
+def test_what_looks_like_an_emoji_is_printed_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("root:x:0:0,b\n1,2\n")
+
+    assert "root:x:0:0" in said(tmp_path, "mapping", "new", str(tmp_path / "users.csv"))
+
+
+def test_a_port_that_there_is_not_is_refused(home: Home) -> None:
+    assert "65535" in said(home, "ui", "--port", "65536", code=2)

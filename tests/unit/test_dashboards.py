@@ -1,0 +1,229 @@
+"""Dashboards fit the tables that they read, and a file that does not is named with its remedy, without Superset."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from energy_assets.assets.dashboards import DASHBOARD_SPECS
+from energy_assets.assets.models import PROJECT
+from energy_assets.assets.serving import SERVED
+from energy_assets.dashboards.bundle import FOLDERS, SUPERSET, BundleError, places, read
+from energy_assets.dashboards.validate import problems
+from energy_assets.keys import GATED
+from energy_assets.resources.serving_ddl import scripts, tables_of
+
+TABLES = tables_of(scripts())
+UUID_OF_NOTHING = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A copy of the dashboards' files, to be spoiled."""
+    for folder in FOLDERS:
+        shutil.copytree(SUPERSET / folder, tmp_path / folder)
+    return tmp_path
+
+
+def found(files: Path) -> list[str]:
+    return problems(read(files), TABLES)
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path} no longer holds {old!r}: this test tests nothing"
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_dashboards_fit_the_tables() -> None:
+    assert problems(read(), TABLES) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "datasets/consumption_metrics.yaml",
+            "column_name: peak_kwh,",
+            "column_name: peak_kw,",
+            "datasets/consumption_metrics.yaml: energy_analytics.consumption_metrics has no column peak_kw (clickhouse_ddl/): "
+            "write peak_kwh",
+        ),
+        (
+            "datasets/consumption_metrics.yaml",
+            "type: UInt16, description: Readings delivered",
+            "type: String, description: Readings delivered",
+            "datasets/consumption_metrics.yaml: column reading_count is of type UInt16, not String: write that",
+        ),
+        (
+            "datasets/consumption_metrics.yaml",
+            "expression: sum(total_kwh)",
+            "expression: sum(totl_kwh)",
+            "datasets/consumption_metrics.yaml: the expression of energy_kwh reads totl_kwh, which the table has not: "
+            "write total_kwh",
+        ),
+        (
+            "datasets/load_profile.yaml",
+            "intDiv(minute_of_day, 60)",
+            "intDiv(minute_of_day, 60",
+            "datasets/load_profile.yaml: the expression of hour_of_day cannot be read as ClickHouse's SQL",
+        ),
+        (
+            "datasets/data_quality.yaml",
+            "table_name: data_quality",
+            "table_name: data_qualty",
+            "datasets/data_quality.yaml: table data_qualty is not in clickhouse_ddl/: write data_quality",
+        ),
+        (
+            "charts/daily_energy.yaml",
+            "metrics: [energy_kwh]",
+            "metrics: [energy_mwh]",
+            "charts/daily_energy.yaml: metrics names energy_mwh, which is no metric of datasets/consumption_metrics.yaml: "
+            "write energy_kwh",
+        ),
+        (
+            "charts/daily_energy.yaml",
+            "x_axis: metric_date",
+            "x_axis: reading_date",
+            "charts/daily_energy.yaml: x_axis names reading_date, which is no column of datasets/consumption_metrics.yaml",
+        ),
+        (
+            "charts/daily_energy.yaml",
+            "metrics: [energy_kwh]",
+            "metrics: [{expressionType: SQL, sqlExpression: sum(nothing)}]",
+            "charts/daily_energy.yaml: metrics holds SQL of its own: make it a metric of datasets/consumption_metrics.yaml",
+        ),
+        (
+            "charts/daily_energy.yaml",
+            "TEMPORAL_RANGE",
+            "==",
+            "charts/daily_energy.yaml: without a TEMPORAL_RANGE filter on a time column a dashboard's period does not reach it",
+        ),
+        (
+            "dashboards/consumption_and_anomalies.yaml",
+            "column: {name: meter_id}",
+            "column: {name: meter}",
+            "dashboards/consumption_and_anomalies.yaml: filter Meter takes values of meter, which is no column of "
+            "datasets/consumption_metrics.yaml: write meter_id",
+        ),
+        (
+            "dashboards/consumption_and_anomalies.yaml",
+            "excluded: [7, 10]",
+            "excluded: [10]",
+            "dashboards/consumption_and_anomalies.yaml: filter Meter does not reach charts/load_profile.yaml, whose table has no "
+            "meter_id, and the page does not say so: add chartId 7 to the filter's scope, excluded",
+        ),
+        (
+            "dashboards/consumption_and_anomalies.yaml",
+            "excluded: [7, 10]",
+            "excluded: [7, 10, 77]",
+            "dashboards/consumption_and_anomalies.yaml: filter Meter leaves out chartId 77, which no chart of the page has",
+        ),
+        (
+            "dashboards/consumption_and_anomalies.yaml",
+            "chartId: 2,",
+            "chartId: 1,",
+            "dashboards/consumption_and_anomalies.yaml: 2 charts have the chartId 1: number them, each differently",
+        ),
+        (
+            "dashboards/consumption_and_anomalies.yaml",
+            "children: [CHART-daily_energy, CHART-load_profile]",
+            "children: [CHART-daily_energy, CHART-load_profil]",
+            "dashboards/consumption_and_anomalies.yaml: CHART-load_profile stands nowhere in the layout",
+        ),
+        (
+            "databases/clickhouse.yaml",
+            "//bi@",
+            "//bi:secret@",
+            "databases/clickhouse.yaml: sqlalchemy_uri must name a user and no password",
+        ),
+        (
+            "databases/clickhouse.yaml",
+            "allow_dml: false",
+            "allow_dml: true",
+            "databases/clickhouse.yaml: set allow_dml: false",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named_with_file_and_remedy(
+    files: Path, file: str, old: str, new: str, expected: str
+) -> None:
+    replace(files / file, old, new)
+
+    assert any(line.startswith(expected) for line in found(files)), found(files)
+
+
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        ("datasets/load_profile.yaml", "database_uuid"),
+        ("charts/load_profile.yaml", "dataset_uuid"),
+    ],
+)
+def test_a_reference_to_nothing_is_named(files: Path, file: str, key: str) -> None:
+    held = yaml.safe_load((files / file).read_text())[key]
+    replace(files / file, f"{key}: {held}", f"{key}: {UUID_OF_NOTHING}")
+
+    assert any(line.startswith(f"{file}: {key} {UUID_OF_NOTHING} is of no file") for line in found(files))
+
+
+def test_a_page_that_shows_a_chart_which_is_no_more_is_named(files: Path) -> None:
+    (files / "charts" / "days_shown.yaml").unlink()
+
+    assert any(
+        line.startswith("dashboards/consumption_and_anomalies.yaml: CHART-days_shown shows chart")
+        for line in found(files)
+    )
+
+
+def test_a_chart_without_a_page_and_a_dataset_without_a_chart_are_named(files: Path) -> None:
+    replace(files / "charts" / "load_profile.yaml", "uuid: ", f"uuid: {UUID_OF_NOTHING}\n#")
+
+    assert "datasets/load_profile.yaml is read by no chart: remove the file" in found(files)
+
+
+def test_two_files_of_one_uuid_are_named(files: Path) -> None:
+    shutil.copy(files / "charts" / "days_shown.yaml", files / "charts" / "copied.yaml")
+
+    assert any(line.startswith("charts/copied.yaml and charts/days_shown.yaml share the uuid") for line in found(files))
+
+
+def test_what_is_no_yaml_is_named_with_its_line(files: Path) -> None:
+    replace(files / "charts" / "days_shown.yaml", "params:", "params: [")
+
+    with pytest.raises(BundleError, match=r"charts/days_shown\.yaml, line \d+, column \d+"):
+        read(files)
+
+
+def test_a_page_depends_on_the_tables_that_its_charts_read_and_dbt_knows_of_it() -> None:
+    bundle = read()
+    exposures = {entry["name"]: entry for entry in json.loads(PROJECT.manifest_path.read_text())["exposures"].values()}
+    sources = {served.table: served.source for served in SERVED}
+    assert exposures.keys() == {dashboard.key for dashboard in bundle.dashboards}
+    for dashboard, spec in zip(bundle.dashboards, DASHBOARD_SPECS, strict=True):
+        read_tables = set(bundle.tables_of(dashboard))
+        assert {dep.asset_key.path[-1] for dep in spec.deps} == read_tables
+        marts = {sources[table] for table in read_tables if GATED[sources[table]] == "marts"}
+        assert {node.split(".")[-1] for node in exposures[dashboard.key]["depends_on"]["nodes"]} == marts, (
+            f"dbt_project/models/exposures.yml: {dashboard.key} reads {', '.join(sorted(marts))}"
+        )
+        assert exposures[dashboard.key]["label"] == dashboard.content["dashboard_title"]
+
+
+def test_every_chart_says_what_it_shows_and_in_which_unit() -> None:
+    bundle = read()
+    for chart in bundle.charts:
+        assert chart.content["description"], chart.name
+        params = chart.content["params"]
+        if chart.content["viz_type"] == "big_number_total":
+            assert params["subtitle"], f"{chart.name}: a number needs its unit"
+        elif chart.content["viz_type"].startswith("echarts"):
+            assert params["y_axis_title"], f"{chart.name}: an axis needs its unit"
+    titles = {chart.uuid: chart.content["slice_name"] for chart in bundle.charts}
+    for dashboard in bundle.dashboards:
+        for place in places(dashboard):
+            assert place["meta"]["sliceName"] == titles[place["meta"]["uuid"]], f"{dashboard.name}: {place['id']}"
