@@ -64,8 +64,8 @@ def severity(rule: Rule, found: checks.Finding) -> np.ndarray:
     """The statistic so that more is worse, whatever its direction; what could not be judged is NaN. A run that is usual is none."""
     observed = found.observed
     if rule.name in ("high_low", "dynamic_comparison"):
-        with np.errstate(divide="ignore"):
-            return np.abs(np.log(np.maximum(observed, 1e-6)))
+        # A day of nothing is the rule zero's, and no level at all.
+        return np.abs(np.log(np.where(observed == 0, 1.0, observed)))
     if rule.name in ("consecutive_interval", "frozen_value"):
         return np.where(np.isnan(observed), np.nan, observed - np.maximum(found.limit - rule["hours"], 0))
     return observed

@@ -25,11 +25,17 @@ from energy_assets.operations.stores import bring_up
 from energy_assets.resources.dbt import PROJECT_DIR, connection_variables
 from energy_assets.resources.warehouse import Warehouse
 
-DAYS = 14
+READINGS = 500_000
+"""So many of each data set, at least two weeks."""
 SHARE = 0.04
 """Share of meter-days that get each defect."""
 DEFECTS = ("negative", "above_limit", "interval_size_more", "interval_size_longer", "unit", "missing", "duplicate")
-CODES = {"interval_size_more": "interval_size", "interval_size_longer": "interval_size"}
+CODES = {
+    "interval_size_more": ("interval_size",),
+    "interval_size_longer": ("interval_size",),
+    "unit": ("unit", "above_limit"),
+}
+"""What each defect may be called where that is not its own name: a large reading in the wrong unit is above the limit as well."""
 LEAST_UNIT_KW = 0.05
 LIMIT_KWH = 1000.0
 SEED = 7
@@ -48,16 +54,17 @@ class Delivered:
 def deterministic(readings: Readings) -> Iterator[str]:
     """A row of the table for each defect."""
     # Days that most meters have, late in the data: the Australian trial filled up slowly.
-    first = len(readings.kwh) - DAYS if readings.name == "swiss" else len(readings.kwh) // 2
+    days = max(READINGS // (readings.kwh.shape[1] * readings.kwh.shape[2]), 14)
+    first = min(len(readings.kwh) // 2, len(readings.kwh) - days)
     start = readings.first_day + timedelta(days=first)
     with temporary_home() as home:
-        home.write_calendar(Calendar("UTC", start, start + timedelta(days=DAYS - 1)))
+        home.write_calendar(Calendar("UTC", start, start + timedelta(days=days - 1)))
         bring_up(home)
         warehouse = Warehouse(home=str(home.path))
         marks: dict[tuple[date, str], str] = {}
         places: dict[str, set[tuple[str, np.datetime64]]] = {name: set() for name in DEFECTS}
         rows: dict[date, int] = {}
-        for number in range(DAYS):
+        for number in range(days):
             day = start + timedelta(days=number)
             table, meter_marks, found = spoil(readings, first + number, day)
             rows[day] = table.num_rows
@@ -65,7 +72,7 @@ def deterministic(readings: Readings) -> Iterator[str]:
             for name, where in found.items():
                 places[name] |= where
             warehouse.replace_day("raw_data", "meter_readings", day, [table], run_id="bench", as_loader=True)
-        stage(home, start, start + timedelta(days=DAYS))
+        stage(home, start, start + timedelta(days=days))
         yield from judged(warehouse, readings, marks, places, rows)
 
 
@@ -181,8 +188,8 @@ def judged(
             surplus = sum(delivered.values()) - table.num_rows
             caught = min(surplus, len(where))
         else:
-            caught = sum(code_of.get(place) == CODES.get(name, name) for place in where)
-        false = (is_clean & (codes == CODES.get(name, name))).sum()
+            caught = sum(code_of.get(place) in CODES.get(name, (name,)) for place in where)
+        false = (is_clean & np.isin(codes, CODES.get(name, (name,)))).sum()
         yield (
             f"| {readings.name} | {name} | {len(where):,} | {100 * caught / max(len(where), 1):.2f} % |"
             f" {is_clean.sum():,} | {100 * false / max(is_clean.sum(), 1):.4f} % |"

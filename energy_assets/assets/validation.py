@@ -42,11 +42,17 @@ LOOKED_BACK_ON = ("stg_register_readings", "stg_token_purchases", "int_transform
 def int_reading_estimates(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Rewrite the estimates of each day of the window from measured readings of that day and the four weeks before it."""
     from energy_assets.resources.estimates import estimates_of
+    from energy_assets.resources.fleet import fleet_states
 
     window = day_window(context)
     require_readable(warehouse, [FEATURES, *ESTIMATED_FROM], window)
+    states = fleet_states(warehouse, window)
     write_days(
-        context, warehouse, "int_reading_estimates", window, lambda day: estimates_of(warehouse, CALENDAR.zone, day)
+        context,
+        warehouse,
+        "int_reading_estimates",
+        window,
+        lambda day: estimates_of(warehouse, CALENDAR.zone, day, states),
     )
     return dg.MaterializeResult()
 
@@ -67,11 +73,14 @@ def int_reading_estimates(context: dg.AssetExecutionContext, warehouse: Warehous
 )
 def int_validation_hits(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Rewrite the hits of each day of the window; a rule whose source brought nothing in the lookback is off, and said to be."""
+    from energy_assets.resources.fleet import fleet_states
     from energy_assets.resources.validation_hits import Validation
 
     window = day_window(context)
     require_readable(warehouse, [FEATURES, *LOOKED_BACK_ON, *ESTIMATED_FROM], window)
-    validation = Validation(warehouse, CALENDAR.zone, rules(settings().validation_rules))
+    validation = Validation(
+        warehouse, CALENDAR.zone, rules(settings().validation_rules), fleet_states(warehouse, window)
+    )
     write_days(context, warehouse, "int_validation_hits", window, validation.hits)
     return dg.MaterializeResult(metadata={"rules that were off": ", ".join(validation.off) or "none"})
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from energy_assets.resources.fleet import LEAST_SEEN_SHARE, FleetDay, Group, same_day_type
+from energy_assets.resources.fleet import LEAST_SEEN_SHARE, FleetDay, Group, States, same_day_type
 from ml.validation.estimation import METHODS, NONE, class_profile, estimate
 from ml.validation.outages import NO_TRANSFORMER
 
@@ -31,9 +31,9 @@ SCHEMA = pa.schema(
 )
 
 
-def estimates_of(warehouse: Warehouse, zone: ZoneInfo, day: date) -> pa.Table:
+def estimates_of(warehouse: Warehouse, zone: ZoneInfo, day: date, states: States) -> pa.Table:
     """The day's estimates, as SCHEMA."""
-    fleet = FleetDay(warehouse, zone, day)
+    fleet = FleetDay(warehouse, zone, day, states)
     if fleet.is_empty:
         return SCHEMA.empty_table()
     return pa.concat_tables([SCHEMA.empty_table(), *(_of_group(fleet, group) for group in fleet.groups())])

@@ -7,7 +7,7 @@ What belongs here: reading it from the warehouse, with days whose gate is closed
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from energy_assets.days import ONE_DAY, DayWindow
 from energy_assets.keys import ESTIMATE_LOOKBACK_DAYS, FEATURES
-from energy_assets.resources.gates import day_states
+from energy_assets.resources.gates import DayState, day_states
 from energy_assets.resources.profiles import day_starts_at
 from ml.profiles import DayProfiles, from_arrow
 from ml.validation.outages import NO_TRANSFORMER, dark_slots
@@ -28,7 +28,12 @@ from ml.validation.outages import NO_TRANSFORMER, dark_slots
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
-OF_THE_DAY = ("stg_meters", "stg_outages", "stg_transformer_readings")
+TABLES = (
+    *(FEATURES, "stg_meters", "stg_outages", "stg_transformer_readings"),
+    *("stg_register_readings", "stg_token_purchases", "int_transformer_balance"),
+)
+"""What is read of the fleet."""
+States = Mapping[tuple[str, date], DayState]
 LEAST_SIBLINGS = 4
 """Meters of a transformer that must agree on an interruption: fewer may all be empty homes."""
 LEAST_SEEN_SHARE = 0.5
@@ -56,6 +61,11 @@ FED = """
     select transformer_id, reading_at, interval_minutes from staging.stg_transformer_readings
     where reading_date = $1::text::date and accepted_wh > 0
 """
+
+
+def fleet_states(warehouse: Warehouse, window: DayWindow) -> States:
+    """The states of all that is read for the days of `window`, asked for once a run: they do not change while it goes on."""
+    return day_states(warehouse, TABLES, window.with_lookback(ESTIMATE_LOOKBACK_DAYS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +108,20 @@ class Group:
 class FleetDay:
     """The fleet on one day, read as far as it is asked for."""
 
-    def __init__(self, warehouse: Warehouse, zone: ZoneInfo, day: date) -> None:
+    def __init__(self, warehouse: Warehouse, zone: ZoneInfo, day: date, states: States) -> None:
+        """`states` are fleet_states of a window that holds the day."""
         self.day = day
         self._warehouse, self._zone = warehouse, zone
-        states = day_states(warehouse, [FEATURES, *OF_THE_DAY], DayWindow.of(day).with_lookback(ESTIMATE_LOOKBACK_DAYS))
-        held = {key for key, state in states.items() if state.is_readable and state.row_count}
-        self._held = {table for table, of in held if of == day}
-        self.past_days = sorted(of for table, of in held if table == FEATURES and of < day)
+        span = DayWindow.of(day).with_lookback(ESTIMATE_LOOKBACK_DAYS)
+        self.readable = {
+            (table, of): state.row_count
+            for of in span
+            for table in TABLES
+            if (state := states.get((table, of))) and state.is_readable
+        }
+        """Rows of the tables' days of the lookback and of the day itself whose gate is open."""
+        self._held = {table for (table, of), rows in self.readable.items() if of == day and rows}
+        self.past_days = [of for of in span if of < day and self.readable.get((FEATURES, of))]
         """Days of the lookback that may be read and have readings."""
 
     @property

@@ -18,10 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from energy_assets.days import DayWindow
 from energy_assets.keys import ESTIMATE_LOOKBACK_DAYS, FEATURES
-from energy_assets.resources.fleet import FleetDay, Group, aligned, days_literal, looked_up, texts_of
-from energy_assets.resources.gates import day_states
+from energy_assets.resources.fleet import FleetDay, Group, States, aligned, days_literal, looked_up, texts_of
 from ml.profiles import DayProfiles
 from ml.validation import fleet_checks, profile_checks, register_checks
 from ml.validation.outages import NO_TRANSFORMER, runs
@@ -83,8 +81,8 @@ BALANCES = """
 class Validation:
     """The hits of day after day; what days share is read once while they move forward."""
 
-    def __init__(self, warehouse: Warehouse, zone: ZoneInfo, rules: Mapping[str, Rule]) -> None:
-        self._warehouse, self._zone, self._rules = warehouse, zone, rules
+    def __init__(self, warehouse: Warehouse, zone: ZoneInfo, rules: Mapping[str, Rule], states: States) -> None:
+        self._warehouse, self._zone, self._rules, self._states = warehouse, zone, rules, states
         self._profiles: dict[date, list[DayProfiles]] = {}
         self._balances: dict[date, pa.Table] = {}
         self.off: dict[str, None] = {}
@@ -92,7 +90,7 @@ class Validation:
 
     def hits(self, day: date) -> pa.Table:
         """The day's hits, as SCHEMA."""
-        fleet = FleetDay(self._warehouse, self._zone, day)
+        fleet = FleetDay(self._warehouse, self._zone, day, self._states)
         if fleet.is_empty:
             return SCHEMA.empty_table()
         seen = _Seen(self, fleet)
@@ -135,13 +133,11 @@ class _Seen:
 
     def __init__(self, validation: Validation, fleet: FleetDay) -> None:
         self._validation, self._fleet = validation, fleet
-        window = DayWindow.of(fleet.day).with_lookback(ESTIMATE_LOOKBACK_DAYS)
-        states = day_states(validation._warehouse, list(TABLES.values()), window)
-        self._readable = {key for key, state in states.items() if state.is_readable}
+        self._readable = set(fleet.readable)
         self._delivered = {
             source
             for source, table in TABLES.items()
-            if any(states[key].row_count for key in self._readable if key[0] == table)
+            if any(rows for (name, _), rows in fleet.readable.items() if name == table)
         }
         self._days = [fleet.day - timedelta(days=number) for number in range(ESTIMATE_LOOKBACK_DAYS, 0, -1)]
         self._profiles = validation.profiles(fleet)
