@@ -33,8 +33,8 @@
 #}
 {% macro loss_deviation_wh(energy_in_wh, sum_of_squares_wh2, uncertain_wh, estimated_wh) -%}
   sqrt(
-    power({{ energy_in_wh }} * {{ var('transformer_meter_class_pct') }} / 100 / sqrt(3.0), 2)
-    + {{ sum_of_squares_wh2 }} * power({{ var('meter_class_pct') }} / 100 / sqrt(3.0), 2)
+    power({{ energy_in_wh }} * {{ var('transformer_meter_class_pct') }} / 100.0 / sqrt(3.0), 2)
+    + {{ sum_of_squares_wh2 }} * power({{ var('meter_class_pct') }} / 100.0 / sqrt(3.0), 2)
     + power({{ uncertain_wh }}, 2)
     + power({{ estimated_wh }} * {{ var('estimate_error_share') }}, 2)
   )
@@ -48,7 +48,7 @@
 {% macro uncertain_loss_wh(days, registered) -%}
   (case {{ days }}.technical_loss_basis
     when 'ratings' then ({{ days }}.technical_loss_wh - {{ registered }}.no_load_loss_w * {{ days }}.balanced_minutes / 60.0)
-      * 2 * {{ var('power_factor_error') }} / {{ var('power_factor') }} / sqrt(3.0)
+      * 2.0 * {{ var('power_factor_error') }} / {{ var('power_factor') }} / sqrt(3.0)
     else {{ days }}.technical_loss_wh * {{ var('assumed_loss_error_share') }}
   end)
 {%- endmacro %}

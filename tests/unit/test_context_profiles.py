@@ -40,7 +40,7 @@ def test_an_unknown_profile_is_refused_with_those_that_there_are(monkeypatch):
 
 
 def test_suites_alone_have_the_generic_thresholds():
-    known = limits(Settings())
+    known = limits(Settings(), "UTC")
 
     assert Limits(timezone=known.timezone) == known
 
