@@ -36,15 +36,21 @@ LARGEST_LOSS_SHARE = 0.1
 """Distribution transformers lose 1–3 % of their rating: ten times a factor of a thousand would show far above this."""
 
 REJECTED_RECORDS = (
-    "(select count(*) from raw_data.rejected_rows join raw_data.active_files using (file_id) where source = {source})"
+    "(select count(*) from raw_data.rejected_rows join raw_data.active_files using (file_id)"
+    " where source = {source} and reading_date is null)"
 )
 RECORDS = "(select count(*) from raw_data.{table} join raw_data.active_files using (file_id))"
 FIRST_REJECTED_RECORDS = """
-    select path || ' row ' || row_number || coalesce(', column ' || column_name, '') || ': ' || reason
-    from raw_data.rejected_rows
-    join raw_data.active_files using (file_id)
-    join raw_data.landing_paths using (sha256)
-    where source = {source} and is_current
+    select path || ' row ' || row_number || coalesce(', column ' || column_name, '')
+        || coalesce(' = ' || quote_literal(nullif(left(value, 60), '')), '') || ': ' || reason
+    from (
+        select file_id, row_number, column_name, value, reason, min(path) as path
+        from raw_data.rejected_rows
+        join raw_data.active_files using (file_id)
+        join raw_data.landing_paths using (sha256)
+        where source = {source} and reading_date is null and is_current
+        group by file_id, row_number, column_name, value, reason
+    ) as rejected
     order by path, row_number
 """
 

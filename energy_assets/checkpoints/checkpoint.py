@@ -5,8 +5,9 @@ What does not: expectations (quality_suites/), who may read a day (resources/gat
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -23,7 +24,12 @@ from energy_assets.resources.warehouse import Warehouse
 from energy_assets.resources.why import explain
 from energy_assets.settings import Settings, settings
 
+if TYPE_CHECKING:
+    from quality_suites.validator import Outcome
+
 CHECK = "gate"
+COMPARED = "expect_usual"
+NEVER_DELIVERED = "nothing was ever delivered: nothing to compare"
 SHOWN_DAYS = 3
 RED_DAYS = "red days"
 SOURCE_OF = {name: source for source in SOURCES for name in (source.table, f"stg_{source.table}") if name in GATED}
@@ -105,19 +111,30 @@ def judge_days(context: dg.AssetExecutionContext, warehouse: Warehouse, table: s
         )
     validator = Validator(warehouse.connections.transformer_dsn, limits(settings()))
     try:
-        for days in judged_together(warehouse, table, window):
+        is_delivered = has_deliveries(warehouse, table)
+        for days in [[day] for day in window] if is_delivered else [list(window)]:
             outcomes = validator.judge(table, days[0])
+            if not is_delivered:
+                outcomes = without_comparison(outcomes)
             record_verdict(warehouse, table, {day: versions[day] for day in days}, outcomes, run_id=context.run_id)
     finally:
         validator.close()
 
 
-def judged_together(warehouse: Warehouse, table: str, window: DayWindow) -> list[list[date]]:
-    """Each day by itself; but where a table's source never delivered a row, no day of it differs from another."""
+def has_deliveries(warehouse: Warehouse, table: str) -> bool:
+    """Whether days of `table` can differ: where its source never delivered a row, one verdict is that of all."""
     source = SOURCE_OF.get(table)
-    if source and not ledger.has_delivered(warehouse, source):
-        return [list(window)]
-    return [[day] for day in window]
+    return source is None or ledger.has_delivered(warehouse, source)
+
+
+def without_comparison(outcomes: "Sequence[Outcome]") -> "list[Outcome]":
+    """Outcomes of a day without deliveries of any day: there are no days before to compare with, however many were run."""
+    return [
+        replace(outcome, success=True, sample=(), message=NEVER_DELIVERED)
+        if outcome.expectation == COMPARED
+        else outcome
+        for outcome in outcomes
+    ]
 
 
 def limits(known: Settings) -> Any:

@@ -6,9 +6,19 @@ What does not: landing them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 Deliveries = dict[str, str]
+
+
+def by_source(deliveries: Deliveries) -> Iterable[Deliveries]:
+    """The deliveries of each folder by themselves."""
+    folders: dict[str, Deliveries] = {}
+    for path, text in deliveries.items():
+        folders.setdefault(path.split("/")[0], {})[path] = text
+    return folders.values()
 
 
 def shuffled(deliveries: Deliveries, seed: int) -> Deliveries:

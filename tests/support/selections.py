@@ -12,6 +12,12 @@ from energy_assets.keys import ML, checkpoint_key, table_key
 STAGING = ("meter_readings", "stg_meters", "stg_meter_readings")
 INTERMEDIATE = (*STAGING, "int_readings_daily", "int_consumption_features")
 
+BALANCE = (
+    *INTERMEDIATE,
+    *("outages", "stg_outages", "transformer_readings", "stg_transformer_readings", "stg_transformers"),
+    "int_transformer_balance",
+)
+
 
 def with_gates(*tables: str) -> list[dg.AssetKey]:
     """The tables and their checkpoints."""
