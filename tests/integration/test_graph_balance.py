@@ -217,8 +217,8 @@ def served_losses(graph: Graph) -> list[tuple]:
     ("wrong", "transformer", "suspect"),
     [
         pytest.param({"BAKERY": ("T1", 1)}, "T1", "BAKERY", id="mapped to the wrong transformer"),
-        pytest.param({"MILL": ("T1", 50)}, "T1", "MILL", id="multiplied wrongly"),
-        pytest.param({"SHOP": ("T2", 2)}, "T2", "SHOP", id="multiplied without a transformer for current"),
+        pytest.param({"MILL": ("T1", 50)}, "T1", "MILL", id="multiplied wrongly", marks=pytest.mark.full),
+        pytest.param({"SHOP": ("T2", 2)}, "T2", "SHOP", id="multiplied where nothing is", marks=pytest.mark.full),
     ],
 )
 def test_a_meter_that_is_registered_wrongly_makes_its_day_red_and_is_named_until_it_is_corrected(
@@ -245,6 +245,7 @@ def test_a_meter_that_is_registered_wrongly_makes_its_day_red_and_is_named_until
     assert graph.served("transformer_losses", "loss_date") == {DAY: len(FLEET)}
 
 
+@pytest.mark.full
 def test_an_interval_without_a_reading_of_any_meter_is_left_out_and_warned_of(graph: Graph) -> None:
     deliver(graph, register() + "SILENT,T2,1\n")
     graph.settle()

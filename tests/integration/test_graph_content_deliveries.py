@@ -19,6 +19,7 @@ from support.selections import BALANCE, STAGING, with_gates
 from support.sources import beside_readings
 
 from energy_assets.days import DayWindow
+from energy_assets.resources.why import failed_steps
 
 WHOLE = days(1, 8)
 """A week to learn from, and a day that its model scores."""
@@ -71,7 +72,8 @@ def test_readings_in_any_form_come_to_the_same_tables(graph: Graph, simulated: S
 def land_and_run(graph: Graph, window: DayWindow | date, *tables: str) -> None:
     """Land what waits, then run these tables and their gates."""
     assert graph.land().success
-    assert graph.run(window, with_gates(*tables)).success
+    result = graph.run(window, with_gates(*tables))
+    assert result.success, failed_steps(result.all_events)
 
 
 def batches_of(deliveries: Deliveries, seed: int, batches: int) -> Iterator[Deliveries]:
@@ -81,13 +83,13 @@ def batches_of(deliveries: Deliveries, seed: int, batches: int) -> Iterator[Deli
 
 
 def test_the_order_of_arrival_changes_neither_staging_nor_intermediate(graph: Graph, simulated: Simulated) -> None:
-    deliveries = with_restated(files_of(simulated, days(1, 3)), seed=1, share=0.1) | beside_readings(days(1, 3))
-    deliveries = redelivered(deliveries, seed=1)
+    deliveries = redelivered(with_restated(files_of(simulated, days(1, 3)), seed=1, share=0.1), seed=1)
+    beside = redelivered(beside_readings(days(1, 3)), seed=1)
     contents = []
     for seed in (1, 2):
         graph.empty()
-        for batch in batches_of(deliveries, seed, batches=2):
-            drop(graph, batch)
+        for readings, others in zip(batches_of(deliveries, seed, 2), batches_of(beside, seed, 2), strict=True):
+            drop(graph, readings | others)
             land_and_run(graph, days(1, 3), *BALANCE)
         contents.append(content(graph.warehouse, graph.serving, WITHOUT_MODELS))
     assert_same(*contents)
