@@ -23,7 +23,16 @@ from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import Settings, settings
 from ml.validation.rules import rules
 
-LAYERS = ("staging", "intermediate", "marts")
+# What of a layer waits for a gate on another part of it is a step of its own: were the layer one, Dagster would cut it, and
+# others with it, into more steps than there are gates between, each of which starts dbt.
+STEPS = {
+    "staging": ("path:models/staging", "stg_meter_readings"),
+    "staging_readings": ("stg_meter_readings", ""),
+    "intermediate": ("path:models/intermediate", "int_readings_daily int_readings_monthly int_transformer_balance"),
+    "intermediate_days": ("int_readings_daily int_readings_monthly int_transformer_balance", ""),
+    "marts": ("path:models/marts", ""),
+}
+"""Steps in the order in which data flows: the models that each selects, and those that it leaves to a later one."""
 
 MODEL_SETTINGS = (
     "max_interval_kwh",
@@ -124,14 +133,15 @@ def rule_variables(known: Settings) -> dict[str, Any]:
     }
 
 
-def layer(name: str) -> dg.AssetsDefinition:
-    """The models of one layer as one subsettable step."""
+def layer(name: str, select: str, exclude: str) -> dg.AssetsDefinition:
+    """The models of one step, subsettable."""
     translator = LayerTranslator()
 
     @dbt_assets(
         name=f"dbt_{name}",
         manifest=PROJECT.manifest_path,
-        select=f"path:models/{name}",
+        select=select,
+        exclude=exclude or None,
         project=PROJECT,
         partitions_def=DAILY,
         backfill_policy=BACKFILL,
@@ -173,4 +183,4 @@ def inputs_of(assets: dg.AssetsDefinition, models: list[str]) -> list[str]:
     return sorted(key.path[-1].removesuffix("_checkpoint") for key in upstream if key.path[0] == "quality")
 
 
-LAYER_ASSETS = [layer(name) for name in LAYERS]
+LAYER_ASSETS = [layer(name, *models) for name, models in STEPS.items()]
