@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+GAVE_UP = "Exceeded max_retries"
+"""How Dagster's message of a step begins that was tried again in vain; the error itself is its cause."""
+
 
 def said_by_step(event: Any) -> tuple[str, str | None]:
     """The message of a step failure event, and the trace where the step failed by itself rather than by a verdict.
@@ -19,7 +22,7 @@ def said_by_step(event: Any) -> tuple[str, str | None]:
     if data.error is None:
         return "", None
     error = data.error
-    while error.cause and (error.cls_name or "").startswith("Dagster"):
+    while error.cause and ((error.cls_name or "").startswith("Dagster") or error.message.startswith(GAVE_UP)):
         error = error.cause
     message = error.message.strip()
     if message.startswith("energy_assets."):

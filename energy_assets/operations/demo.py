@@ -37,11 +37,11 @@ class DemoReport:
     home: Home
     timezone: str
     summary: Summary
-    balance: Balance | None
-    """None where no transformer was metered."""
-    truth: Truth | None
-    """None where nobody knows it."""
     seconds: dict[str, float]
+    balance: Balance | None = None
+    """None where no transformer was metered."""
+    truth: Truth | None = None
+    """None where nobody knows it."""
 
 
 def run_demo(
@@ -76,7 +76,7 @@ def run_demo(
     summary = summarize(warehouse, Serving(home=str(home.path)))
     found = balance(warehouse)
     return DemoReport(
-        home, ingested.report.timezone, summary, found, truth_of(home, warehouse) if found else None, seconds
+        home, ingested.report.timezone, summary, seconds, found, truth_of(home, warehouse) if found else None
     )
 
 
