@@ -9,14 +9,15 @@ import dagster as dg
 
 from energy_assets.keys import ML, checkpoint_key, table_key
 
-STAGING = ("meter_readings", "stg_meters", "stg_meter_readings")
-INTERMEDIATE = (*STAGING, "int_readings_daily", "int_consumption_features")
-
-BALANCE = (
-    *INTERMEDIATE,
-    *("outages", "stg_outages", "transformer_readings", "stg_transformer_readings", "stg_transformers"),
-    "int_transformer_balance",
+STAGING = ("meter_readings", "stg_transformers", "stg_meters", "stg_meter_readings")
+FEATURES = (*STAGING, "int_consumption_features")
+INTERMEDIATE = (
+    *FEATURES,
+    *("outages", "stg_outages", "transformer_readings", "stg_transformer_readings"),
+    *("int_reading_estimates", "int_readings_daily"),
 )
+
+BALANCE = (*INTERMEDIATE, "int_transformer_balance")
 
 
 def with_gates(*tables: str) -> list[dg.AssetKey]:
@@ -26,7 +27,7 @@ def with_gates(*tables: str) -> list[dg.AssetKey]:
 
 def model() -> list[dg.AssetKey]:
     """All that the model of a day needs, and the model."""
-    return [*with_gates(*INTERMEDIATE), dg.AssetKey([ML, "anomaly_model"])]
+    return [*with_gates(*FEATURES), dg.AssetKey([ML, "anomaly_model"])]
 
 
 def scores() -> list[dg.AssetKey]:
