@@ -14,7 +14,7 @@ FEATURES = (*STAGING, "int_consumption_features")
 INTERMEDIATE = (
     *FEATURES,
     *("outages", "stg_outages", "transformer_readings", "stg_transformer_readings"),
-    *("int_reading_estimates", "int_readings_daily"),
+    *("int_readings_hourly", "int_reading_estimates", "int_readings_daily"),
 )
 
 BALANCE = (*INTERMEDIATE, "int_transformer_balance")
