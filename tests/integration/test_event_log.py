@@ -12,6 +12,7 @@ from energy_assets import logs
 
 def test_a_red_day_is_found_in_the_log_by_its_day_and_table(graph: Graph) -> None:
     graph.deliver(days(1, 2), red=[day(2)])
+    (graph.home.logs / logs.FILE).unlink(missing_ok=True)
 
     commands.run(graph.home, "resume", code=3)
 

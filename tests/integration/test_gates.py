@@ -115,7 +115,7 @@ def test_staging_refuses_red_days_until_a_person_accepts_them_and_the_acceptance
     assert not graph.land_and_run(days(1, 1), red=[day(1)]).success
     staging = [table_key(f"stg_{table}") for table in RAW_TABLES]
     refused = graph.run(day(1), staging)
-    assert "meter_readings is red on 2024-01-01" in failure_of(refused, "dbt_staging")
+    assert "meter_readings is red on 2024-01-01" in failure_of(refused, "dbt_staging_readings")
     assert not graph.count("stg_meter_readings", "reading_date", day(1))
 
     printed = run(graph.home, "accept", "2024-01-01", "meter_readings", "--reason", "the concentrator was replaced")

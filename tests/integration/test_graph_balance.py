@@ -229,15 +229,17 @@ def test_a_meter_that_is_registered_wrongly_makes_its_day_red_and_is_named_until
 
     states = graph.states(DAY)
     assert {table for table, state in states.items() if state == "red"} == {"mart_transformer_losses"}
-    (failed,) = [f for f in failures(graph.warehouse, "mart_transformer_losses", DAY) if f.severity == "critical"]
-    (sample,) = failed.sample
-    assert sample.startswith(f"transformer_id={transformer}: ")
-    assert f"{suspect} (" in sample.partition("suspects ")[2]
+    found = {f.severity: f for f in failures(graph.warehouse, "mart_transformer_losses", DAY)}
+    (too_much,) = found["critical"].sample
+    assert too_much.startswith(f"transformer_id={transformer}: ")
+    (named,) = found["warning"].sample
+    assert named.startswith(f"transformer_id={transformer}: ")
+    assert f"{suspect} (" in named.partition("suspects ")[2]
     assert not graph.served("transformer_losses", "loss_date")
     words = " ".join(run(graph.home, "why", str(DAY)).split())
     assert "2024-01-02 mart_transformer_losses is red:" in words
     assert "a meter is mapped to the wrong one, or multiplied wrongly" in words
-    assert sample in words
+    assert too_much in words and named in words
 
     graph.drop("meters/register.csv", register())
     graph.settle()

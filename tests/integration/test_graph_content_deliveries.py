@@ -6,7 +6,6 @@ all of it landed before the first run (support/content_hash.py). The ledger, raw
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import date
 
@@ -169,10 +168,11 @@ consumption_kwh = "kwh"
 @pytest.fixture
 def adding(graph: Graph) -> Iterator[Graph]:
     """The graph with the user's own mapping whose new content of a path adds."""
-    graph.home.mappings.mkdir()
-    (graph.home.mappings / "portal.toml").write_text(ADDING)
+    mapping = graph.home.mappings / "portal.toml"
+    mapping.parent.mkdir(exist_ok=True)
+    mapping.write_text(ADDING)
     yield graph
-    shutil.rmtree(graph.home.mappings)
+    mapping.unlink()
 
 
 def test_a_mapping_may_declare_that_new_content_of_a_path_adds(adding: Graph) -> None:

@@ -16,6 +16,7 @@ from support.selections import with_gates
 from energy_assets.checkpoints.checkpoint import NEVER_DELIVERED, has_deliveries
 from energy_assets.days import DayWindow
 from energy_assets.keys import GATED
+from energy_assets.operations.stores import bring_up
 from energy_assets.resources import ledger
 from energy_assets.resources.why import explain
 
@@ -251,7 +252,8 @@ def test_days_of_a_home_from_before_an_upgrade_are_brought_up(graph: Graph) -> N
         for table in ("day_versions", "validation_results"):
             cursor.execute(f"delete from quality.{table} where table_name = any(%s)", (list(new),))
         for table in sorted(new & GATED.keys() - {"transformer_readings"}):
-            cursor.execute(f"drop table {GATED[table]}.{table}")
+            cursor.execute(f"drop table if exists {GATED[table]}.{table} cascade")
+    bring_up(graph.home)
 
     assert graph.owed() == [day(1)]
     graph.catch_up()

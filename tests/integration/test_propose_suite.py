@@ -68,7 +68,7 @@ def profiled(dsn: str, table: str = "readings") -> Profile:
 
 def test_a_proposed_suite_holds_on_the_days_that_it_was_proposed_from(dsn):
     seen = profiled(dsn)
-    suite = Proposed(SCHEMA, "readings", seen.date_column, seen.key, "", proposal(seen))
+    suite = Proposed(SCHEMA, "readings", seen.date_column, seen.key, "", text=proposal(seen))
 
     with closing(Engine(dsn)) as engine:
         result = engine.gate(suite, Limits()).run(date(2024, 3, 10))
