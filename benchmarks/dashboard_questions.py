@@ -261,9 +261,10 @@ def fill(connection: Connection) -> None:
 
 def serve(warehouse: Warehouse, serving: Serving, client: Client) -> None:
     for table, query in COPIES.items():
-        for day in days():
-            with warehouse.stream(query, (day.isoformat(),)) as batches:
-                serving.replace_day(client, table, day, batches, run_id="dashboards")
+        with serving.swapping(client, table, run_id="dashboards") as swap:
+            for day in days():
+                with warehouse.stream(query, (day.isoformat(),)) as batches:
+                    swap.replace(day, batches)
 
 
 def days() -> list[date]:

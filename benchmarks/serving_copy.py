@@ -40,10 +40,14 @@ def beside_hand(home: Home, served: Served) -> Measure:
         client.command(f"CREATE TABLE {DATABASE}.by_hand AS {DATABASE}.{served.table}")
 
     def ours() -> None:
-        with warehouse.locked(served.ledger_name), serving.client() as client:
+        with (
+            warehouse.locked(served.ledger_name),
+            serving.client() as client,
+            serving.swapping(client, served.table, run_id="bench") as swap,
+        ):
             with warehouse.stream(served.day_query, (DAY.isoformat(),)) as batches:
-                rows = serving.replace_day(client, served.table, DAY, batches, run_id="bench")
-            warehouse.bump_day(served.ledger_name, DAY, rows, run_id="bench")
+                rows = swap.replace(DAY, batches)
+            warehouse.bump_days(served.ledger_name, {DAY: rows}, run_id="bench")
         assert rows == METERS * SLOTS
 
     def by_hand() -> None:

@@ -9,16 +9,15 @@ from typing import Any
 import dagster as dg
 
 from energy_assets import home as homes
-from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_model, anomaly_scores
+from energy_assets.assets.anomaly import anomaly_model
 from energy_assets.assets.dashboards import DASHBOARD_SPECS
 from energy_assets.assets.landing import landing, readable
-from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.reference import reference_tables
-from energy_assets.assets.serving import RECONCILE_CHECKS, SERVED_ASSETS
-from energy_assets.assets.validation import VALIDATION_ASSETS
+from energy_assets.assets.serving import RECONCILE_CHECKS
 from energy_assets.automation.alerts import red_days_alert
 from energy_assets.automation.data_docs import data_docs_sensor
+from energy_assets.automation.edges import COMPUTED_ASSETS, LONGEST_LOOKBACK_DAYS
 from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
 from energy_assets.automation.schedules import morning
@@ -36,7 +35,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """The definitions of the current home; `resource_overrides` replaces resources by name."""
     home = str(current_home())
     resources: dict[str, Any] = {
-        "warehouse": Warehouse(home=home, lookback_days=MODEL_LOOKBACK_DAYS),
+        "warehouse": Warehouse(home=home, lookback_days=LONGEST_LOOKBACK_DAYS),
         "serving": Serving(home=home),
         "landing_zone": LandingZone(home=home),
         "models": Models(home=home),
@@ -47,11 +46,8 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             landing,
             reference_tables,
             *RAW_ASSETS,
-            *LAYER_ASSETS,
-            *VALIDATION_ASSETS,
             anomaly_model,
-            anomaly_scores,
-            *SERVED_ASSETS,
+            *COMPUTED_ASSETS,
             *(checkpoint(table) for table in GATED),
             *DASHBOARD_SPECS,
         ],

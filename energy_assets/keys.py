@@ -22,6 +22,9 @@ OWNERS = ["team:data"]
 FEATURES = "int_consumption_features"
 WEATHER = "stg_weather_observations"
 """What scores are made of."""
+LOADS = ("stg_transformer_readings", "stg_outages", WEATHER)
+REGISTERS = ("stg_transformers", "stg_meters")
+"""What load forecasts are made of: days of the lookback, and the registers of the origin alone."""
 
 ESTIMATE_LOOKBACK_DAYS = 28
 """Four whole weeks: as many proxy days of each weekday, and a meter that was silent for longer is no gap any more."""
@@ -51,11 +54,13 @@ GATED: dict[str, str] = {
     "int_transformer_balance": INTERMEDIATE,
     "int_validation_hits": INTERMEDIATE,
     "anomaly_scores": ML,
+    "load_forecast": ML,
     "mart_consumption_metrics": MARTS,
     "mart_anomaly_flags": MARTS,
     "mart_load_profile": MARTS,
     "mart_data_quality": MARTS,
     "mart_transformer_losses": MARTS,
+    "mart_forecast_accuracy": MARTS,
 }
 """Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
 

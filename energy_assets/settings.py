@@ -101,6 +101,11 @@ class Settings(BaseSettings):
         10_000.0, gt=0, description="physical limit of the energy that a transformer feeds in one interval"
     )
 
+    holidays: str = Field(
+        "",
+        pattern="^([A-Z]{2})?$",
+        description="country whose public holidays are days of rest, by its ISO 3166 code, CM; empty where there are none",
+    )
     power_factor: float = Field(
         0.9, gt=0, le=1, description="power factor of the load behind a distribution transformer"
     )

@@ -110,6 +110,7 @@ class ModelStore:
         Raises ModelStoreError where the file is missing, is another one, or holds types beyond the trusted ones.
         """
         import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
 
         path = self.path(version)
         try:
@@ -125,8 +126,11 @@ class ModelStore:
                 f"changed or damaged and was not loaded: restore it from a backup, or remove it and materialize the day, "
                 f"which rebuilds it while what it learnt from is unchanged"
             )
-        _refuse_untrusted(content, path)
-        stored = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+        try:
+            stored = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+        except UntrustedTypesFoundException:
+            _refuse_untrusted(content, path)
+            raise
         return kind.restore(stored["estimator"], json.loads(stored["metadata"]))
 
 

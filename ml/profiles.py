@@ -20,6 +20,9 @@ INTERVALS = (15, 30, 60, 1440)
 LONGEST_DAY_HOURS = 27
 """No zone has had a longer local day; a longer profile is a mistake of whoever made it."""
 
+WEATHER_CARRIES_FOR = np.timedelta64(3, "h")
+"""An observation stands for slots after it that have none of their own, so long."""
+
 
 class ProfileError(ValueError):
     """Profiles that cannot be a local day; the message says of which day and why."""
@@ -95,6 +98,26 @@ class DayWeather:
     temperature_c: np.ndarray
     humidity_pct: np.ndarray
     wind_speed_kmh: np.ndarray
+
+    def by_slot(self, name: str, slot_starts: np.ndarray, interval_minutes: int) -> np.ndarray:
+        """`name` (temperature_c, …) in slots that follow each other: float64 [slots], all NaN where none holds an observation.
+
+        Mean of a slot's observations; else of the latest slot up to three hours before; else of all slots.
+        """
+        slots = len(slot_starts)
+        observed = ~np.isnan(getattr(self, name))
+        at, values = self.observed_at[observed].astype("datetime64[s]"), getattr(self, name)[observed]
+        length = np.timedelta64(interval_minutes * 60, "s")
+        slot = (at - slot_starts[0]) // length if slots else at.astype(np.int64)
+        inside = (slot >= 0) & (slot < slots)
+        if not inside.any():
+            return np.full(slots, np.nan)
+        slot, values = slot[inside].astype(np.intp), np.asarray(values, dtype=np.float64)[inside]
+        count = np.bincount(slot, minlength=slots)
+        mean = np.bincount(slot, weights=values, minlength=slots) / np.maximum(count, 1)
+        latest = np.maximum.accumulate(np.where(count > 0, np.arange(slots), -1))
+        age = (np.arange(slots) - latest) * length
+        return np.where((latest >= 0) & (age <= WEATHER_CARRIES_FOR), mean[latest], values.mean())
 
 
 def from_arrow(table: pa.Table, day: date, starts_at: np.datetime64) -> list[DayProfiles]:

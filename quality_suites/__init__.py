@@ -256,6 +256,13 @@ SUITES: dict[str, Suite] = {
             "One score per accepted reading, from 0 to 1, absent exactly where there was no model",
         ),
         Suite(
+            "ml",
+            "load_forecast",
+            "forecast_date",
+            ("area_kind", "area_id", "starts_at"),
+            "One row per area and interval of the next day, feeders being the sum of their transformers",
+        ),
+        Suite(
             "marts",
             "mart_consumption_metrics",
             "metric_date",
@@ -289,6 +296,13 @@ SUITES: dict[str, Suite] = {
             "loss_date",
             ("transformer_id",),
             "One row per transformer, whose parts add up, and few that give out more than came in",
+        ),
+        Suite(
+            "marts",
+            "mart_forecast_accuracy",
+            "reading_date",
+            ("area_kind", "area_id", "hour"),
+            "One row per area and hour that was forecast, compared where it was fed",
         ),
     )
 }

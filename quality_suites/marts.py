@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ml.validation.rules import rules as rules_of_validation
 from quality_suites.columns import BIGINT, BOOLEAN, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
-from quality_suites.ml import ANOMALY_TYPES
+from quality_suites.ml import ANOMALY_TYPES, AREA_KINDS, FORECAST_METHODS
 
 if TYPE_CHECKING:
     from quality_suites import Limits
@@ -269,5 +269,47 @@ def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation
             fault="kWh came in at transformers whose meters say more than that",
             sample=IMPLAUSIBLE,
             column="is_plausible",
+        ),
+    ]
+
+
+def mart_forecast_accuracy(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            reading_date=DATE,
+            area_kind=TEXT,
+            area_id=TEXT,
+            hour=SMALLINT,
+            method=TEXT,
+            interval_count=SMALLINT,
+            compared_count=SMALLINT,
+            bounded_count=SMALLINT,
+            within_count=SMALLINT,
+            actual_kwh=NUMERIC,
+            forecast_kwh=NUMERIC,
+            naive_kwh=NUMERIC,
+            error_pct=NUMERIC,
+            naive_error_pct=NUMERIC,
+        ),
+        *rules.not_null("area_kind", "area_id", "hour", "method", "interval_count", "compared_count"),
+        rules.unique("area_kind", "area_id", "hour"),
+        rules.one_of("area_kind", AREA_KINDS),
+        rules.one_of("method", FORECAST_METHODS),
+        rules.between("hour", 0, 23),
+        rules.between("actual_kwh", 0),
+        rules.no_rows_where(
+            "counts-in-order",
+            "not (0 <= within_count and within_count <= bounded_count and bounded_count <= compared_count"
+            " and compared_count <= interval_count)",
+            fault="that break 0 ≤ within_count ≤ bounded_count ≤ compared_count ≤ interval_count",
+            column="compared_count",
+            shows=("within_count", "bounded_count", "compared_count", "interval_count"),
+        ),
+        rules.no_rows_where(
+            "compared-or-null",
+            "(compared_count > 0) <> (actual_kwh is not null)",
+            fault="whose load and compared_count disagree",
+            column="actual_kwh",
+            shows=("actual_kwh", "compared_count"),
         ),
     ]

@@ -84,12 +84,12 @@ class Validator:
             from quality_suites.engine import Engine
 
             self._engine = Engine(self._dsn)
-        if not self._engine.has_table(relation(suite.schema, suite.table)):
-            raise GateError(
-                f"{_gate_of(suite, day)}: the table does not exist, or this role may not see it → write it first: "
-                f"`energy-assets materialize --day {day:%Y-%m-%d}`"
-            )
         if suite.table not in self._gates:
+            if not self._engine.has_table(relation(suite.schema, suite.table)):
+                raise GateError(
+                    f"{_gate_of(suite, day)}: the table does not exist, or this role may not see it → write it first: "
+                    f"`energy-assets materialize --day {day:%Y-%m-%d}`"
+                )
             self._gates[suite.table] = self._engine.gate(suite, self._limits)
         return self._gates[suite.table]
 

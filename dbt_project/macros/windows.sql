@@ -52,3 +52,14 @@
 {% macro change_pct(now, before) -%}
   round(100.0 * ({{ now }} - {{ before }}) / nullif({{ before }}, 0), 2)
 {%- endmacro %}
+
+{# Whether an outage of one of `areas` was reported for a part of an interval; the model has the day's outages as `outages`. #}
+{% macro was_off(day, areas, starts_at, minutes) -%}
+  exists (
+    select from outages
+    where outages.reading_date = {{ day }}
+      and outages.area_id in ({{ areas | join(', ') }})
+      and outages.off_from < {{ starts_at }} + {{ minutes }} * interval '1 minute'
+      and outages.off_until > {{ starts_at }}
+  )
+{%- endmacro %}

@@ -4,7 +4,8 @@ What belongs here: the common part of such assets. What does not: what any of th
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +15,9 @@ from energy_assets.landing.contract import Source
 from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.postgres_tables import postgres_tables
 from energy_assets.resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DAYS_POOL = "days"
 """Runs over days are started one after the other: a later week's model must find the days before it."""
@@ -63,6 +67,25 @@ def columns_of(source: Source) -> list[dg.TableColumn]:
 def declared_columns(table: str) -> list[dg.TableColumn]:
     """The columns of a table (schema.table) that `postgres_ddl/` declares, as its asset shows them."""
     return [dg.TableColumn(column.name, column.type, column.description) for column in postgres_tables()[table].columns]
+
+
+def write_days(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    window: DayWindow,
+    rows_of: Callable[[date], "pa.Table"],
+) -> None:
+    """Rewrite each day of the asset's natively partitioned table; one without rows is emptied, and no partition is made for it."""
+    schema, table = context.asset_key.path
+    without = {}
+    for day in window:
+        rows = rows_of(day)
+        if rows.num_rows:
+            warehouse.replace_day(schema, table, day, [rows], run_id=context.run_id)
+        else:
+            without[day] = None
+    warehouse.empty_days(schema, table, without, run_id=context.run_id)
+    report_row_counts(context, warehouse, context.asset_key, window)
 
 
 def report_row_counts(

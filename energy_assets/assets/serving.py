@@ -105,6 +105,19 @@ SERVED: tuple[Served, ...] = (
             "toInt64(sum(round(non_technical_loss_kwh * 1000)))",
         ),
     ),
+    Served(
+        source="load_forecast",
+        date_column="forecast_date",
+        measure=("coalesce(sum(forecast_wh), 0)::bigint", "coalesce(sum(forecast_wh), 0)"),
+    ),
+    Served(
+        source="mart_forecast_accuracy",
+        date_column="reading_date",
+        measure=(
+            "coalesce(sum(round(actual_kwh * 1000)), 0)::bigint",
+            "toInt64(coalesce(sum(round(actual_kwh * 1000)), 0))",
+        ),
+    ),
 )
 
 
@@ -122,11 +135,22 @@ def served_table(served: Served) -> dg.AssetsDefinition:
     def copied(context: dg.AssetExecutionContext, warehouse: Warehouse, serving: Serving) -> dg.MaterializeResult:
         window = day_window(context)
         require_readable(warehouse, [served.source], window)
-        with tried_again_while_away(), warehouse.locked(served.ledger_name), serving.client() as client:
+        counts = warehouse.row_counts(served.source, window)
+        empty = [day for day in window if not counts[day]]
+        with (
+            tried_again_while_away(),
+            warehouse.locked(served.ledger_name),
+            serving.client() as client,
+            serving.swapping(client, served.table, run_id=context.run_id) as swap,
+        ):
             for day in window:
-                with warehouse.stream(served.day_query, (day.isoformat(),)) as batches:
-                    rows = serving.replace_day(client, served.table, day, batches, run_id=context.run_id)
-                warehouse.bump_day(served.ledger_name, day, rows, run_id=context.run_id)
+                if counts[day]:
+                    with warehouse.stream(served.day_query, (day.isoformat(),)) as batches:
+                        rows = swap.replace(day, batches)
+                    warehouse.bump_days(served.ledger_name, {day: rows}, run_id=context.run_id)
+            if empty:
+                swap.empty(empty)
+                warehouse.bump_days(served.ledger_name, dict.fromkeys(empty, 0), run_id=context.run_id)
         report_row_counts(context, warehouse, context.asset_key, window, ledger_name=served.ledger_name)
         return dg.MaterializeResult()
 

@@ -4,23 +4,15 @@ What belongs here: which days are read, and writing both down. What does not: ru
 day (resources/fleet.py).
 """
 
-from collections.abc import Callable
-from datetime import date
-from typing import TYPE_CHECKING
-
 import dagster as dg
 
-from energy_assets.assets.daily import daily_asset, declared_columns, report_row_counts
-from energy_assets.days import DayWindow
+from energy_assets.assets.daily import daily_asset, declared_columns, write_days
 from energy_assets.keys import ESTIMATE_LOOKBACK_DAYS, FEATURES, INTERMEDIATE, checkpoint_key
 from energy_assets.partitions import CALENDAR, day_window, lookback
 from energy_assets.resources.gates import require_readable
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
 from ml.validation.rules import rules
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ESTIMATED_FROM = ("stg_meters", "stg_transformers", "stg_outages", "stg_transformer_readings")
 """What estimates and hits read of the day itself, beside profiles."""
@@ -47,13 +39,7 @@ def int_reading_estimates(context: dg.AssetExecutionContext, warehouse: Warehous
     window = day_window(context)
     require_readable(warehouse, [FEATURES, *ESTIMATED_FROM], window)
     states = fleet_states(warehouse, window)
-    write_days(
-        context,
-        warehouse,
-        "int_reading_estimates",
-        window,
-        lambda day: estimates_of(warehouse, CALENDAR.zone, day, states),
-    )
+    write_days(context, warehouse, window, lambda day: estimates_of(warehouse, CALENDAR.zone, day, states))
     return dg.MaterializeResult()
 
 
@@ -81,27 +67,8 @@ def int_validation_hits(context: dg.AssetExecutionContext, warehouse: Warehouse)
     validation = Validation(
         warehouse, CALENDAR.zone, rules(settings().validation_rules), fleet_states(warehouse, window)
     )
-    write_days(context, warehouse, "int_validation_hits", window, validation.hits)
+    write_days(context, warehouse, window, validation.hits)
     return dg.MaterializeResult(metadata={"rules that were off": ", ".join(validation.off) or "none"})
-
-
-def write_days(
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    table: str,
-    window: DayWindow,
-    rows_of: Callable[[date], "pa.Table"],
-) -> None:
-    """Rewrite each day; one without rows is emptied, and no partition is made for it."""
-    without = {}
-    for day in window:
-        rows = rows_of(day)
-        if rows.num_rows:
-            warehouse.replace_day(INTERMEDIATE, table, day, [rows], run_id=context.run_id)
-        else:
-            without[day] = None
-    warehouse.empty_days(INTERMEDIATE, table, without, run_id=context.run_id)
-    report_row_counts(context, warehouse, context.asset_key, window)
 
 
 VALIDATION_ASSETS = [int_reading_estimates, int_validation_hits]

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
-from energy_assets.assets.anomaly import anomaly_scores
+from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_scores
+from energy_assets.assets.forecast import load_forecast
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
@@ -63,11 +64,14 @@ def _lookback_days(dep: dg.AssetDep) -> int:
     return -mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
 
 
-# Published models are immutable: newer inputs never make one due.
-EDGES = tuple(edges_of([*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, *SERVED_ASSETS]))
+COMPUTED_ASSETS = [*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, load_forecast, *SERVED_ASSETS]
+"""What is made by day of other tables. Published models are not among them: they are immutable, newer inputs never make one due."""
+
+EDGES = tuple(edges_of(COMPUTED_ASSETS))
+LONGEST_LOOKBACK_DAYS = max(MODEL_LOOKBACK_DAYS, *(edge.lookback_days for edge in EDGES))
 
 # Raw days depend on the ledger of files, and registers by day on their records, which a landing run writes, not a day's.
 WRITERS = {
     **{name_of(asset.key): (asset.key,) for asset in RAW_ASSETS},
-    **writers_of([*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, *SERVED_ASSETS]),
+    **writers_of(COMPUTED_ASSETS),
 }

@@ -34,8 +34,20 @@ COMPARED = "expect_usual"
 NEVER_DELIVERED = "nothing was ever delivered: nothing to compare"
 SHOWN_DAYS = 3
 RED_DAYS = "red days"
-SOURCE_OF = {name: source for source in SOURCES for name in (source.table, f"stg_{source.table}") if name in GATED}
-"""By gated table that holds nothing but what a source delivered."""
+MADE_OF = {
+    "transformer_readings": (
+        *("int_transformer_balance", "mart_transformer_losses"),
+        *("load_forecast", "mart_forecast_accuracy"),
+    )
+}
+"""Tables whose every row is about a delivered row of a source, by the source's table."""
+SOURCE_OF = {
+    name: source
+    for source in SOURCES
+    for name in (source.table, f"stg_{source.table}", *MADE_OF.get(source.table, ()))
+    if name in GATED
+}
+"""By gated table that holds nothing where a source delivered nothing."""
 DATA_DOCS = "Data Docs"
 
 

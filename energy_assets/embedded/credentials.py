@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 
 import tomlkit
 
+from energy_assets.embedded import toml_file
 from energy_assets.embedded.errors import StoreError
 from energy_assets.home import Home, write_atomically
 
@@ -85,7 +86,7 @@ def _stored(home: Home) -> dict[str, dict[str, str]]:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise StoreError(f"{path} can be read by others (mode {mode:04o}): chmod 600 {path}")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml_file.read(path)
     except FileNotFoundError:
         return {}
     except PermissionError as error:

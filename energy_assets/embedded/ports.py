@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import tomlkit
 
+from energy_assets.embedded import toml_file
 from energy_assets.embedded.errors import StoreError
 from energy_assets.home import Home, write_atomically
 
@@ -32,7 +33,7 @@ def remembered(home: Home) -> dict[str, int]:
     if not home.ports_file.is_file():
         return {}
     try:
-        return tomllib.loads(home.ports_file.read_text(encoding="utf-8"))
+        return toml_file.read(home.ports_file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StoreError(
             f"{home.ports_file} is no TOML ({error}): correct it, or remove it and run `energy-assets down` and `up`:"

@@ -50,6 +50,7 @@ WRITERS = {
     "intermediate.int_validation_hits": "asset `intermediate/int_validation_hits`",
     "ml.anomaly_model": "asset `ml/anomaly_model`",
     "ml.anomaly_scores": "asset `ml/anomaly_scores`",
+    "ml.load_forecast": "asset `ml/load_forecast`",
 }
 """Who writes the tables of `postgres_ddl/`. A table that is missing here stops the page from being written."""
 

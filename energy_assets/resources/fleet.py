@@ -228,7 +228,7 @@ class FleetDay:
         if "stg_outages" in self._held:
             for row in self._table(OUTAGES, self.day.isoformat()).to_pylist():
                 concerned = (transformer_of == row["area_id"]) | (feeder_of == row["area_id"])
-                off_from, off_until = (_instant(row[name]) for name in ("off_from", "off_until"))
+                off_from, off_until = (instant(row[name]) for name in ("off_from", "off_until"))
                 is_off[concerned] |= (starts < off_until) & (ends > off_from)
                 is_wholly[concerned] |= (starts >= off_from) & (ends <= off_until)
         return is_off, is_wholly
@@ -308,5 +308,5 @@ def _join(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype=str)
 
 
-def _instant(at: object) -> np.datetime64:
+def instant(at: object) -> np.datetime64:
     return np.datetime64(pa.scalar(at, pa.timestamp("s", "UTC")).value, "s")

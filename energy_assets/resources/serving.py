@@ -6,7 +6,7 @@ table definitions (clickhouse_ddl/) and their application (serving_schema.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -56,32 +56,61 @@ class Serving(dg.ConfigurableResource):
         with self.client() as client:
             return drifts(client, _scripts())
 
-    def replace_day(self, client: Client, table: str, day: date, batches: pa.RecordBatchReader, *, run_id: str) -> int:
-        """Make `day` of `table` hold exactly `batches`; returns its rows. The caller holds the table's lock.
-
-        The rows go into a staging table of the run's own name, whose partition then replaces the day in one step;
-        a day without rows is dropped. Raises SchemaError on a cluster, where that is several shards' work.
-        """
+    @contextmanager
+    def swapping(self, client: Client, table: str, *, run_id: str) -> Iterator[DaySwap]:
+        """Days of `table` can be swapped inside; the caller holds the table's lock. Raises SchemaError on a cluster."""
         _require_one_server(table)
-        target = quoted(DATABASE, table)
-        staging = quoted(DATABASE, f"{table}__{run_id.replace('-', '')[:12]}")
-        client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
-        client.command(f"CREATE TABLE {staging} AS {target}")
+        swap = DaySwap(client, table, run_id)
+        swap.drop_staging()
         try:
-            rows = 0
-            for batch in batches:
-                rows += batch.num_rows
-                client.insert_arrow(staging, _as_table(batch))
-            partition = {"day": day.isoformat()}
-            if rows:
-                client.command(
-                    f"ALTER TABLE {target} REPLACE PARTITION {{day:Date}} FROM {staging}", parameters=partition
-                )
-            else:
-                client.command(f"ALTER TABLE {target} DROP PARTITION {{day:Date}}", parameters=partition)
+            yield swap
         finally:
-            client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
+            swap.drop_staging()
+
+
+class DaySwap:
+    """Days of a table are filled beside it and put in its place in one step: readers see the old day or the new one."""
+
+    def __init__(self, client: Client, table: str, run_id: str) -> None:
+        self._client = client
+        self._table = table
+        self._staging = quoted(DATABASE, f"{table}__{run_id.replace('-', '')[:12]}")
+        self._is_made = False
+
+    @property
+    def _target(self) -> str:
+        return quoted(DATABASE, self._table)
+
+    def replace(self, day: date, batches: pa.RecordBatchReader) -> int:
+        """Make `day` hold exactly `batches`; returns its rows. A day is swapped once inside a `swapping`."""
+        rows = 0
+        for batch in batches:
+            if not self._is_made:
+                self._client.command(f"CREATE TABLE {self._staging} AS {self._target}")
+                self._is_made = True
+            rows += batch.num_rows
+            self._client.insert_arrow(self._staging, _as_table(batch))
+        if rows:
+            self._client.command(
+                f"ALTER TABLE {self._target} REPLACE PARTITION {{day:Date}} FROM {self._staging}",
+                parameters={"day": day.isoformat()},
+            )
+        else:
+            self.empty([day])
         return rows
+
+    def empty(self, days: Iterable[date]) -> None:
+        """Make `days` hold nothing."""
+        held = self._client.query(
+            "SELECT DISTINCT partition FROM system.parts WHERE database = {database:String} AND table = {table:String} AND active",
+            parameters={"database": DATABASE, "table": self._table},
+        ).result_columns
+        partitions = set(held[0]) if held else set()
+        for day in sorted({day.isoformat() for day in days} & partitions):
+            self._client.command(f"ALTER TABLE {self._target} DROP PARTITION {{day:Date}}", parameters={"day": day})
+
+    def drop_staging(self) -> None:
+        self._client.command(f"DROP TABLE IF EXISTS {self._staging} SYNC")
 
 
 def _scripts() -> list[Script]:

@@ -139,9 +139,12 @@ class Warehouse(dg.ConfigurableResource):
                 )
         return partition
 
-    def bump_day(self, table: str, day: date, row_count: int, *, run_id: str) -> None:
-        """Record a day write that did not happen in Postgres."""
-        self.rows("select quality.bump_day(%s, %s, %s, %s)", (table, day, row_count, run_id))
+    def bump_days(self, table: str, row_counts: Mapping[date, int], *, run_id: str) -> None:
+        """Record day writes (-> rows) that did not happen in Postgres."""
+        self.rows(
+            "select quality.bump_day(%s, day, row_count, %s) from unnest(%s::date[], %s::bigint[]) as known (day, row_count)",
+            (table, run_id, list(row_counts), list(row_counts.values())),
+        )
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:

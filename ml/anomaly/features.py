@@ -64,8 +64,6 @@ EPSILON_SHARE = 0.01
 FLOOR_WATT = 10.0
 """Power below which a meter's mean is taken as this: a home on standby has no meaningful ratios."""
 
-WEATHER_CARRIES_FOR = np.timedelta64(3, "h")
-
 
 @dataclass(frozen=True, eq=False)
 class ReadingFeatures:
@@ -167,23 +165,11 @@ def _shared_columns(target: DayProfiles, clock: np.ndarray, weather: DayWeather 
 
 
 def _weather_of_slots(target: DayProfiles, weather: DayWeather | None, name: str) -> np.ndarray:
-    """Mean of a slot's observations; else of one up to three hours before; else of the day; else the neutral value."""
-    neutral = np.full(target.slots, NEUTRAL_WEATHER[name])
+    """The slots' weather; the neutral value on a day without any."""
+    neutral = NEUTRAL_WEATHER[name]
     if weather is None:
-        return neutral
-    observed = ~np.isnan(getattr(weather, name))
-    at, values = weather.observed_at[observed].astype("datetime64[s]"), getattr(weather, name)[observed]
-    starts = target.slot_starts()
-    slot = (at - starts[0]) // np.timedelta64(target.interval_minutes * 60, "s") if len(starts) else at.astype(np.int64)
-    today = (slot >= 0) & (slot < target.slots)
-    if not today.any():
-        return neutral
-    slot, values = slot[today].astype(np.intp), np.asarray(values, dtype=np.float64)[today]
-    count = np.bincount(slot, minlength=target.slots)
-    mean = np.bincount(slot, weights=values, minlength=target.slots) / np.maximum(count, 1)
-    latest = np.maximum.accumulate(np.where(count > 0, np.arange(target.slots), -1))
-    age = (np.arange(target.slots) - latest) * np.timedelta64(target.interval_minutes * 60, "s")
-    return np.where((latest >= 0) & (age <= WEATHER_CARRIES_FOR), mean[latest], values.mean())
+        return np.full(target.slots, neutral)
+    return np.nan_to_num(weather.by_slot(name, target.slot_starts(), target.interval_minutes), nan=neutral)
 
 
 def _empty(target: DayProfiles, exists: np.ndarray) -> ReadingFeatures:

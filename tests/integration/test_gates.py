@@ -95,7 +95,7 @@ def test_no_writer_reads_a_day_that_was_rewritten_and_not_judged_again(graph: Gr
     assert graph.land_and_run(days(1, 1)).success
     for table, reader in READERS.items():
         assert graph.states(day(1))[table] == "green"
-        graph.warehouse.bump_day(table, day(1), 1, run_id="a rewrite")
+        graph.warehouse.bump_days(table, {day(1): 1}, run_id="a rewrite")
         before = graph.versions(days(1, 2))
 
         refused = graph.run(days(1, 2), [reader])

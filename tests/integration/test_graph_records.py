@@ -279,7 +279,10 @@ def test_days_of_a_source_are_judged_together_until_it_delivers_anything(
     graph.drop(path, text)
     assert graph.land().success
     assert has_deliveries(graph.warehouse, table)
-    assert has_deliveries(graph.warehouse, "int_transformer_balance"), "which is no source's alone"
+    assert has_deliveries(graph.warehouse, "int_readings_daily"), "which is no source's alone"
+    assert not has_deliveries(graph.warehouse, "int_transformer_balance"), (
+        "without energy that came in there is no row of it"
+    )
 
 
 def test_days_that_were_judged_together_have_a_verdict_each_as_if_each_had_been_judged_alone(graph: Graph) -> None:

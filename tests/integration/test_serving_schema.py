@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 
-import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from typer.testing import CliRunner
@@ -169,6 +167,6 @@ def test_a_day_on_a_cluster_is_refused_in_so_many_words(
     monkeypatch.setattr(
         serving, "settings", lambda: Settings(CLICKHOUSE_URL=stores[1].clickhouse_url, clickhouse_cluster="main")
     )
-    batches = pa.RecordBatchReader.from_batches(pa.schema([]), [])
-    with pytest.raises(SchemaError, match=r"(?s)cluster main.*→ unset ENERGY_CLICKHOUSE_CLUSTER"):
-        Serving(home=str(stores[0].path)).replace_day(client, "meter_readings", date(2024, 1, 1), batches, run_id="r")
+    swapping = Serving(home=str(stores[0].path)).swapping(client, "meter_readings", run_id="r")
+    with pytest.raises(SchemaError, match=r"(?s)cluster main.*→ unset ENERGY_CLICKHOUSE_CLUSTER"), swapping:
+        pass

@@ -108,9 +108,19 @@ insert into marts.mart_data_quality
 select '{day}', rule, 'all', 0, 0, 96, 0 from unnest(array['missing', 'negative', 'above_limit', 'fold_assumed', 'duplicate', 'rejected']) as rule;
 insert into marts.mart_transformer_losses
 values ('{day}', 'T1', 'F1', 2, 48, 45, 3, 0, 10.560, 9.900, 9.000, 0, 'ratings', 0.675, 0.225, 0.1, 0.061, 0.390, 2.27, 'XAF', 50, 11, true);
+insert into ml.load_forecast
+select '{day}', kind, area_id, '{day} 00:00+00'::timestamptz + interval '1 day' + slot * interval '30 minutes', 30, feeder_id,
+    220, 200, 150, 290, capacity_wh, chance, 'ridge'
+from (values ('transformer', 'T1', 'F1', 4500, 0.0), ('feeder', 'F1', null, null, null)) as area (kind, area_id, feeder_id, capacity_wh, chance),
+    generate_series(0, 47) as slot;
+insert into marts.mart_forecast_accuracy
+select '{day}', 'transformer', 'T1', hour, 'ridge', 2, 2, 2, 2, 0.44, 0.44, 0.4, 0, -9.09 from generate_series(0, 23) as hour;
 """
 
-BY_DAY = ("ml.anomaly_scores", "intermediate.int_reading_estimates", "intermediate.int_validation_hits")
+BY_DAY = (
+    *("ml.anomaly_scores", "ml.load_forecast"),
+    *("intermediate.int_reading_estimates", "intermediate.int_validation_hits"),
+)
 """Tables that scripts declare by day partitions."""
 
 NULLS_ALLOWED = """
@@ -128,6 +138,7 @@ ONE = "where meter_id = 'M1' and reading_at = '2024-03-07 06:00+00'"
 STATION = "where observed_at = '2024-03-07 06:00+00'"
 FED = "where reading_at = '2024-03-07 06:00+00'"
 BOUGHT = "where meter_id = 'M1'"
+FIRST_TOLD = "where starts_at = '2024-03-08 00:00+00'"
 FIRST_ESTIMATE = "where reading_at = '2024-03-07 00:00+00'"
 UNREADABLE_RECORD = """
 insert into raw_data.rejected_rows
@@ -363,6 +374,36 @@ FAULTS = [
     ("mart_transformer_losses", "parts-add-up", "update marts.mart_transformer_losses set metered_kwh = 9.001"),
     ("mart_transformer_losses", "non_technical_loss_kwh-of-balance", "update marts.mart_transformer_losses set non_technical_loss_kwh = 0.226, technical_loss_kwh = 0.674"),
     ("mart_transformer_losses", "implausible-share", "update marts.mart_transformer_losses set is_plausible = false"),
+    ("load_forecast", "area_kind-not-null", f"update ml.load_forecast set area_kind = null {FIRST_TOLD}"),
+    ("load_forecast", "area_id-not-null", f"update ml.load_forecast set area_id = null {FIRST_TOLD}"),
+    ("load_forecast", "starts_at-not-null", f"update ml.load_forecast set starts_at = null {FIRST_TOLD}"),
+    ("load_forecast", "interval_minutes-not-null", f"update ml.load_forecast set interval_minutes = null {FIRST_TOLD}"),
+    ("load_forecast", "forecast_wh-not-null", f"update ml.load_forecast set forecast_wh = null {FIRST_TOLD}"),
+    ("load_forecast", "naive_wh-not-null", f"update ml.load_forecast set naive_wh = null {FIRST_TOLD}"),
+    ("load_forecast", "method-not-null", f"update ml.load_forecast set method = null {FIRST_TOLD}"),
+    ("load_forecast", "area_kind-area_id-starts_at-unique", f"insert into ml.load_forecast select * from ml.load_forecast {FIRST_TOLD}"),
+    ("load_forecast", "area_kind-known", "update ml.load_forecast set area_kind = 'street' where area_id = 'T1'"),
+    ("load_forecast", "method-known", f"update ml.load_forecast set method = 'guessed' {FIRST_TOLD}"),
+    ("load_forecast", "overload_probability-in-range", f"update ml.load_forecast set overload_probability = 1.1 {FIRST_TOLD}"),
+    ("load_forecast", "forecast-in-order", f"update ml.load_forecast set low_wh = 221 {FIRST_TOLD}"),
+    ("load_forecast", "forecast-in-order", f"update ml.load_forecast set high_wh = 219 {FIRST_TOLD}"),
+    ("load_forecast", "starts_at-next-day", "update ml.load_forecast set starts_at = starts_at - interval '1 day'"),
+    ("load_forecast", "feeders-are-their-transformers", "update ml.load_forecast set forecast_wh = 222 where area_kind = 'feeder'"),
+    ("load_forecast", "feeders-are-their-transformers", f"delete from ml.load_forecast {FIRST_TOLD} and area_kind = 'transformer'"),
+    ("mart_forecast_accuracy", "area_kind-not-null", "update marts.mart_forecast_accuracy set area_kind = null where hour = 3"),
+    ("mart_forecast_accuracy", "area_id-not-null", "update marts.mart_forecast_accuracy set area_id = null where hour = 3"),
+    ("mart_forecast_accuracy", "hour-not-null", "update marts.mart_forecast_accuracy set hour = null where hour = 3"),
+    ("mart_forecast_accuracy", "method-not-null", "update marts.mart_forecast_accuracy set method = null where hour = 3"),
+    ("mart_forecast_accuracy", "interval_count-not-null", "update marts.mart_forecast_accuracy set interval_count = null where hour = 3"),
+    ("mart_forecast_accuracy", "compared_count-not-null", "update marts.mart_forecast_accuracy set compared_count = null where hour = 3"),
+    ("mart_forecast_accuracy", "area_kind-area_id-hour-unique", "insert into marts.mart_forecast_accuracy select * from marts.mart_forecast_accuracy"),
+    ("mart_forecast_accuracy", "area_kind-known", "update marts.mart_forecast_accuracy set area_kind = 'street'"),
+    ("mart_forecast_accuracy", "method-known", "update marts.mart_forecast_accuracy set method = 'guessed'"),
+    ("mart_forecast_accuracy", "hour-in-range", "update marts.mart_forecast_accuracy set hour = 24 where hour = 23"),
+    ("mart_forecast_accuracy", "actual_kwh-in-range", "update marts.mart_forecast_accuracy set actual_kwh = -1"),
+    ("mart_forecast_accuracy", "counts-in-order", "update marts.mart_forecast_accuracy set within_count = 3"),
+    ("mart_forecast_accuracy", "counts-in-order", "update marts.mart_forecast_accuracy set interval_count = 1"),
+    ("mart_forecast_accuracy", "compared-or-null", "update marts.mart_forecast_accuracy set actual_kwh = null where hour = 3"),
 ]  # fmt: skip
 
 DOUBTS = [

@@ -20,9 +20,13 @@ WITHOUT_MODELS = (
     "intermediate.",
     "marts.mart_load_profile",
     "marts.mart_transformer_losses",
+    "ml.load_forecast",
+    "marts.mart_forecast_accuracy",
     f"{DATABASE}.meter_readings",
     f"{DATABASE}.load_profile",
     f"{DATABASE}.transformer_losses",
+    f"{DATABASE}.load_forecast",
+    f"{DATABASE}.forecast_accuracy",
 )
 """Tables that must not tell in which order deliveries came and runs went."""
 WITHOUT_DELIVERY = (
@@ -55,6 +59,7 @@ DATE_COLUMNS = (
     "metric_date",
     "loss_date",
     "fitted_date",
+    "forecast_date",
 )
 """By the first of these that a table has, its rows are told apart; in Postgres and ClickHouse alike."""
 

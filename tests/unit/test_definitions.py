@@ -37,6 +37,7 @@ from energy_assets.keys import (
     DASHBOARDS,
     ESTIMATE_LOOKBACK_DAYS,
     GATED,
+    LOADS,
     ML,
     QUALITY,
     RAW,
@@ -52,6 +53,7 @@ from energy_assets.partitions import BACKFILL, DAILY
 from energy_assets.resources.due import Edge, Work
 from ml.anomaly import HISTORY_DAYS
 from ml.anomaly.scores import SCHEMA
+from ml.forecast import LOOKBACK_DAYS as FORECAST_LOOKBACK_DAYS
 from quality_suites import SUITES
 
 UNPARTITIONED = {
@@ -186,6 +188,8 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
             for table in ("int_consumption_features", *LOOKED_BACK_ON)
         },
         ("outages", "stg_outages"): 14,
+        **{(table, "load_forecast"): FORECAST_LOOKBACK_DAYS for table in LOADS},
+        ("load_forecast", "mart_forecast_accuracy"): 1,
     }
     expected = set()
     for node in nodes():

@@ -133,13 +133,8 @@ compared as (
         coalesce(metered_slots.estimated_wh, 0) as estimated_wh,
         round(coalesce(metered_slots.measured_minutes, 0) / slots.minutes::numeric, 3) as reporting_meters,
         case
-            when exists (
-                select from outages
-                where outages.reading_date = slots.reading_date
-                  and outages.area_id in (slots.transformer_id, slots.feeder_id)
-                  and outages.off_from < slots.reading_at + slots.minutes * interval '1 minute'
-                  and outages.off_until > slots.reading_at
-            ) then 'outage'
+            when {{ was_off('slots.reading_date', ['slots.transformer_id', 'slots.feeder_id'], 'slots.reading_at', 'slots.minutes') }}
+                then 'outage'
             when coalesce(fed_slots.covered_minutes, 0) < slots.minutes then 'no_energy_in'
             when coalesce(metered_slots.covered_minutes, 0) < slots.minutes * slots.connected_meters then 'meters_missing'
         end as excluded_because
