@@ -64,7 +64,7 @@ GATED: dict[str, str] = {
 }
 """Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
 
-VIEWS: dict[str, str] = {"int_readings_monthly": INTERMEDIATE}
+VIEWS: dict[str, str] = {"int_readings_monthly": INTERMEDIATE, "mart_area_losses": MARTS}
 """Views over a gated table's days, which show those alone whose gate is open; they have no gate of their own."""
 
 

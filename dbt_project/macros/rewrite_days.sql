@@ -123,7 +123,7 @@
 {#
   Materialization `day_view`: a view over a table of days. It is made anew only where its definition changed; the window's
   days are bumped with the rows that they contribute, as a table's are.
-  Config: `days_of`, the table of its schema that it is a view of.
+  Config: `days_of`, the table of its schema that it is a view of, and `date_column`, that table's.
 #}
 {% materialization day_view, adapter='postgres' %}
   {%- set target = this.incorporate(type='view') -%}
@@ -148,7 +148,8 @@
   {% call statement('bump') -%}
     select quality.bump_day(
       '{{ this.identifier }}', days.day,
-      (select count(*) from {{ this.schema }}.{{ adapter.quote(config.require('days_of')) }} as held where held.reading_date = days.day),
+      (select count(*) from {{ this.schema }}.{{ adapter.quote(config.require('days_of')) }} as held
+       where held.{{ adapter.quote(config.get('date_column', 'reading_date')) }} = days.day),
       '{{ var("run_id") }}'
     )
     from unnest(array[{% for day in window_days() %}date '{{ day }}'{{ ', ' if not loop.last }}{% endfor %}]::date[]) as days (day)

@@ -179,6 +179,15 @@ def test_energy_that_came_in_is_metered_or_lost_to_the_watt_hour_and_served_as_i
     for _, _, _, _, _, _, _, _, energy_in, metered, technical, stolen in losses:
         assert energy_in == metered + technical + stolen
 
+    # A feeder is its transformers, and the utility all of them.
+    assert graph.warehouse.rows(
+        "select area_kind, area_id, transformer_count, energy_in_kwh, metered_kwh, technical_loss_kwh, non_technical_loss_kwh"
+        " from marts.mart_area_losses order by 1, 2"
+    ) == [
+        *(("feeder", row[1], 1, *row[8:]) for row in losses),
+        ("utility", "all", 2, *(sum(column) for column in zip(*(row[8:] for row in losses), strict=True))),
+    ]
+
     assert served_losses(graph) == [
         tuple(float(value) if isinstance(value, Decimal) else value for value in row) for row in warehouse_losses(graph)
     ]
