@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     assumed_loss_error_share: float = Field(
         0.5, ge=0, description="share of itself by which an assumed technical loss may be wrong, one standard deviation"
     )
+    fitted_loss_error_share: float = Field(
+        0.25, ge=0, description="the same of one that was fitted to what was not metered over the weeks before"
+    )
     transformer_meter_class_pct: float = Field(
         0.5, ge=0, description="accuracy class of the transformers' meters (IEC 62053): limit of error in per cent"
     )

@@ -245,13 +245,14 @@ def mart_transformer_losses(rules: Rules, limits: Limits) -> list[DayExpectation
             shows=("energy_in_kwh", "metered_kwh", "technical_loss_kwh", "non_technical_loss_kwh"),
         ),
         rules.sums_agree(
-            "non_technical_loss_kwh-of-balance",
-            ours="sum(non_technical_loss_kwh) * 1000",
-            theirs="(select sum(non_technical_loss_wh) from intermediate.int_transformer_balance where reading_date = {day})",
-            fault="Wh of the day against int_transformer_balance",
-            column="non_technical_loss_kwh",
+            "unmetered_kwh-of-balance",
+            ours="sum(energy_in_kwh - metered_kwh) * 1000",
+            theirs="(select sum(energy_in_wh - metered_wh) from intermediate.int_transformer_balance"
+            " where reading_date = {day} and excluded_because is null)",
+            fault="unmetered Wh of the day against int_transformer_balance",
+            column="metered_kwh",
             sample="""
-                select 'transformer_id=' || transformer_id || ': ' || non_technical_loss_kwh || ' kWh'
+                select 'transformer_id=' || transformer_id || ': ' || energy_in_kwh - metered_kwh || ' kWh not metered'
                 from {batch} as day_rows order by transformer_id
             """,
         ),

@@ -43,14 +43,69 @@
 {#
   By how much the technical loss of a day (`days`) may be off, in Wh, one standard deviation. With ratings (`registered`) the
   no-load part is known, and the part that goes with the load is as uncertain as the square of the power factor, which is known to
-  within `power_factor_error`; without them it is assumed as a whole, and may be off by a share of itself.
+  within `power_factor_error`; without them it is fitted or assumed as a whole, and may be off by a share of itself.
 #}
 {% macro uncertain_loss_wh(days, registered) -%}
   (case {{ days }}.technical_loss_basis
     when 'ratings' then ({{ days }}.technical_loss_wh - {{ registered }}.no_load_loss_w * {{ days }}.balanced_minutes / 60.0)
       * 2.0 * {{ var('power_factor_error') }} / {{ var('power_factor') }} / sqrt(3.0)
+    when 'fitted' then {{ days }}.technical_loss_wh * {{ var('fitted_loss_error_share') }}
     else {{ days }}.technical_loss_wh * {{ var('assumed_loss_error_share') }}
   end)
+{%- endmacro %}
+
+{# Days that the losses of a transformer without ratings are fitted on: four whole weeks; and the fewest that are enough. #}
+{% macro loss_fit_days() %}{{ return(28) }}{% endmacro %}
+{% macro least_loss_fit_days() %}{{ return(14) }}{% endmacro %}
+
+{#
+  No-load loss in W and load loss in W per W² of transformers without ratings, from `relation` (reading_date, transformer_id, past_date,
+  load_w, loss_w: what came in and was not metered), a row for each day and transformer with days enough:
+      loss ≈ P0 + k · load²,   P0, k ≥ 0
+  fitted to the lower edge of what was not metered (the lowest tenth, in eight classes of load), for what is stolen comes on top of what the
+  transformer loses, and is not taken at all hours. What is taken at all hours alike is mistaken for P0. Least squares of eight
+  points; where one coefficient would be below nothing, of the other alone.
+#}
+{% macro fitted_losses(relation) -%}
+  (
+    select
+        reading_date,
+        transformer_id,
+        case when slope <= 0 then mean_w when base_w <= 0 then 0 else base_w end        as no_load_loss_w,
+        case when slope <= 0 then 0 when base_w <= 0 then through_origin else slope end as load_loss_per_w
+    from (
+        select
+            reading_date,
+            transformer_id,
+            regr_slope(edge_w, squared_w2 order by class)                                    as slope,
+            regr_intercept(edge_w, squared_w2 order by class)                                as base_w,
+            avg(edge_w order by class)                                                       as mean_w,
+            sum(edge_w * squared_w2 order by class) / nullif(sum(squared_w2 * squared_w2 order by class), 0) as through_origin
+        from (
+            select
+                reading_date,
+                transformer_id,
+                class,
+                avg(load_w * load_w)::double precision                                        as squared_w2,
+                greatest(percentile_cont(0.1) within group (order by loss_w::double precision), 0) as edge_w
+            from (
+                select
+                    reading_date, transformer_id, load_w, loss_w,
+                    ntile(8) over (partition by reading_date, transformer_id order by load_w, loss_w) as class
+                from {{ relation }}
+            ) as classed
+            group by reading_date, transformer_id, class
+        ) as edges
+        group by reading_date, transformer_id
+    ) as lines
+    join (
+        select reading_date, transformer_id
+        from {{ relation }}
+        group by reading_date, transformer_id
+        having count(distinct past_date) >= {{ least_loss_fit_days() }}
+    ) as known using (reading_date, transformer_id)
+    where slope is not null
+  )
 {%- endmacro %}
 
 {# What rounding of deliveries to a Wh or ten can amount to in a transformer's day. #}

@@ -41,6 +41,7 @@ MODEL_SETTINGS = (
     "technical_loss_share",
     "power_factor_error",
     "assumed_loss_error_share",
+    "fitted_loss_error_share",
     "transformer_meter_class_pct",
     "meter_class_pct",
     "estimate_error_share",

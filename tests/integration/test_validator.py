@@ -372,7 +372,7 @@ FAULTS = [
     ("mart_transformer_losses", "transformer_id-unique", "insert into marts.mart_transformer_losses select * from marts.mart_transformer_losses"),
     ("mart_transformer_losses", "counts-add-up", "update marts.mart_transformer_losses set balanced_count = 44"),
     ("mart_transformer_losses", "parts-add-up", "update marts.mart_transformer_losses set metered_kwh = 9.001"),
-    ("mart_transformer_losses", "non_technical_loss_kwh-of-balance", "update marts.mart_transformer_losses set non_technical_loss_kwh = 0.226, technical_loss_kwh = 0.674"),
+    ("mart_transformer_losses", "unmetered_kwh-of-balance", "update marts.mart_transformer_losses set metered_kwh = 9.001, technical_loss_kwh = 0.674"),
     ("mart_transformer_losses", "implausible-share", "update marts.mart_transformer_losses set is_plausible = false"),
     ("load_forecast", "area_kind-not-null", f"update ml.load_forecast set area_kind = null {FIRST_TOLD}"),
     ("load_forecast", "area_id-not-null", f"update ml.load_forecast set area_id = null {FIRST_TOLD}"),
@@ -413,7 +413,7 @@ DOUBTS = [
         """
             insert into marts.mart_transformer_losses
             select loss_date, 'T' || number, feeder_id, connected_meters, interval_count, balanced_count, outage_count, incomplete_count,
-                delivered_kwh, energy_in_kwh, metered_kwh, estimated_kwh, technical_loss_basis, technical_loss_kwh + non_technical_loss_kwh, 0,
+                delivered_kwh, energy_in_kwh, energy_in_kwh, estimated_kwh, technical_loss_basis, 0, 0,
                 deviation_kwh, 0, 0, 0, currency, price_per_kwh, 0, number > 2
             from marts.mart_transformer_losses, generate_series(2, 9) as number
         """,

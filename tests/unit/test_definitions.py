@@ -182,6 +182,7 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         ("int_readings_daily", "mart_consumption_metrics"): 29,
         ("int_readings_daily", "mart_transformer_losses"): 29,
         ("stg_meters", "mart_transformer_losses"): 29,
+        ("int_transformer_balance", "mart_transformer_losses"): 27,
         ("int_consumption_features", "int_reading_estimates"): ESTIMATE_LOOKBACK_DAYS,
         **{
             (table, "int_validation_hits"): ESTIMATE_LOOKBACK_DAYS

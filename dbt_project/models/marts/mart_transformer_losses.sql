@@ -1,20 +1,23 @@
 {% set lookback_days = price_days() - 1 %}
+{% set fit_lookback_days = loss_fit_days() - 1 %}
 {{ config(
     date_column='loss_date',
     unique_key=['loss_date', 'transformer_id'],
-    meta={'lookback_days': {'int_readings_daily': lookback_days, 'stg_meters': lookback_days}}
+    meta={'lookback_days': {
+        'int_readings_daily': lookback_days, 'stg_meters': lookback_days, 'int_transformer_balance': fit_lookback_days
+    }}
 ) }}
 
 -- One row per transformer and day: the energy of the intervals that could be balanced, where it went, and how sure that is.
 with intervals as (
     select
         reading_date, transformer_id, feeder_id, interval_minutes, energy_in_wh, metered_wh, estimated_wh, connected_meters,
-        technical_loss_basis, technical_loss_wh, non_technical_loss_wh, excluded_because
+        technical_loss_basis, technical_loss_wh, excluded_because
     from {{ ref('int_transformer_balance') }}
     where {{ in_window('reading_date') }}
 ),
 
-days as (
+sums as (
     select
         reading_date,
         transformer_id,
@@ -29,11 +32,56 @@ days as (
         coalesce(sum(metered_wh) filter (where excluded_because is null), 0)        as metered_wh,
         coalesce(sum(estimated_wh) filter (where excluded_because is null), 0)      as estimated_wh,
         coalesce(sum(technical_loss_wh) filter (where excluded_because is null), 0) as technical_loss_wh,
-        coalesce(sum(non_technical_loss_wh), 0)                                     as non_technical_loss_wh,
+        coalesce(sum(energy_in_wh::numeric * energy_in_wh * 60 / interval_minutes) filter (where excluded_because is null), 0) as squared_wh2_per_hour,
         coalesce(sum(interval_minutes) filter (where excluded_because is null), 0)  as balanced_minutes,
         coalesce(sum(energy_in_wh), 0)                                              as delivered_wh
     from intervals
     group by reading_date, transformer_id
+),
+
+-- What the transformers without ratings lose themselves, by how what is not metered went with the load over the trailing days.
+unrated as (
+    select
+        sums.reading_date,
+        sums.transformer_id,
+        past.reading_date                                                           as past_date,
+        past.energy_in_wh::numeric * 60 / past.interval_minutes                     as load_w,
+        (past.energy_in_wh - past.metered_wh)::numeric * 60 / past.interval_minutes as loss_w
+    from sums
+    join {{ ref('int_transformer_balance') }} as past
+        on past.transformer_id = sums.transformer_id
+        and past.reading_date between sums.reading_date - {{ fit_lookback_days }} and sums.reading_date
+    where sums.technical_loss_basis = 'assumed'
+      and past.excluded_because is null
+      and {{ looking_back('int_transformer_balance', 'past.reading_date', fit_lookback_days) }}
+),
+
+fitted as (
+    select * from {{ fitted_losses('unrated') }} as known
+),
+
+days as (
+    select
+        sums.reading_date,
+        sums.transformer_id,
+        sums.feeder_id,
+        sums.connected_meters,
+        case when fitted.transformer_id is not null then 'fitted' else sums.technical_loss_basis end as technical_loss_basis,
+        sums.interval_count,
+        sums.balanced_count,
+        sums.outage_count,
+        sums.incomplete_count,
+        sums.energy_in_wh,
+        sums.metered_wh,
+        sums.estimated_wh,
+        coalesce(
+            round((fitted.no_load_loss_w * sums.balanced_minutes / 60 + fitted.load_loss_per_w * sums.squared_wh2_per_hour)::numeric)::bigint,
+            sums.technical_loss_wh
+        ) as technical_loss_wh,
+        sums.balanced_minutes,
+        sums.delivered_wh
+    from sums
+    left join fitted using (reading_date, transformer_id)
 ),
 
 -- A meter errs in one direction all day: its error goes with its own energy, not with that of all.
@@ -66,6 +114,7 @@ prices as (
 judged as (
     select
         days.*,
+        days.energy_in_wh - days.metered_wh - days.technical_loss_wh as non_technical_loss_wh,
         prices.currency,
         prices.currency_decimals,
         prices.charge_per_kwh,
