@@ -92,7 +92,7 @@ test-e2e: install ## Test in a real browser; needs Debian's chromium
 bench: install ## Measure beside the bare tools; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
-bench-vee: install ## Measure validation and estimation on real readings; writes benchmarks/VEE.md
+bench-vee: install ## Measure validation and estimation on real readings and the simulated city; writes benchmarks/VEE.md
 	@$(BIN)/python -m benchmarks.vee
 
 bench-forecast: install ## Measure the load forecast on real and simulated loads; writes benchmarks/FORECAST.md

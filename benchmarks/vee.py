@@ -1,7 +1,7 @@
 """`python -m benchmarks.vee`: what the rules of validation catch on real readings, and how far estimates are off; writes VEE.md.
 
 What belongs here: putting defects into copies of real readings, judging them, and the tables of results. What does not: rules
-(ml/validation), where readings lie (real_readings.py). The protocol and its sizes stand in VEE.md, above the results.
+(ml/validation), where readings lie (real_readings.py), rules that need more than readings (vee_relations.py). The protocol and its sizes stand in VEE.md, above the results.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.real_readings import Readings, real_readings
+from benchmarks.vee_relations import HEADING, relational
 from benchmarks.vee_staging import deterministic
 from energy_assets.generated import between_markers
 from ml.validation import profile_checks as checks
@@ -208,13 +209,16 @@ def report(data: list[Readings], measured: Callable[[Readings], Iterator[str]]) 
 def main() -> int:
     started = time.perf_counter()
     data = list(real_readings())
+    relations = ["## Relational rules", "", *HEADING, *relational()]
     if not data:
+        print("\n".join(relations))
         print(
-            "no real readings lie beside this checkout (shared/data): set ENERGY_SHARED_DATA to their folder. Nothing was measured."
+            "no real readings lie beside this checkout (shared/data): set ENERGY_SHARED_DATA to their folder. Nothing else was measured, and"
+            f" {DOCUMENT.name} stays as it is."
         )
         return 0
     lines = [
-        f"Written by `make bench-vee` on {datetime.now(UTC):%Y-%m-%d} from {', '.join(readings.name for readings in data)}.",
+        f"Written by `make bench-vee` on {datetime.now(UTC):%Y-%m-%d} from {', '.join(readings.name for readings in data)}; relational rules from the simulated city.",
         "",
         "## Deterministic rules",
         "",
@@ -228,9 +232,7 @@ def main() -> int:
         "|---|---|---|---|---|---|---|",
         *report(data, statistical),
         "",
-        "## Relational rules",
-        "",
-        "Not run: they wait for the simulated city's truth.",
+        *relations,
         "",
         "## Estimation",
         "",

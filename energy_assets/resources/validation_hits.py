@@ -153,19 +153,17 @@ class _Seen:
                 "sibling", group, group.meter_ids, self._whole_day(group, share, rule["share"], share >= rule["share"])
             )
         if (rule := self._on("inactive")) and len(self._fleet.register.meter_ids):
-            energy = np.nansum(group.wh, axis=1, dtype=np.float64)
-            is_unknown = ~np.isin(group.meter_ids, self._fleet.register.meter_ids)
-            yield self._rows(
-                "inactive", group, group.meter_ids, self._whole_day(group, energy, np.nan, is_unknown & (energy > 0))
-            )
+            is_registered = np.isin(group.meter_ids, self._fleet.register.meter_ids)
+            energy, is_hit = fleet_checks.inactive(group.wh, is_registered)
+            yield self._rows("inactive", group, group.meter_ids, self._whole_day(group, energy, np.nan, is_hit))
         if rule := self._on("load_shedding_use"):
-            within = np.where(group.is_wholly_off, np.nan_to_num(group.wh), 0.0)
+            within, is_hit = fleet_checks.load_shedding_use(group.wh, group.is_wholly_off, rule)
             energy = within.sum(axis=1, dtype=np.float64)
             first, last = _extent(within > 0)
             found = Finding(
                 energy,
                 _full(rule["least_wh"], energy),
-                energy >= rule["least_wh"],
+                is_hit,
                 first,
                 last,
                 (within > 0).sum(axis=1),
@@ -225,10 +223,7 @@ class _Seen:
         bought = looked_up(ids, texts_of(table["meter_id"]), table["energy_wh"].to_numpy(), 0.0)
         register = self._fleet.register
         is_prepaid = looked_up(ids, register.meter_ids, register.is_prepaid, False)
-        used = np.nansum(past, axis=(0, 2), dtype=np.float64) + np.nansum(wh, axis=1, dtype=np.float64)
-        read_days = (~np.isnan(past)).any(axis=2).sum(axis=0)
-        knows = (read_days >= rule["least_days"]) & (len(days) >= rule["least_days"])
-        is_hit = is_prepaid & knows & (bought <= 0) & (used >= rule["least_wh"])
+        used, is_hit = fleet_checks.prepaid_without_purchases(wh, past, bought, is_prepaid, len(days), rule)
         return self._whole_day(group, used, rule["least_wh"], is_hit)
 
     def _registers(self, group: Group, ids: np.ndarray, wh: np.ndarray, past: np.ndarray) -> Iterator[pa.Table]:
@@ -267,17 +262,13 @@ class _Seen:
         self, group: Group, rows: np.ndarray, wh: np.ndarray, past: np.ndarray, from_at: np.ndarray, to_at: np.ndarray
     ) -> np.ndarray:
         """Accepted energy between two instants, float [pairs]; NaN where an interval between is missing or cut in two."""
-        length = np.timedelta64(group.interval_minutes * 60, "s")
         starts = [profiles_starts(self._profiles, of, group) for of in self._days]
-        total, minutes = np.zeros((2, len(rows)))
-        for energy, slot_starts in [*zip(past, starts, strict=True), (wh, group.slot_starts)]:
-            if slot_starts is None:
-                continue
-            within = (slot_starts >= from_at[:, None]) & (slot_starts + length <= to_at[:, None])
-            of_pair = energy[rows][:, : len(slot_starts)]
-            total += np.where(within, np.nan_to_num(of_pair), 0.0).sum(axis=1)
-            minutes += (within & ~np.isnan(of_pair)).sum(axis=1) * group.interval_minutes
-        return np.where(minutes == (to_at - from_at) / np.timedelta64(60, "s"), total, np.nan)
+        days = (
+            (energy[rows][:, : len(slot_starts)], slot_starts)
+            for energy, slot_starts in [*zip(past, starts, strict=True), (wh, group.slot_starts)]
+            if slot_starts is not None
+        )
+        return register_checks.summed_wh(days, from_at, to_at, interval_minutes=group.interval_minutes)
 
     def _transformers(self, group: Group, part: slice, wh: np.ndarray, past: np.ndarray) -> Iterator[pa.Table]:
         rule = self._on("wrong_transformer")

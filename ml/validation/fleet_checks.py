@@ -35,6 +35,34 @@ def unread_days(has_readings: np.ndarray) -> np.ndarray:
     return np.cumprod(~has_readings[::-1], axis=0).sum(axis=0)
 
 
+def inactive(wh: np.ndarray, is_registered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(Energy in Wh, whether it is a hit), [meters] each, of `wh` float [meters, slots]: a meter unknown to the register delivers some."""
+    energy = np.nansum(wh, axis=1, dtype=np.float64)
+    return energy, ~is_registered & (energy > 0)
+
+
+def load_shedding_use(wh: np.ndarray, is_wholly_off: np.ndarray, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
+    """(Energy within outages, whether it is a hit): float [meters, slots] in Wh, 0 outside of them, and bool [meters].
+
+    `is_wholly_off` bool [meters, slots] says for which slots as a whole an outage was reported.
+    """
+    within = np.where(is_wholly_off, np.nan_to_num(wh), 0.0)
+    return within, within.sum(axis=1, dtype=np.float64) >= rule["least_wh"]
+
+
+def prepaid_without_purchases(
+    wh: np.ndarray, past: np.ndarray, bought_wh: np.ndarray, is_prepaid: np.ndarray, purchase_days: int, rule: Rule
+) -> tuple[np.ndarray, np.ndarray]:
+    """(Energy in Wh, whether it is a hit), [meters] each, of the day `wh` [meters, slots] and the `past` [days, meters, slots].
+
+    `bought_wh` is what was bought on the same days, of which those of `purchase_days` may be read.
+    """
+    used = np.nansum(past, axis=(0, 2), dtype=np.float64) + np.nansum(wh, axis=1, dtype=np.float64)
+    read_days = (~np.isnan(past)).any(axis=2).sum(axis=0)
+    knows = (read_days >= rule["least_days"]) & (purchase_days >= rule["least_days"])
+    return used, is_prepaid & knows & (bought_wh <= 0) & (used >= rule["least_wh"])
+
+
 def wrong_transformer(
     wh: np.ndarray, transformer: np.ndarray, residual_wh: np.ndarray, rule: Rule
 ) -> tuple[np.ndarray, np.ndarray]:

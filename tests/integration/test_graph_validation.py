@@ -18,7 +18,13 @@ SLOTS = 48
 TABLES = (
     *("meter_readings", "transformer_readings", "outages"),
     *("stg_meters", "stg_transformers", "stg_outages", "stg_meter_readings", "stg_transformer_readings"),
-    *("int_consumption_features", "int_reading_estimates", "int_readings_daily", "int_transformer_balance"),
+    *(
+        "int_consumption_features",
+        "int_reading_estimates",
+        "int_readings_daily",
+        "int_readings_hourly",
+        "int_transformer_balance",
+    ),
 )
 """What estimates and balances are made of, and they."""
 HITS = (

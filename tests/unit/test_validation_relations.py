@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.validation.fleet_checks import silent_siblings, unread_days, wrong_transformer
+from ml.validation.fleet_checks import (
+    inactive,
+    load_shedding_use,
+    prepaid_without_purchases,
+    silent_siblings,
+    unread_days,
+    wrong_transformer,
+)
 from ml.validation.outages import NO_TRANSFORMER
-from ml.validation.register_checks import multiplier, register_reset, sum_differs
+from ml.validation.register_checks import multiplier, register_reset, sum_differs, summed_wh
 from ml.validation.rules import rules
 
 RULES = rules()
@@ -51,6 +58,43 @@ def test_a_meter_alone_in_its_silence_is_told_and_a_silent_transformer_is_not() 
 
 def test_unread_days_are_counted_back_from_today() -> None:
     assert unread_days(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]], dtype=bool)).tolist() == [2, 1, 0]
+
+
+def test_a_meter_unknown_to_the_register_is_inactive_only_where_it_delivers_energy() -> None:
+    energy, is_hit = inactive(np.array([[10.0, NAN], [0, 0], [NAN, NAN], [5, 5]]), np.array([0, 0, 0, 1], dtype=bool))
+    assert energy.tolist() == [10, 0, 0, 10]
+    assert is_hit.tolist() == [True, False, False, False]
+
+
+def test_energy_within_a_reported_outage_is_told_and_energy_beside_it_is_not() -> None:
+    wh = np.array([[60.0, 60, 900], [NAN, 60, 900]])
+    within, is_hit = load_shedding_use(wh, np.array([[1, 1, 0]] * 2, dtype=bool), RULES["load_shedding_use"])
+    assert within.tolist() == [[60, 60, 0], [0, 60, 0]]
+    assert is_hit.tolist() == [True, False], "100 Wh are needed"
+
+
+def test_who_draws_for_four_weeks_and_buys_nothing_is_told_unless_too_little_is_known() -> None:
+    wh, past = np.full((5, 2), 500.0), np.full((28, 5, 2), 500.0)
+    past[:20, 4] = NAN
+    bought, is_prepaid = np.array([0.0, 1, 0, 0, 0]), np.array([1, 1, 0, 1, 1], dtype=bool)
+    wh[3], past[:, 3] = 1, 1
+    used, is_hit = prepaid_without_purchases(wh, past, bought, is_prepaid, 29, RULES["prepaid_without_purchases"])
+    assert used[0] == 29_000
+    assert is_hit.tolist() == [True, False, False, False, False], "bought, postpaid, drew little, was hardly read"
+    few_days = prepaid_without_purchases(wh, past, bought, is_prepaid, 20, RULES["prepaid_without_purchases"])[1]
+    assert not few_days.any(), "purchases of too few days may be read"
+
+
+def test_intervals_between_two_instants_are_summed_and_a_gap_or_a_cut_one_says_nothing() -> None:
+    starts = np.datetime64("2024-01-01T00:00:00", "s") + np.arange(4) * np.timedelta64(1800, "s")
+    next_day = starts + np.timedelta64(7200, "s")
+    energy = np.array([[1.0, 2, 3, 4], [1, NAN, 3, 4], [1, 2, 3, 4]])
+    from_at = np.repeat(starts[1], 3) + np.array([0, 0, 600], "timedelta64[s]")
+    found = summed_wh(
+        [(energy, starts), (energy * 10, next_day)], from_at, np.repeat(next_day[1], 3), interval_minutes=30
+    )
+    assert found[0] == 2 + 3 + 4 + 10
+    assert np.isnan(found[1:]).all()
 
 
 @pytest.fixture
