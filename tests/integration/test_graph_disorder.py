@@ -1,6 +1,6 @@
 """A city delivered in order, and late, split, shuffled, twice and wrong before it is corrected: the same tables in the end.
 
-Which tables those are, and what may tell of the way there: docs/architecture.md, "What is owed".
+Which tables those are, and what may tell of the way there: docs/architecture.md, "What order may change, and what not".
 """
 
 from __future__ import annotations
