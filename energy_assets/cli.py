@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
     from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.demo import DemoReport
+    from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
     from energy_assets.resources.deliveries import Delivery
     from energy_assets.resources.warehouse import Warehouse
@@ -918,6 +919,8 @@ def print_demo(report: DemoReport) -> None:
     print_verdicts(report.home, indent=11)
     if report.balance:
         print_balance(report.balance, report.truth)
+    if report.foretold:
+        print_forecast(report.foretold)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )
@@ -971,6 +974,28 @@ def print_balance(found: Balance, truth: Truth | None) -> None:
             f"  → energy-assets why {first} mart_transformer_losses",
             markup=False,
         )
+
+
+def print_forecast(found: Foretold) -> None:
+    """How far the next day's hours were off, and what tomorrow is likely too much for."""
+    off = [
+        f"{kind}s {known.model_pct:.1f}% ({known.week_before_pct:.1f}%)"
+        for kind in ("transformer", "feeder")
+        if (known := found.accuracy.get(kind))
+    ]
+    if off:
+        days = max(known.days for known in found.accuracy.values())
+        out.print(
+            f"[bold]Forecast[/]   an hour of the next day is off by, on {days} days (a week before would be): {', '.join(off)}"
+        )
+    else:
+        out.print("[bold]Forecast[/]   the week before: two weeks are needed to learn from, and a day to compare with")
+    overloads = ", ".join(f"{transformer} for {hours:g} h" for transformer, hours in found.overload_hours.items())
+    out.print(
+        f"           {found.next_day}: "
+        + (f"likely overloaded {overloads}" if overloads else "no transformer is likely overloaded"),
+        markup=False,
+    )
 
 
 def print_rows(names: list[str], rows: list[tuple], format: Format) -> None:

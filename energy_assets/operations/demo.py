@@ -23,6 +23,7 @@ from energy_assets.operations.runs import Progress
 
 if TYPE_CHECKING:
     from energy_assets.operations.balance import Balance, Truth
+    from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.summary import Summary
 
 METERS, TRANSFORMERS, DAYS, SEED, THEFT_RATE = 200, 8, 60, 1, 0.08
@@ -42,6 +43,8 @@ class DemoReport:
     """None where no transformer was metered."""
     truth: Truth | None = None
     """None where nobody knows it."""
+    foretold: Foretold | None = None
+    """None where no load was foretold."""
 
 
 def run_demo(
@@ -68,6 +71,7 @@ def run_demo(
     seconds["look, start, land"] = time.monotonic() - started - sum(layers.values()) - sum(docs.values())
     seconds |= layers | docs
     from energy_assets.operations.balance import balance, truth_of
+    from energy_assets.operations.forecast import foretold
     from energy_assets.operations.summary import summarize
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
@@ -75,9 +79,8 @@ def run_demo(
     warehouse = Warehouse(home=str(home.path))
     summary = summarize(warehouse, Serving(home=str(home.path)))
     found = balance(warehouse)
-    return DemoReport(
-        home, ingested.report.timezone, summary, seconds, found, truth_of(home, warehouse) if found else None
-    )
+    truth = truth_of(home, warehouse) if found else None
+    return DemoReport(home, ingested.report.timezone, summary, seconds, found, truth, foretold(warehouse))
 
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:

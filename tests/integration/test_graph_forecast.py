@@ -10,6 +10,8 @@ from graph import Graph, day, days
 from support.content_hash import assert_same, content, differences
 from support.selections import with_gates
 
+from energy_assets.operations.forecast import foretold
+
 LAST = 14
 """The first day with two weeks behind it: the first whose next day a model tells."""
 SLOTS = 48
@@ -99,6 +101,10 @@ def test_each_day_tells_the_next_ones_intervals_and_a_feeder_is_the_sum_of_its_t
     assert by_area["T1", peak][4] > 0.9
     assert by_area["T2", peak][4] < 0.01
     assert by_area["F1", peak][4] is None, "a feeder has no rating"
+
+    told_of = foretold(forecast.warehouse)
+    assert (told_of.next_day, dict(told_of.overload_hours)) == (day(LAST + 1), {"T1": 4.0})
+    assert not told_of.accuracy, "what the model told has not come yet"
 
 
 def test_what_came_is_compared_hour_by_hour_where_there_was_supply(forecast: Graph) -> None:
