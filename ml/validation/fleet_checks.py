@@ -12,6 +12,9 @@ import numpy as np
 from ml.validation.outages import NO_TRANSFORMER
 from ml.validation.rules import Rule
 
+EXTREME_SHARE = 0.002
+"""Of a meter's readings, so many may be anything: two or three half-hours of four weeks."""
+
 
 def silent_siblings(has_delivered: np.ndarray, usually: np.ndarray, transformer: np.ndarray, rule: Rule) -> np.ndarray:
     """Share of a silent meter's siblings that delivered: float [meters], NaN where it delivered itself or siblings are few.
@@ -77,7 +80,7 @@ def wrong_transformer(
     """
     meters, transformers = len(wh), len(residual_wh)
     least = int(rule["least_days"]) * wh.shape[2]
-    x, y = _without_daily_shape(wh), _without_daily_shape(residual_wh)
+    x, y = _without_extremes(_without_daily_shape(wh)), _without_daily_shape(residual_wh)
     own = np.full(meters, np.nan)
     for number in range(transformers):
         behind = np.flatnonzero(transformer == number)
@@ -96,6 +99,15 @@ def _without_daily_shape(values: np.ndarray) -> np.ndarray:
     has = ~np.isnan(values)
     mean = np.nansum(values, axis=1, dtype=np.float64) / np.maximum(has.sum(axis=1), 1)
     return (values - mean[:, None, :]).reshape(len(values), -1)
+
+
+def _without_extremes(values: np.ndarray) -> np.ndarray:
+    """`values` [rows, intervals] with the largest of each row, of either sign, as not known: one wrong reading would outweigh weeks."""
+    size = np.abs(values)
+    is_read = ~np.isnan(size).all(axis=1)
+    limit = np.full(len(values), np.nan)
+    limit[is_read] = np.nanquantile(size[is_read], 1 - EXTREME_SHARE, axis=1)
+    return np.where(size <= limit[:, None], values, np.nan)
 
 
 def _fit(x: np.ndarray, y: np.ndarray, rule: Rule, least: int) -> np.ndarray:
