@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from energy_assets.day_types import day_types
+from energy_assets.resources.loads import clock_slots, slot_starts
 from ml.forecast import LOOKBACK_DAYS, REST, SATURDAY, WORKDAY
+from ml.forecast import day_ahead as module
 from ml.forecast.day_ahead import MODEL, NAIVE, LoadHistory, combined, day_ahead, overload_probability, seasonal_naive
 
 SLOTS, AREAS = 48, 6
@@ -119,6 +122,28 @@ def test_an_area_that_was_never_read_is_expected_to_be_nothing_known():
     ahead = day_ahead(history(wh))
     assert np.isnan(ahead.wh[1]).all()
     assert not np.isnan(np.delete(ahead.wh, 1, axis=0)).any()
+
+
+def test_of_very_many_loads_some_are_enough_to_learn_from(monkeypatch):
+    whole = day_ahead(history(loads(60)))
+    monkeypatch.setattr(module, "MOST_TRAINING_ROWS", 5 * AREAS * SLOTS)
+    assert np.abs(day_ahead(history(loads(60))).wh / whole.wh - 1).mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    ("day", "intervals", "twice", "never"),
+    [
+        (date(2024, 3, 30), 48, [], []),
+        (date(2024, 3, 31), 46, [], [2, 3]),
+        (date(2024, 10, 27), 50, [2, 3], []),
+    ],
+)
+def test_slots_of_the_clock_are_left_out_or_come_twice_where_clocks_change(day, intervals, twice, never):
+    zone = ZoneInfo("Europe/London")
+    slots = clock_slots(day, 30, zone).tolist()
+    assert len(slots) == len(slot_starts(day, 30, zone)) == intervals
+    assert sorted(slots) == sorted([*(slot for slot in range(SLOTS) if slot not in never), *twice])
+    assert clock_slots(day, 1440, zone).tolist() == [0], "a daily reading is of the day, however long"
 
 
 def test_a_load_at_its_capacity_is_above_it_one_time_in_two():
