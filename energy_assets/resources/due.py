@@ -12,17 +12,19 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from energy_assets.days import DayWindow, runs_of_days
-from energy_assets.keys import GATED
+from energy_assets.days import ONE_DAY, DayWindow
+from energy_assets.keys import GATED, RAW, STAGING
 from energy_assets.resources.gates import READABLE_STATES
 from energy_assets.resources.ledger import stale_days
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
+
+MOST_SPARE = 8
+"""So many tables that it does not owe may be written of a day to have it run with its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,20 @@ class Work:
 
 @dataclass(frozen=True)
 class DueDay:
-    """A day that owes `work`. `state` names the writes that make it due: while nothing is written, it stays the same."""
+    """A day that owes `work`. `state` names the writes that make it due: while nothing is written, it stays the same.
+
+    `spare` are green raw and staged tables that may be written again with it: whatever reads them of the day is owed as well.
+    """
 
     day: date
     work: Work
     state: str
+    spare: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class DueRange:
-    """Consecutive days that owe the same. `key` stays the same while nothing is written: one state is asked for once."""
+    """Consecutive days that owe `work`, or nearly. `key` stays the same while nothing is written: one state is asked for once."""
 
     window: DayWindow
     work: Work
@@ -90,21 +96,49 @@ def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
 
 
 def due_ranges(due: Sequence[DueDay], longest: int) -> Iterator[DueRange]:
-    """Ranges of consecutive days that owe the same, none of more than `longest` days, in the order of their days."""
-    ranges = []
-    for work, entries in groupby(sorted(due, key=_by_work), key=lambda entry: entry.work):
-        states = {entry.day: entry.state for entry in entries}
-        for window in (chunk for whole in runs_of_days(list(states)) for chunk in whole.chunks(longest)):
-            ranges.append(DueRange(window, work, f"{window}:{digest(states[day] for day in window)}"))
-    return iter(sorted(ranges, key=lambda entry: entry.window.start))
+    """Ranges of consecutive days that owe nearly the same, none of more than `longest` days, in the order of their days.
+
+    One run costs more than a few small tables written again: late deliveries of many sources would else be run day by day.
+    """
+    entries: list[DueDay] = []
+    work = Work((), ())
+    for entry in sorted(due, key=lambda entry: entry.day):
+        together = _together(work, entry.work)
+        if entries and not _is_one_range([*entries, entry], together, longest):
+            yield _range(entries, work)
+            entries, together = [], entry.work
+        entries, work = [*entries, entry], together
+    if entries:
+        yield _range(entries, work)
+
+
+def _together(one: Work, other: Work) -> Work:
+    """What both owe, in the order in which data flows."""
+    written = {*one.written, *other.written}
+    judged = {*one.judged, *other.judged} - written
+    order = [*GATED, *(name for name in (*one.written, *other.written) if name not in GATED)]
+    return Work(*(tuple(dict.fromkeys(name for name in order if name in names)) for names in (written, judged)))
+
+
+def _is_one_range(entries: Sequence[DueDay], work: Work, longest: int) -> bool:
+    """Whether the days follow each other, and each may do what it does not owe of `work`."""
+    *_, before, last = entries
+    if last.day != before.day + ONE_DAY or len(entries) > longest:
+        return False
+    extras = [
+        ({*work.written} - {*entry.work.written}) | ({*work.judged} - {*entry.work.written, *entry.work.judged})
+        for entry in entries
+    ]
+    return all(len(extra) <= MOST_SPARE and extra <= entry.spare for extra, entry in zip(extras, entries, strict=True))
+
+
+def _range(entries: Sequence[DueDay], work: Work) -> DueRange:
+    window = DayWindow(entries[0].day, entries[-1].day + ONE_DAY)
+    return DueRange(window, work, f"{window}:{digest(entry.state for entry in entries)}")
 
 
 def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _by_work(entry: DueDay) -> tuple[tuple[str, ...], tuple[str, ...], date]:
-    return entry.work.written, entry.work.judged, entry.day
 
 
 def _plan(
@@ -140,7 +174,17 @@ def _plan(
     ]
     if not (stale or missing or judged or any(table in behind and behind[table].matters for table in written)):
         return None
-    return DueDay(day, Work(tuple(written), tuple(judged)), digest(reasons))
+    return DueDay(day, Work(tuple(written), tuple(judged)), digest(reasons), _spare(inputs, states, written))
+
+
+def _spare(inputs: Mapping[str, Sequence[str]], states: Mapping[str, str], written: Collection[str]) -> frozenset[str]:
+    """Green raw and staged tables all of whose readers are written, or spare: an accepted day is never written again unasked."""
+    spare: set[str] = set()
+    for table in reversed(GATED):
+        readers = [output for output, reads in inputs.items() if table in reads]
+        if GATED[table] in (RAW, STAGING) and states.get(table) == "green" and {*readers} <= {*written, *spare}:
+            spare.add(table)
+    return frozenset(spare - {*written})
 
 
 def _days_without(warehouse: Warehouse, roots: Sequence[str]) -> set[date]:
