@@ -5,7 +5,7 @@ What belongs here: features, the fit, the baseline and the uncertainty. What doe
 One linear model for all areas and slots, fitted anew for each origin (ridge regression, Hoerl and Kennard 1970) on loads divided by
 their area's mean of the last week: what it learns is how the next day follows from yesterday, the same day of last week and the usual
 profile, and where weather was observed, from how far it was from the week's. The shape of the day is in the profiles, so that few coefficients
-are enough for areas of any size. Measured beside gradient boosting on the same features, it is as good and a hundred times faster
+are enough for areas of any size. Measured beside gradient boosting on the same features, it is as good and twenty times faster or more
 (benchmarks/FORECAST.md). The baseline is seasonal-naive with the season of a week (Hyndman and Athanasopoulos, Forecasting: Principles
 and Practice, 5.2).
 """
