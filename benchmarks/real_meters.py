@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from energy_assets.generated import between_markers
+from energy_assets.generated import rewrite_between
 from energy_assets.simulation.city import HOUSEHOLD
 from energy_assets.simulation.fleet import FIRST_DAY, make_fleet
 from energy_assets.simulation.one_day import live_through
@@ -261,7 +261,7 @@ def main(arguments: list[str]) -> int:
     text = tables(ours, real)
     print(text)
     plot([ours, *real], FIGURE)
-    PAGE.write_text(between_markers(PAGE.read_text("utf-8"), BEGIN, text), "utf-8")
+    rewrite_between(PAGE, BEGIN, text)
     print(f"wrote {PAGE.relative_to(ROOT)} and {FIGURE.relative_to(ROOT)}")
     return 0
 

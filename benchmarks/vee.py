@@ -9,15 +9,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.real_readings import Readings, real_readings
+from benchmarks.real_readings import Readings, days_of, real_readings
 from benchmarks.vee_relations import HEADING, relational
 from benchmarks.vee_staging import deterministic
-from energy_assets.generated import between_markers
+from energy_assets.day_types import day_types
+from energy_assets.generated import rewrite_between
 from ml.validation import profile_checks as checks
 from ml.validation.estimation import METHODS, NONE, class_profile, estimate
 from ml.validation.rules import Rule, rules
@@ -122,12 +123,8 @@ def windows(readings: Readings) -> Iterator[tuple[Days, np.ndarray]]:
         delivered = (~np.isnan(days)).any(axis=2)
         kept = delivered[-1] & (delivered[:-1].sum(axis=0) >= LEAST_PAST_DAYS)
         if kept.any():
-            types = np.array([day_type(readings, of) for of in range(number + 1 - len(days), number + 1)])
+            types = np.array(day_types(days_of(readings, number + 1)[-len(days) :], ""))
             yield days[:, kept], types[:-1] == types[-1]
-
-
-def day_type(readings: Readings, number: int) -> int:
-    return max((readings.first_day + timedelta(days=number)).weekday() - 4, 0)
 
 
 def statistical(readings: Readings) -> Iterator[str]:
@@ -241,7 +238,7 @@ def main() -> int:
         *report(data, estimation),
         "",
     ]
-    DOCUMENT.write_text(between_markers(DOCUMENT.read_text("utf-8"), BEGIN, "\n".join(lines)), "utf-8")
+    rewrite_between(DOCUMENT, BEGIN, "\n".join(lines))
     print("\n".join(lines))
     print(f"measured in {time.perf_counter() - started:.0f} s; wrote {DOCUMENT}")
     return 0

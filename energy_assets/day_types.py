@@ -5,7 +5,7 @@ What belongs here: public holidays, by the country that the settings name. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date
 
 from ml.forecast import REST, SATURDAY, WORKDAY
@@ -16,10 +16,14 @@ def day_types(days: Iterable[date], country: str) -> list[int]:
 
     Feasts that follow the moon are as the library calculates them: a sighting may move them by a day.
     """
+    holidays = _holidays(country) if country else ()
+    return [_day_type(day, is_holiday=day in holidays) for day in days]
+
+
+def _holidays(country: str) -> Container[date]:
     from holidays import country_holidays
 
-    holidays = country_holidays(country) if country else ()
-    return [_day_type(day, is_holiday=day in holidays) for day in days]
+    return country_holidays(country)
 
 
 def _day_type(day: date, *, is_holiday: bool) -> int:

@@ -5,6 +5,8 @@ What belongs here: replacing that part. What does not: what is written there (la
 
 from __future__ import annotations
 
+from pathlib import Path
+
 END = "<!-- end: generated -->"
 
 
@@ -16,3 +18,8 @@ def between_markers(text: str, begin: str, content: str) -> str:
     before, rest = text.split(begin)
     _, after = rest.split(END, 1)
     return f"{before}{begin}\n\n{content}\n{END}{after}"
+
+
+def rewrite_between(page: Path, begin: str, content: str) -> None:
+    """The same, on the page itself."""
+    page.write_text(between_markers(page.read_text("utf-8"), begin, content), "utf-8")

@@ -70,8 +70,7 @@ class DayProfiles:
 
     def clock_minutes(self, zone: tzinfo) -> np.ndarray:
         """What the clock on the wall shows when each slot starts, in minutes after midnight: int16 [slots]."""
-        local = (datetime.fromtimestamp(int(s), UTC).astimezone(zone) for s in self.slot_starts().astype(np.int64))
-        return np.fromiter((t.hour * 60 + t.minute for t in local), dtype=np.int16, count=self.slots)
+        return clock_minutes(self.slot_starts(), zone)
 
     def rows_of(self, meter_ids: np.ndarray) -> np.ndarray:
         """Row of each of `meter_ids`, -1 where the meter is not here: intp [len(meter_ids)]."""
@@ -85,6 +84,12 @@ class DayProfiles:
         for start in range(0, self.meters, meters):
             part = slice(start, start + meters)
             yield DayProfiles(self.day, self.starts_at, self.interval_minutes, self.meter_ids[part], self.wh[part])
+
+
+def clock_minutes(instants: np.ndarray, zone: tzinfo) -> np.ndarray:
+    """What the clock on the wall shows at `instants` (UTC, datetime64[s]), in minutes after midnight: int16 [instants]."""
+    local = (datetime.fromtimestamp(int(s), UTC).astimezone(zone) for s in instants.astype(np.int64))
+    return np.fromiter((t.hour * 60 + t.minute for t in local), dtype=np.int16, count=len(instants))
 
 
 @dataclass(frozen=True, eq=False)

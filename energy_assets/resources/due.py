@@ -181,9 +181,10 @@ def _spare(inputs: Mapping[str, Sequence[str]], states: Mapping[str, str], writt
     """Green raw and staged tables all of whose readers are written, or spare: an accepted day is never written again unasked."""
     spare: set[str] = set()
     for table in reversed(GATED):
-        readers = [output for output, reads in inputs.items() if table in reads]
-        if GATED[table] in (RAW, STAGING) and states.get(table) == "green" and {*readers} <= {*written, *spare}:
-            spare.add(table)
+        if GATED[table] in (RAW, STAGING) and states.get(table) == "green":
+            readers = {output for output, reads in inputs.items() if table in reads}
+            if readers <= {*written, *spare}:
+                spare.add(table)
     return frozenset(spare - {*written})
 
 

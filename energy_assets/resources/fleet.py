@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from energy_assets.day_types import day_types
 from energy_assets.days import ONE_DAY, DayWindow
 from energy_assets.keys import ESTIMATE_LOOKBACK_DAYS, FEATURES
 from energy_assets.resources.gates import DayState, day_states
@@ -56,7 +57,7 @@ LAST_SEEN = """
     where reading_date = any($1::text::date[]) and accepted_count > 0
     order by meter_id, reading_date desc
 """
-OUTAGES = "select area_id, off_from, off_until from staging.stg_outages where reading_date = $1::text::date"
+REPORTED_OFF = "select area_id, off_from, off_until from staging.stg_outages where reading_date = $1::text::date"
 FED = """
     select transformer_id, reading_at, interval_minutes from staging.stg_transformer_readings
     where reading_date = $1::text::date and accepted_wh > 0
@@ -226,7 +227,7 @@ class FleetDay:
         is_off = np.zeros((len(transformer_of), len(starts)), dtype=bool)
         is_wholly = is_off.copy()
         if "stg_outages" in self._held:
-            for row in self._table(OUTAGES, self.day.isoformat()).to_pylist():
+            for row in self._table(REPORTED_OFF, self.day.isoformat()).to_pylist():
                 concerned = (transformer_of == row["area_id"]) | (feeder_of == row["area_id"])
                 off_from, off_until = (instant(row[name]) for name in ("off_from", "off_until"))
                 is_off[concerned] |= (starts < off_until) & (ends > off_from)
@@ -279,12 +280,10 @@ def aligned(profiles: DayProfiles, meter_ids: np.ndarray, slots: int) -> np.ndar
 
 
 def same_day_type(day: date, days: Iterable[date]) -> list[date]:
-    """Those of `days` that are a workday, a Saturday or a Sunday as `day` is."""
-    return [of for of in days if _day_type(of) == _day_type(day)]
-
-
-def _day_type(day: date) -> int:
-    return max(day.weekday() - 4, 0)
+    """Those of `days` that are a workday, a Saturday or a Sunday as `day` is; public holidays are not known here."""
+    days = list(days)
+    wanted, *types = day_types([day, *days], "")
+    return [of for of, kind in zip(days, types, strict=True) if kind == wanted]
 
 
 def looked_up(ids: np.ndarray, known: np.ndarray, values: np.ndarray, otherwise: object) -> np.ndarray:

@@ -18,7 +18,8 @@ import pyarrow as pa
 from energy_assets.day_types import day_types
 from energy_assets.days import ONE_DAY
 from energy_assets.resources.loads import Areas, clock_slots, slot_starts
-from ml.forecast.day_ahead import DayAhead, LoadHistory, combined, day_ahead, overload_probability
+from ml.forecast.day_ahead import NINETY_PERCENT, DayAhead, LoadHistory, combined, day_ahead, overload_probability
+from ml.validation.estimation import whole
 
 if TYPE_CHECKING:
     from energy_assets.resources.loads import LoadDays
@@ -42,8 +43,6 @@ SCHEMA = pa.schema(
         ("method", pa.string()),
     ]
 )
-NINETY_PERCENT = 1.645
-"""Standard deviations on either side that hold nine of ten."""
 DECIMALS = 4
 TRANSFORMER, FEEDER = "transformer", "feeder"
 
@@ -132,7 +131,7 @@ def _rows(forecast: _Forecast, zone: ZoneInfo, origin: date) -> pa.Table:
 
 def _whole(values: np.ndarray) -> pa.Array:
     """Whole Wh, null where not known."""
-    return _nullable(np.floor(values + 0.5)).cast(pa.int64())
+    return _nullable(whole(values)).cast(pa.int64())
 
 
 def _nullable(values: np.ndarray) -> pa.Array:

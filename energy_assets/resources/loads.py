@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -20,11 +21,11 @@ import pyarrow as pa
 
 from energy_assets.days import ONE_DAY, DayWindow
 from energy_assets.keys import LOADS
-from energy_assets.resources.fleet import instant, looked_up, texts_of
+from energy_assets.resources.fleet import REPORTED_OFF, instant, looked_up, texts_of
 from energy_assets.resources.gates import day_states
 from energy_assets.resources.profiles import day_starts_at, weather_of
 from ml.forecast import LOOKBACK_DAYS
-from ml.profiles import DayProfiles, DayWeather
+from ml.profiles import DayWeather, clock_minutes
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
@@ -41,7 +42,6 @@ FED = """
     from staging.stg_transformer_readings where reading_date = $1::text::date and accepted_wh > 0
     order by transformer_id, reading_at
 """
-REPORTED_OFF = "select area_id, off_from, off_until from staging.stg_outages where reading_date = $1::text::date"
 REGISTER = """
     select transformer_id, coalesce(min(feeder_id) filter (where is_own), min(feeder_id)) as feeder_id,
         max(rating_kva)::double precision as rating_kva
@@ -198,8 +198,7 @@ def slot_starts(day: date, minutes: int, zone: ZoneInfo) -> np.ndarray:
     return np.arange(starts, ends, np.timedelta64(minutes * 60, "s"))
 
 
+@lru_cache(maxsize=256)  # each origin asks for its whole lookback again
 def clock_slots(day: date, minutes: int, zone: ZoneInfo) -> np.ndarray:
-    """Slot of the clock of each interval of the local day, int [intervals]."""
-    starts = slot_starts(day, minutes, zone)
-    empty = DayProfiles(day, starts[0], minutes, np.zeros(0, dtype=str), np.zeros((0, len(starts))))
-    return empty.clock_minutes(zone) // minutes
+    """Slot of the clock of each interval of the local day, int [intervals]. Not to be changed."""
+    return clock_minutes(slot_starts(day, minutes, zone).astype("datetime64[s]"), zone) // minutes

@@ -33,6 +33,8 @@ MOST_TRAINING_ROWS = 300_000
 """Loads of 450 areas over two weeks of half-hours: of more areas every second, third, … load is learnt from, which tells as much."""
 NEIGHBOURS = 2
 """Slots on either side whose errors are taken together with a slot's own: five slots of fourteen days are 70 errors."""
+NINETY_PERCENT = 1.645
+"""Standard deviations on either side that hold nine of ten, errors being normal."""
 MODEL, NAIVE = "ridge", "seasonal_naive"
 
 
