@@ -23,7 +23,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-TRUSTED_TYPES = ("sklearn.tree._tree.Tree",)
+TRUSTED_TYPES = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
 """What a model file may hold beyond the types that skops trusts by itself; a file that holds more is refused."""
 
 SCHEMA = "schema.json"

@@ -1,0 +1,314 @@
+"""Who behind a transformer explains its non-technical loss: a few meters, each in the way that fits best, or nobody.
+
+What belongs here: the fit of losses to what meters reported. What does not: whose register entry is wrong (misplaced.py).
+
+    NTL(t) ≈ Σ a·c(t),  a ≥ 0,  the columns c(t) being ways to steal of each meter, most of them unused
+
+A thief who reports a share of the draw leaves a loss that follows the reported draw, at all hours, by night or at weekends; one who reports too
+little or invents readings leaves one that follows what is missing from the expectation. The few columns that explain are chosen one by one, orthogonal
+matching pursuit (Pati, Rezaiifar and Krishnaprasad, 1993) with non-negative least squares after each step: dense non-negative least squares would
+share a loss among honest siblings whose days look alike. How much is stolen is bootstrapped over days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from ml.forecast import WORKDAY
+from ml.theft.history import FleetHistory
+
+WAYS = ("share", "night", "weekend", "missing", "invented")
+"""The loss follows what the meter reports at all hours, by night, or at weekends; what is missing from the expectation; or the difference from the
+expectation, either sign: readings that keep the energy and not its course."""
+NOBODY = -1
+RECENT_DAYS = 28
+NIGHT = (22, 5)
+LEAST_BEFORE_DAYS = 14
+"""An expectation needs so many days before the onset."""
+MOST_COLUMNS = 8
+LEAST_GAIN = 24.0
+"""A column must lower the squared residual by so many times its mean: as much as a chance column of a few hundred rarely does."""
+EXTREME_SHARE = 0.002
+LEAST_RESIDUAL_WH = 15.0
+"""No loss is known better: accuracy classes of meters alone leave more."""
+DRIFT_MINUTES = (30, 60, 90, 120, 180, 240)
+BOOTSTRAPS = 200
+SEED = 20_260_101
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What explains the losses. Arrays are [meters] unless told otherwise.
+
+    `gain` is by how many of its own mean squares the residual would grow without the meter (0: not at all); `gain_share` by what share of
+    itself; NaN where there is no balance. `stolen_wh` a day over the last RECENT_DAYS, with the 5th and 95th percentiles of its bootstrap; `way` an index of WAYS or NOBODY; `share` the
+    coefficient; `since` the day from which the way is followed, 0 where throughout; `has_drifting_clock` bool. `unexplained_wh` float
+    [transformers] a day, NaN without a balance, with `unexplained_low_wh` and `unexplained_high_wh`.
+    """
+
+    gain: np.ndarray
+    gain_share: np.ndarray
+    stolen_wh: np.ndarray
+    stolen_low_wh: np.ndarray
+    stolen_high_wh: np.ndarray
+    way: np.ndarray
+    share: np.ndarray
+    since: np.ndarray
+    has_drifting_clock: np.ndarray
+    unexplained_wh: np.ndarray
+    unexplained_low_wh: np.ndarray
+    unexplained_high_wh: np.ndarray
+
+
+def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> Explanation:
+    """Explain `history.lost_wh`, with meters in their places, by what its meters report.
+
+    `onsets` int [candidates, meters] are days from which each meter may have stolen, 0 for always; `usual_w` float [candidates, meters,
+    parts] what it drew before in equal parts of the day, W, NaN where that is not known: for onsets that lie before these days.
+    """
+    meters, transformers = history.meters, history.lost_wh.shape[1]
+    floats = {name: np.zeros(meters) for name in ("gain", "gain_share", "stolen_wh", "stolen_low_wh", "stolen_high_wh", "share")}
+    floats["gain"][:] = floats["gain_share"][:] = np.nan
+    ints = {"way": np.full(meters, NOBODY), "since": np.zeros(meters, dtype=int)}
+    drifting = np.zeros(meters, dtype=bool)
+    left = np.full((3, transformers), np.nan)
+    factor = fleet_factor(history.wh)
+    for number, members in enumerate(history.members()):
+        if not len(members) or np.isnan(history.lost_wh[:, number]).all():
+            continue
+        one = _Transformer(history, number, members, onsets[:, members], usual_w[:, members], factor)
+        one.choose()
+        found = one.told()
+        for name, values in (*floats.items(), *ints.items()):
+            values[members] = found[name]
+        drifting[members] = one.drifting
+        left[:, number] = one.left()
+    return Explanation(**floats, **ints, has_drifting_clock=drifting, unexplained_wh=left[0], unexplained_low_wh=left[1], unexplained_high_wh=left[2])
+
+
+def fleet_factor(wh: np.ndarray) -> np.ndarray:
+    """What all meters together do on a day, [days]: the median of their energy over their own median day; 1 where nothing is known."""
+    known = (~np.isnan(wh)).sum(axis=2)
+    mean = np.where(known > 0, np.nansum(wh, axis=2, dtype=np.float64) / np.maximum(known, 1), np.nan)
+    own = _quiet(np.nanmedian, mean, axis=0)
+    return np.nan_to_num(_quiet(np.nanmedian, np.where(own > 1, mean / np.maximum(own, 1), np.nan), axis=1), nan=1.0)
+
+
+class _Transformer:
+    """The fit of one transformer. Columns are numbered way by way and candidate by candidate, within each meter by meter."""
+
+    def __init__(
+        self, history: FleetHistory, number: int, members: np.ndarray, onsets: np.ndarray, usual_w: np.ndarray, factor: np.ndarray
+    ) -> None:
+        self._history, self._members = history, members
+        self._wh = history.wh[:, members].astype(np.float64)
+        self._factor = factor
+        lost = history.lost_wh[:, number]
+        self._known = ~np.isnan(lost)
+        limit = np.quantile(np.abs(lost[self._known]), 1 - EXTREME_SHARE)
+        self._loss = np.clip(np.where(self._known, lost, 0.0), -limit, limit)
+        self._onsets, self._usual_w = onsets, usual_w
+        self._columns, self._way, self._candidate = self._made()
+        flat = (self._columns * self._known[:, None, None, :]).transpose(1, 2, 0, 3).reshape(-1, self._known.size)
+        self._owner = np.tile(np.arange(len(members)), len(self._columns[0]))
+        self._gram = (flat @ flat.T).astype(np.float64)
+        self._flat = flat
+        self._usable = np.diag(self._gram) > LEAST_RESIDUAL_WH**2
+        self.drifting = np.zeros(len(members), dtype=bool)
+        self._set_loss(self._loss)
+        self._active: list[int] = []
+        self._share = np.zeros(0)
+
+    def _made(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(float32 [days, ways × candidates, members, slots], the way of each, the candidate of each)."""
+        days, members, slots = self._wh.shape
+        hour = np.arange(slots) * 24 / slots
+        is_night = (hour >= NIGHT[0]) | (hour < NIGHT[1]) if slots > 1 else np.zeros(1, dtype=bool)
+        is_rest = self._history.day_types != WORKDAY
+        reported = _limited(self._wh)
+        found, ways, candidates = [], [], []
+        for number, since in enumerate(self._onsets):
+            after = (np.arange(days)[:, None] >= since)[:, :, None]
+            expected = expected_wh(self._wh, self._history.day_types, since, self._factor)
+            usual = self._usual_w[number][:, np.arange(slots) * self._usual_w.shape[2] // slots] * 24 / slots
+            is_seen = (since >= LEAST_BEFORE_DAYS)[None, :, None]
+            expected = np.where(is_seen, expected, usual[None] * self._factor[:, None, None])
+            lacking = np.where(after, np.nan_to_num(expected - self._wh), 0.0)
+            for way, column in enumerate(
+                (
+                    reported * after,
+                    reported * after * is_night,
+                    reported * after * is_rest[:, None, None],
+                    np.maximum(lacking, 0.0),
+                    lacking,
+                )
+            ):
+                found.append(column.astype(np.float32))
+                ways.append(way)
+                candidates.append(number)
+        return np.stack(found, axis=1), np.array(ways), np.array(candidates)
+
+    def _set_loss(self, loss: np.ndarray) -> None:
+        self._loss = loss
+        self._with_loss = self._flat @ loss.ravel()
+        self._square = float((loss**2)[self._known].sum())
+
+    def choose(self) -> None:
+        """Choose the columns that explain, one by one."""
+        intervals = int(self._known.sum())
+        current = self._square
+        while len(self._active) < MOST_COLUMNS:
+            gain = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)
+            best = int(gain.argmax())
+            if gain[best] < LEAST_GAIN * current / intervals:
+                break
+            if WAYS[self._way[best // len(self._members)]] == "invented" and self._takes_for_clock(best, gain[best]):
+                current = self._residual(self._active, self._share)
+                continue
+            chosen = [*self._active, best]
+            share = self._fitted(chosen)
+            residual = self._residual(chosen, share)
+            if current - residual < LEAST_GAIN * residual / intervals:
+                break
+            self._active = [column for column, a in zip(chosen, share, strict=True) if a > 0]
+            self._share, current = share[share > 0], residual
+        self._mean_square = max(current / intervals, LEAST_RESIDUAL_WH**2)
+        self._current = current
+
+    def _gains(self, with_residual: np.ndarray) -> np.ndarray:
+        """By how much each column alone would lower the squared residual, [columns]."""
+        diagonal = np.diag(self._gram)
+        is_open = self._usable & (with_residual > 0)
+        gain = np.where(is_open, with_residual**2 / np.where(is_open, diagonal, 1.0), 0.0)
+        gain[self._active] = 0.0
+        return gain
+
+    def _fitted(self, columns: list[int]) -> np.ndarray:
+        return _non_negative(self._gram[np.ix_(columns, columns)], self._with_loss[columns])
+
+    def _residual(self, columns: list[int], share: np.ndarray) -> float:
+        gram = self._gram[np.ix_(columns, columns)]
+        return float(self._square - 2 * share @ self._with_loss[columns] + share @ gram @ share)
+
+    def _takes_for_clock(self, column: int, gain: float) -> bool:
+        """Whether a clock that runs fast explains as much as invented readings would: then its loss is taken out, and the meter left alone."""
+        member = self._owner[column]
+        slots = self._wh.shape[2]
+        series = np.nan_to_num(self._wh[:, member]).ravel()
+        lags = sorted({max(round(minutes * slots / 1440), 1) for minutes in DRIFT_MINUTES})
+        late = np.stack([np.append(series[lag:], np.repeat(series[-1], lag)) - series for lag in lags])
+        late *= self._known.ravel()
+        residual = self._loss.ravel() * self._known.ravel() - self._share @ self._flat[self._active]
+        share = _non_negative(late @ late.T, late @ residual)
+        explained = float(2 * share @ (late @ residual) - share @ (late @ late.T) @ share)
+        if explained < gain or self.drifting[member]:
+            return False
+        self.drifting[member] = True
+        self._usable[(self._owner == member) & np.repeat(self._way == WAYS.index("invented"), len(self._members))] = False
+        self._set_loss(self._loss - (share @ late).reshape(self._loss.shape))
+        self._share = self._fitted(self._active) if self._active else self._share
+        return True
+
+    def told(self) -> dict[str, np.ndarray]:
+        """What is known of each member, by the names of Explanation."""
+        count = len(self._members)
+        found = {name: np.zeros(count) for name in ("gain", "gain_share", "stolen_wh", "stolen_low_wh", "stolen_high_wh", "share")}
+        found |= {"way": np.full(count, NOBODY), "since": np.zeros(count, dtype=int)}
+        drawn = self._bootstrapped()
+        for member in range(count):
+            others = [at for at, column in enumerate(self._active) if self._owner[column] != member]
+            own = [at for at, column in enumerate(self._active) if self._owner[column] == member]
+            if own:
+                kept = [self._active[at] for at in others]
+                share = self._fitted(kept) if kept else np.zeros(0)
+                without = self._residual(kept, share)
+                found["gain"][member] = (without - self._current) / self._mean_square
+                found["gain_share"][member] = (without - self._current) / max(without, 1.0)
+                main = max(own, key=lambda at: self._share[at] ** 2 * self._gram[self._active[at], self._active[at]])
+                place = self._active[main] // count
+                found["way"][member], found["share"][member] = self._way[place], self._share[main]
+                found["since"][member] = self._onsets[self._candidate[place], member]
+                energy = np.array([self._recent(self._active[at]) for at in own])
+                found["stolen_wh"][member] = max(self._share[own] @ energy, 0.0)
+                spread = np.quantile(drawn[:, own] @ energy, (0.05, 0.95))
+                found["stolen_low_wh"][member], found["stolen_high_wh"][member] = np.maximum(spread, 0.0)
+            else:
+                gain = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)[self._owner == member].max()
+                found["gain"][member] = 0.5 * gain / self._mean_square
+                found["gain_share"][member] = 0.5 * gain / max(self._current, 1.0)
+        return found
+
+    def _recent(self, column: int) -> float:
+        """Energy a day of a column over the last days, Wh."""
+        part = self._columns[-RECENT_DAYS:, column // len(self._members), column % len(self._members)]
+        return float(part.sum(dtype=np.float64)) / len(part)
+
+    def _bootstrapped(self) -> np.ndarray:
+        """Coefficients of the active columns on days drawn anew, float64 [BOOTSTRAPS, active]."""
+        if not self._active:
+            return np.zeros((BOOTSTRAPS, 0))
+        days = len(self._wh)
+        part = self._flat[self._active].reshape(len(self._active), days, -1).transpose(1, 0, 2).astype(np.float64)
+        gram = part @ part.transpose(0, 2, 1)
+        with_loss = np.einsum("dcs,ds->dc", part, self._loss)
+        weight = np.random.default_rng(SEED).multinomial(days, np.full(days, 1 / days), BOOTSTRAPS)
+        grams = np.tensordot(weight, gram, axes=1)
+        grams += 1e-6 * np.trace(gram.sum(axis=0)) / len(self._active) * np.eye(len(self._active))
+        return np.maximum(np.linalg.solve(grams, (weight @ with_loss)[..., None])[..., 0], 0.0)
+
+    def left(self) -> tuple[float, float, float]:
+        """What nobody explains, Wh a day over the last days, with its 5th and 95th percentiles over days."""
+        explained = (self._share @ self._flat[self._active]).reshape(self._loss.shape) if self._active else 0.0
+        rest = np.where(self._known, self._loss - explained, np.nan)[-RECENT_DAYS:]
+        by_day = _quiet(np.nanmean, rest, axis=1) * rest.shape[1]
+        by_day = by_day[~np.isnan(by_day)]
+        if not len(by_day):
+            return np.nan, np.nan, np.nan
+        drawn = np.random.default_rng(SEED).choice(by_day, (BOOTSTRAPS, len(by_day))).mean(axis=1)
+        return float(by_day.mean()), *np.quantile(drawn, (0.05, 0.95))
+
+
+def expected_wh(wh: np.ndarray, day_types: np.ndarray, since: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """What each meter would have reported had nothing changed on day `since`: float64 [days, meters, slots], NaN without days to tell.
+
+    The mean of the same slot on days of the same type before, over what the fleet did on them, times what it did on the day. Below
+    LEAST_BEFORE_DAYS all days count.
+    """
+    found = np.full(wh.shape, np.nan)
+    scaled = wh / factor[:, None, None]
+    for onset in np.unique(since):
+        meters = np.flatnonzero(since == onset)
+        before = onset if onset >= LEAST_BEFORE_DAYS else len(wh)
+        anyway = _quiet(np.nanmean, scaled[:before][:, meters], axis=0)
+        for kind in np.unique(day_types):
+            alike = _quiet(np.nanmean, scaled[:before][day_types[:before] == kind][:, meters], axis=0)
+            usual = np.where(np.isnan(alike), anyway, alike)
+            days = np.flatnonzero(day_types == kind)
+            found[np.ix_(days, meters)] = usual[None] * factor[days, None, None]
+    return found
+
+
+def _non_negative(gram: np.ndarray, with_loss: np.ndarray) -> np.ndarray:
+    """Non-negative least squares from the normal equations: the same minimum as with the columns themselves."""
+    gram = gram + np.diag(1e-9 * np.diag(gram) + 1e-9)
+    root = np.linalg.cholesky(gram)
+    return nnls(root.T, np.linalg.solve(root, with_loss))[0]
+
+
+def _limited(wh: np.ndarray) -> np.ndarray:
+    """Readings [days, meters, slots] cut off at what all but a few of each meter keep to; 0 where not known."""
+    filled = np.nan_to_num(wh)
+    flat = filled.transpose(1, 0, 2).reshape(wh.shape[1], -1)
+    kept = max(int(flat.shape[1] * (1 - EXTREME_SHARE / 2)) - 1, 0)
+    return np.minimum(filled, np.partition(flat, kept, axis=1)[:, kept][None, :, None])
+
+
+def _quiet(statistic, values: np.ndarray, axis: int) -> np.ndarray:
+    """A statistic of what is known, NaN without any and without the warning of it."""
+    if not values.shape[axis]:
+        return np.full(np.delete(values.shape, axis), np.nan)
+    empty = np.isnan(values).all(axis=axis)
+    return np.where(empty, np.nan, statistic(np.where(np.expand_dims(empty, axis), 0.0, values), axis=axis))

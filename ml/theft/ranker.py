@@ -1,0 +1,144 @@
+"""From evidence to a score: gradient boosting that was taught on simulated thieves, and can be taught on inspected ones.
+
+What belongs here: the matrix that rankers see, and the rankers. What does not: evidence (evidence.py), who was inspected, what is made of a
+score (scores.py).
+
+Each number of evidence is seen as its rank in the fleet, by its tail: −log2 of the share of meters that are at least as suspicious. So a ranker
+that was taught on one fleet may judge another whose meters, seasons and noise differ. An Isolation Forest over the same matrix (Liu, Ting
+and Zhou, "Isolation Forest", ICDM 2008), fitted on the fleet itself, adds how unusual the whole is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
+
+from ml.model_store import ModelStore
+from ml.theft.evidence import NAMES, PIECES
+
+TAUGHT = Path(__file__).with_name("taught")
+"""Rankers as they are shipped; `python -m benchmarks.teach_theft` makes them anew."""
+MOST_TAIL = 6.0
+"""One meter in 64 is as far as a tail tells: in a fleet of hundreds the last ranks are chance."""
+BOTH_TAILS = (
+    *(piece.name for piece in PIECES if piece.name.endswith("_t")),
+    *("zero_share", "plateau_share", "equal_share", "weekend_ratio", "reversed_likeness", "profile_reversal", "recent_trend"),
+)
+"""Evidence whose harmless side tells something as well: a level that rose speaks against a thief."""
+AS_THEY_ARE = ("drop", "nothing_reported", "balance_gain", "balance_share", "stolen_share")
+"""Evidence that is also seen as a number: it means the same in every fleet."""
+MOST_DROP = 2.5
+FOREST_TREES = 200
+SEED = 20_260_101
+ROUNDS, LEAVES, LEAST_LEAF, RATE, PENALTY = 120, 10, 40, 0.05, 5.0
+"""Boosting rounds, leaves of a tree, meters of a leaf, learning rate, L2 penalty: chosen on the developed half (PROTOCOL.md)."""
+
+
+def columns(with_balance: bool) -> list[str]:
+    """Names of the matrix's columns."""
+    names = [piece.name for piece in PIECES if with_balance or piece.family != "balance"]
+    return [
+        *(f"{name}_tail" for name in names),
+        *(f"{name}_other_tail" for name in names if name in BOTH_TAILS),
+        *(name for name in names if name in AS_THEY_ARE),
+        "isolation",
+    ]
+
+
+def matrix(values: np.ndarray, *, with_balance: bool) -> np.ndarray:
+    """What a ranker sees of evidence `values` [meters, PIECES]: float64 [meters, columns]. Evidence that is not known is not suspicious."""
+    pieces = [piece for piece in PIECES if with_balance or piece.family != "balance"]
+    signed = {piece.name: piece.sign * values[:, NAMES.index(piece.name)] for piece in pieces}
+    found = [
+        *(tail(one) for one in signed.values()),
+        *(tail(-one) for name, one in signed.items() if name in BOTH_TAILS),
+        *(np.clip(np.nan_to_num(one), 0.0, _most(name)) for name, one in signed.items() if name in AS_THEY_ARE),
+    ]
+    seen = np.column_stack(found)
+    return np.column_stack([seen, isolation(seen)])
+
+
+def _most(name: str) -> float:
+    return MOST_DROP if name == "drop" else np.inf
+
+
+def tail(values: np.ndarray) -> np.ndarray:
+    """−log2 of the share of the fleet that has at least that value, at most MOST_TAIL: float64 [meters]; not known counts as least."""
+    known = np.where(np.isnan(values), -np.inf, values)
+    ordered = np.sort(known)
+    below = (np.searchsorted(ordered, known, "left") + np.searchsorted(ordered, known, "right")) / 2
+    return np.minimum(-np.log2(1 - below / max(len(known), 1) + 0.5 / max(len(known), 1)), MOST_TAIL)
+
+
+def isolation(seen: np.ndarray) -> np.ndarray:
+    """How unusual each row is within the fleet, 0 to 1: float64 [meters]."""
+    if len(seen) < 2:
+        return np.zeros(len(seen))
+    return -IsolationForest(n_estimators=FOREST_TREES, random_state=SEED).fit(seen).score_samples(seen)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranker:
+    """A fitted ranker. `taught_on` says on what, for whoever reads its file."""
+
+    estimator: HistGradientBoostingClassifier
+    with_balance: bool
+    taught_on: str
+
+    def scores(self, seen: np.ndarray) -> np.ndarray:
+        """Scores 0 to 1 of a matrix's rows, float64 [meters]."""
+        return self.estimator.predict_proba(seen)[:, 1] if len(seen) else np.zeros(0)
+
+    def metadata(self) -> dict[str, Any]:
+        return {"with_balance": self.with_balance, "taught_on": self.taught_on, "columns": columns(self.with_balance)}
+
+    @classmethod
+    def restore(cls, estimator: Any, metadata: Mapping[str, Any]) -> Ranker:
+        """Raises ValueError where the file is of other evidence than this code makes."""
+        if metadata["columns"] != columns(metadata["with_balance"]):
+            raise ValueError("the ranker was taught on other evidence: teach it anew, python -m benchmarks.teach_theft")
+        return cls(estimator, metadata["with_balance"], metadata["taught_on"])
+
+
+def fit(seen: np.ndarray, is_theft: np.ndarray, *, with_balance: bool, taught_on: str) -> Ranker:
+    """A ranker of matrix rows whose truth is known, bool [meters]."""
+    estimator = HistGradientBoostingClassifier(
+        max_iter=ROUNDS,
+        learning_rate=RATE,
+        max_leaf_nodes=LEAVES,
+        min_samples_leaf=LEAST_LEAF,
+        l2_regularization=PENALTY,
+        early_stopping=False,
+        random_state=SEED,
+    )
+    return Ranker(estimator.fit(seen, is_theft), with_balance, taught_on)
+
+
+def version(with_balance: bool) -> str:
+    return "taught-with-balance" if with_balance else "taught-without-balance"
+
+
+@lru_cache(maxsize=2)
+def taught(with_balance: bool) -> Ranker:
+    """The shipped ranker, once its file is known to be the one that was committed."""
+    name = version(with_balance)
+    sha256 = (TAUGHT / f"{name}.sha256").read_text(encoding="ascii").strip()
+    return ModelStore(TAUGHT).load(name, sha256, Ranker)
+
+
+def theft_scores(values: np.ndarray) -> np.ndarray:
+    """Scores 0 to 1, float64 [meters], of evidence `values` [meters, PIECES] by the shipped rankers: with the balance where there is one."""
+    has_balance = ~np.isnan(values[:, NAMES.index("balance_gain")])
+    found = np.zeros(len(values))
+    for with_balance in (True, False):
+        rows = has_balance == with_balance
+        if rows.any():
+            # Ranks are among all meters, also of those that the other ranker judges.
+            found[rows] = taught(with_balance).scores(matrix(values, with_balance=with_balance)[rows])
+    return found
