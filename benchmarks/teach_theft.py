@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.theft_fleets import KnownFleet, city
 from ml.model_store import ModelStore
-from ml.theft.evidence import LOOKBACK_DAYS, Evidence, evidence
+from ml.theft.evidence import Evidence, evidence, explained
+from ml.theft.lookbacks import LOOKBACK_DAYS
 from ml.theft.ranker import TAUGHT, fit, matrix, version
 from ml.theft.traits import day_traits
 
@@ -25,7 +26,8 @@ THEFT_RATE = 0.08
 
 def evidence_of(fleet: KnownFleet) -> Evidence:
     history = fleet.history.last(LOOKBACK_DAYS)
-    return evidence(history, np.stack([day_traits(wh, 1440 // history.slots) for wh in history.wh]))
+    traits = np.stack([day_traits(wh, 1440 // history.slots) for wh in history.wh])
+    return evidence(traits, history.day_types, history.customer_class, explained(history, traits, history.day_types))
 
 
 def teach() -> list[Path]:

@@ -25,6 +25,9 @@ WEATHER = "stg_weather_observations"
 LOADS = ("stg_transformer_readings", "stg_outages", WEATHER)
 REGISTERS = ("stg_transformers", "stg_meters")
 """What load forecasts are made of: days of the lookback, and the registers of the origin alone."""
+TRAITS = "int_day_traits"
+EXPLAINED_FROM = ("stg_meters", "int_transformer_balance")
+"""What losses are explained by, beside profiles and traits."""
 
 ESTIMATE_LOOKBACK_DAYS = 28
 """Four whole weeks: as many proxy days of each weekday, and a meter that was silent for longer is no gap any more."""
@@ -53,8 +56,12 @@ GATED: dict[str, str] = {
     "int_readings_daily": INTERMEDIATE,
     "int_transformer_balance": INTERMEDIATE,
     "int_validation_hits": INTERMEDIATE,
+    "int_day_traits": INTERMEDIATE,
     "anomaly_scores": ML,
     "load_forecast": ML,
+    "loss_explanations": ML,
+    "theft_evidence": ML,
+    "theft_scores": ML,
     "mart_consumption_metrics": MARTS,
     "mart_anomaly_flags": MARTS,
     "mart_load_profile": MARTS,

@@ -146,6 +146,10 @@ class Settings(BaseSettings):
         5.0, ge=0, description="standard deviations of the trailing month that are no drift either"
     )
 
+    expected_theft_rate: float = Field(
+        0.05, gt=0, lt=1, description="share of meters that are thought to steal, until inspections say how many do"
+    )
+
     anomaly_share: float = Field(0.01, ge=0.005, le=0.02, description="expected share of anomalous readings")
     anomaly_threshold: float | None = Field(
         None, ge=0, le=1, description="fixed score threshold; unset: from anomaly_share at fit"

@@ -111,6 +111,14 @@ SERVED: tuple[Served, ...] = (
         measure=("coalesce(sum(forecast_wh), 0)::bigint", "coalesce(sum(forecast_wh), 0)"),
     ),
     Served(
+        source="theft_scores",
+        date_column="score_date",
+        measure=(
+            "coalesce(sum(round(theft_score::numeric * 1000000)), 0)::bigint",
+            "toInt64(coalesce(sum(round(theft_score * 1000000)), 0))",
+        ),
+    ),
+    Served(
         source="mart_forecast_accuracy",
         date_column="reading_date",
         measure=(

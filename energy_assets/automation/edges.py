@@ -13,6 +13,7 @@ from energy_assets.assets.forecast import load_forecast
 from energy_assets.assets.models import LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
+from energy_assets.assets.theft import THEFT_ASSETS
 from energy_assets.assets.validation import VALIDATION_ASSETS
 from energy_assets.keys import GATED, ML, QUALITY, SERVING, checkpoint_key, is_gated
 from energy_assets.resources.due import Edge, Work
@@ -64,7 +65,7 @@ def _lookback_days(dep: dg.AssetDep) -> int:
     return -mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
 
 
-COMPUTED_ASSETS = [*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, load_forecast, *SERVED_ASSETS]
+COMPUTED_ASSETS = [*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, load_forecast, *THEFT_ASSETS, *SERVED_ASSETS]
 """What is made by day of other tables. Published models are not among them: they are immutable, newer inputs never make one due."""
 
 EDGES = tuple(edges_of(COMPUTED_ASSETS))

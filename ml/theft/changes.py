@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.forecast import WORKDAY
+from ml.theft import known
 from ml.theft.traits import BLOCK_TRAITS, TRAITS
 
 LEAST_SIDE_DAYS = 7
@@ -58,10 +59,10 @@ def series_of(traits: np.ndarray, day_types: np.ndarray) -> dict[str, np.ndarray
 def raw_series(traits: np.ndarray) -> dict[str, np.ndarray]:
     """Each of SERIES as it is, [days, meters]."""
     of = {name: traits[:, :, number].astype(np.float64) for number, name in enumerate(TRAITS)}
-    usual = np.maximum(_nan(np.nanmedian, of["mean_w"], 0), FLOOR_W)
+    usual = np.maximum(known.median(of["mean_w"], 0), FLOOR_W)
     mean = of["mean_w"] + LOW_FLOOR * usual
     blocks = traits[:, :, [TRAITS.index(name) for name in BLOCK_TRAITS]].astype(np.float64)
-    total = _nan(np.nansum, blocks, 2) + LOW_FLOOR * usual
+    total = np.nansum(blocks, axis=2) + LOW_FLOOR * usual
 
     def log(name: str, floor: float) -> np.ndarray:
         return np.log(of[name] / usual + floor)
@@ -125,39 +126,29 @@ def _running(values: np.ndarray) -> np.ndarray:
 
 def _wander(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far days and means of weeks stray by themselves, robust standard deviations [meters], never below a quarter of the fleet's."""
-    weeks = np.stack([_nan(np.nanmean, values[at : at + WEEK], 0) for at in range(0, len(values) - WEEK + 1, WEEK)])
-    daily = ROBUST / np.sqrt(2) * _nan(np.nanmedian, np.abs(np.diff(values, axis=0)), 0)
+    weeks = np.stack([known.mean(values[at : at + WEEK], 0) for at in range(0, len(values) - WEEK + 1, WEEK)])
+    daily = ROBUST / np.sqrt(2) * known.median(np.abs(np.diff(values, axis=0)), 0)
     if len(weeks) > 2:
-        weekly = ROBUST / np.sqrt(2) * _nan(np.nanmedian, np.abs(np.diff(weeks, axis=0)), 0)
+        weekly = ROBUST / np.sqrt(2) * known.median(np.abs(np.diff(weeks, axis=0)), 0)
     else:
         weekly = daily / np.sqrt(WEEK)
     return tuple(
-        np.sqrt(np.nan_to_num(one) ** 2 + (0.25 * np.nan_to_num(_nan(np.nanmedian, one, 0))) ** 2 + 1e-5)
+        np.sqrt(np.nan_to_num(one) ** 2 + (0.25 * np.nan_to_num(known.median(one, 0))) ** 2 + 1e-5)
         for one in (daily, weekly)
     )
 
 
 def _less_fleet(values: np.ndarray) -> np.ndarray:
     """Less the median meter's deviation from its own median: weather, feasts, and whatever else the whole fleet does."""
-    own = _nan(np.nanmedian, values, 0)
-    return values - np.nan_to_num(_nan(np.nanmedian, values - own, 1))[:, None]
+    own = known.median(values, 0)
+    return values - np.nan_to_num(known.median(values - own, 1))[:, None]
 
 
 def _less_day_type(values: np.ndarray, day_types: np.ndarray) -> np.ndarray:
     """Less each meter's own difference of Saturdays and days of rest from workdays."""
     found = values.copy()
-    workdays = _nan(np.nanmedian, values[day_types == WORKDAY], 0)
+    workdays = known.median(values[day_types == WORKDAY], 0)
     for kind in np.unique(day_types[day_types != WORKDAY]):
         of_kind = day_types == kind
-        found[of_kind] -= np.nan_to_num(_nan(np.nanmedian, values[of_kind], 0) - workdays)
+        found[of_kind] -= np.nan_to_num(known.median(values[of_kind], 0) - workdays)
     return found
-
-
-def _nan(statistic, values: np.ndarray, axis: int) -> np.ndarray:
-    """A statistic of what is known along the axis, NaN without any and without the warning of it."""
-    shape = values.shape[:axis] + values.shape[axis + 1 :]
-    if not values.shape[axis]:
-        return np.full(shape, np.nan)
-    empty = np.isnan(values).all(axis=axis)
-    filled = np.where(np.expand_dims(empty, axis), 0.0, values)
-    return np.where(empty, np.nan, statistic(filled, axis=axis))

@@ -10,17 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml.theft.changes import Changes, changes, series_of
+from ml.theft import known
+from ml.theft.changes import changes, series_of
 from ml.theft.explain import Explanation, explain
 from ml.theft.history import FleetHistory
+from ml.theft.lookbacks import BALANCE_DAYS
 from ml.theft.misplaced import placed
 from ml.theft.state import RECENT_DAYS, correlation, mean_blocks, state
 from ml.theft.traits import BLOCKS, TRAITS
 
-LOOKBACK_DAYS = 112
-"""Days of traits that evidence reads, the scored day included: four months, so that most onsets of interest have a stretch before them."""
-BALANCE_DAYS = 56
-"""Days of intervals that explanations read: eight weeks tell as much as sixteen (benchmarks/DETECTION.md), at half the cost."""
 ZERO_SHARE = 0.9
 """A meter whose median day is at zero for so much of it tells nothing of what its customer would draw."""
 LEAST_CLASS = 5
@@ -69,7 +67,12 @@ PIECES: tuple[Piece, ...] = (
     Piece("class_likeness", "peers", -1, "Correlation of the mean day with the class's"),
     Piece("reversed_likeness", "peers", 1, "The same with the class's day reversed, less that"),
     Piece("nothing_reported", "peers", 1, "1 where the meter reports nothing at all lately"),
-    Piece("balance_gain", "balance", 1, "Logarithm of how many mean squares worse the transformer's loss is explained without the meter"),
+    Piece(
+        "balance_gain",
+        "balance",
+        1,
+        "Logarithm of how many mean squares worse the transformer's loss is explained without the meter",
+    ),
     Piece("balance_share", "balance", 1, "Root of the share of the squared loss that the meter alone explains"),
     Piece("stolen_share", "balance", 1, "Explained energy over it and what is reported"),
 )
@@ -83,36 +86,36 @@ class Evidence:
     """Evidence of a fleet's meters, with what a reader needs to understand it. Arrays are [meters]; days are indices of the traits' days.
 
     `values` is float64 [meters, PIECES], NaN where not known (all of the balance's without one). `known_days` of the last RECENT_DAYS;
-    `before_w` and `after_w` mean powers before and from the day of the strongest fall on, `fleet_change` what the fleet's median meter did then
-    (ratio less 1); all NaN where there was no fall. `reported_wh` a day lately. `explanation` is None without a balance; `moved` are
-    meters that the register has behind the wrong transformer.
+    `drop_day` and `onset_day` are those of Changes, 0 where there are none. `before_w` and `after_w` are mean powers before and from
+    `drop_day` on, `fleet_change` what the fleet's median meter did then (ratio less 1); NaN where there was no fall. `reported_wh` a day lately.
+    `explanation`, whose `since` counts the same days, is None without a balance.
     """
 
     values: np.ndarray
-    changes: Changes
     known_days: np.ndarray
+    drop_day: np.ndarray
+    onset_day: np.ndarray
     before_w: np.ndarray
     after_w: np.ndarray
     fleet_change: np.ndarray
     reported_wh: np.ndarray
     explanation: Explanation | None
-    moved: np.ndarray
-    explained_from_day: int
-    """Day of the traits that is the explanation's day 0."""
 
     def __getitem__(self, name: str) -> np.ndarray:
+        """A piece of evidence by its name, float64 [meters]."""
         return self.values[:, NAMES.index(name)]
 
 
-def evidence(history: FleetHistory, traits: np.ndarray) -> Evidence:
-    """Evidence on the last day of `history`, of `traits` [days, meters, TRAITS], which may begin earlier and end on the same day."""
-    types = history.day_types
-    if len(types) != len(traits):
-        raise ValueError(f"{len(traits)} days of traits need as many day types, not {len(types)}")
-    series = series_of(traits, types)
+def evidence(
+    traits: np.ndarray, day_types: np.ndarray, customer_class: np.ndarray, explanation: Explanation | None
+) -> Evidence:
+    """Evidence on the last day of `traits` [days, meters, TRAITS]; `day_types` int [days], `customer_class` int [meters]."""
+    series = series_of(traits, day_types)
     found = changes(series)
-    beside = state(traits, series["level"], types, history.customer_class)
-    explained, moved = _explained(history.last(BALANCE_DAYS), traits, found, history.customer_class)
+    beside = state(traits, series["level"], day_types, customer_class)
+    mean_w = traits[:, :, TRAITS.index("mean_w")].astype(np.float64)
+    reported_wh = 24 * np.nan_to_num(known.mean(mean_w[-RECENT_DAYS:]))
+    before, after = _means_around(mean_w, found.drop_day)
     columns = {
         "drop_t": found.drop_t,
         "drop": found.drop,
@@ -120,22 +123,21 @@ def evidence(history: FleetHistory, traits: np.ndarray) -> Evidence:
         **{f"{name}_t": values for name, values in found.t.items()},
         **_profiles(traits, found.onset_day),
         **beside,
-        "nothing_reported": np.where(np.isnan(beside["zero_share"]), np.nan, _is_silent(traits).astype(float)),
-        **_of_balance(explained, _reported_wh(traits[:, :, TRAITS.index("mean_w")].astype(np.float64))),
+        "nothing_reported": np.where(
+            np.isnan(beside["zero_share"]), np.nan, (np.nansum(mean_w[-RECENT_DAYS:], axis=0) <= 0) * 1.0
+        ),
+        **_of_balance(explanation, reported_wh),
     }
-    mean_w = traits[:, :, TRAITS.index("mean_w")].astype(np.float64)
-    before, after = _means_around(mean_w, found.drop_day)
     return Evidence(
         np.column_stack([columns[name] for name in NAMES]),
-        found,
         (~np.isnan(mean_w[-RECENT_DAYS:])).sum(axis=0),
+        found.drop_day,
+        found.onset_day,
         before,
         after,
         _fleet_change(mean_w, found.drop_day),
-        _reported_wh(mean_w),
-        explained,
-        moved,
-        len(traits) - min(BALANCE_DAYS, history.days),
+        reported_wh,
+        explanation,
     )
 
 
@@ -144,8 +146,8 @@ def _means_around(mean_w: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.n
     before, after = np.full((2, mean_w.shape[1]), np.nan)
     for one in np.unique(day[day > 0]):
         of_day = day == one
-        before[of_day] = known_mean(mean_w[:one, of_day])
-        after[of_day] = known_mean(mean_w[one:, of_day])
+        before[of_day] = known.mean(mean_w[:one, of_day])
+        after[of_day] = known.mean(mean_w[one:, of_day])
     return before, after
 
 
@@ -153,24 +155,10 @@ def _fleet_change(mean_w: np.ndarray, day: np.ndarray) -> np.ndarray:
     """What the median meter of the fleet did at each meter's day: after over before, less 1."""
     found = np.full(mean_w.shape[1], np.nan)
     for one in np.unique(day[day > 0]):
-        before, after = known_mean(mean_w[:one]), known_mean(mean_w[one:])
+        before, after = known.mean(mean_w[:one]), known.mean(mean_w[one:])
         ratio = after[before > 0] / before[before > 0]
         found[day == one] = np.median(ratio[~np.isnan(ratio)]) - 1 if (~np.isnan(ratio)).any() else np.nan
     return found
-
-
-def _reported_wh(mean_w: np.ndarray) -> np.ndarray:
-    return 24 * np.nan_to_num(known_mean(mean_w[-RECENT_DAYS:]))
-
-
-def known_mean(values: np.ndarray) -> np.ndarray:
-    """Mean along the first axis of what is known, NaN without any."""
-    count = (~np.isnan(values)).sum(axis=0)
-    return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
-
-
-def _is_silent(traits: np.ndarray) -> np.ndarray:
-    return np.nansum(traits[-RECENT_DAYS:, :, TRAITS.index("mean_w")], axis=0) <= 0
 
 
 def _profiles(traits: np.ndarray, onset: np.ndarray) -> dict[str, np.ndarray]:
@@ -191,24 +179,36 @@ def before_and_after(traits: np.ndarray, onset: np.ndarray) -> tuple[np.ndarray,
     return before, after
 
 
-def _explained(
-    history: FleetHistory, traits: np.ndarray, found: Changes, customer_class: np.ndarray
-) -> tuple[Explanation | None, np.ndarray]:
+def explained(history: FleetHistory, traits: np.ndarray, day_types: np.ndarray) -> Explanation | None:
+    """Who explains the losses of the last BALANCE_DAYS of `history`; None without a balance.
+
+    `traits` [days, meters, TRAITS], with `day_types` int [days], end on the same day and may begin earlier; `since` of what is returned
+    counts their days.
+    """
     if history.lost_wh is None:
-        return None, np.zeros(0, dtype=int)
-    right = placed(history)
-    known = replace(history, lost_wh=right.lost_wh, transformer=right.transformer)
-    earlier = len(traits) - history.days
+        return None
+    recent = history.last(BALANCE_DAYS)
+    right = placed(recent)
+    mended = replace(recent, lost_wh=right.lost_wh, transformer=right.transformer)
+    found = changes(series_of(traits, day_types))
+    earlier = len(traits) - recent.days
     days = (np.zeros(history.meters, dtype=int), found.drop_day, found.onset_day)
-    usual = [_usual_of_class(traits, customer_class), *(before_and_after(traits, day)[0] for day in days[1:])]
-    onsets = np.stack([np.maximum(day - earlier, 0) for day in days])
-    return explain(known, onsets, np.stack(usual)), right.moved
+    usual = [_usual_of_class(traits, history.customer_class), *(before_and_after(traits, day)[0] for day in days[1:])]
+    explanation = explain(mended, np.stack([np.maximum(day - earlier, 0) for day in days]), np.stack(usual))
+    return replace(
+        explanation,
+        since=np.where(explanation.since > 0, explanation.since + earlier, 0),
+        is_misplaced=np.isin(np.arange(history.meters), right.moved),
+    )
 
 
 def _usual_of_class(traits: np.ndarray, customer_class: np.ndarray) -> np.ndarray:
     """What the class draws, for meters that report next to nothing, NaN for others: float64 [meters, BLOCKS]."""
     blocks = mean_blocks(traits)
-    quiet = np.nan_to_num(np.nanmedian(np.nan_to_num(traits[:, :, TRAITS.index("zero_share")], nan=1.0), axis=0)) >= ZERO_SHARE
+    quiet = (
+        np.nan_to_num(np.nanmedian(np.nan_to_num(traits[:, :, TRAITS.index("zero_share")], nan=1.0), axis=0))
+        >= ZERO_SHARE
+    )
     found = np.full(blocks.shape, np.nan)
     for one in np.unique(customer_class[quiet]):
         others = (customer_class == one) & ~quiet & ~np.isnan(blocks).any(axis=1)

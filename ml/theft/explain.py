@@ -18,6 +18,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from ml.forecast import WORKDAY
+from ml.theft import known
 from ml.theft.history import FleetHistory
 
 WAYS = ("share", "night", "weekend", "missing", "invented")
@@ -46,7 +47,7 @@ class Explanation:
     `gain` is by how many of its own mean squares the residual would grow without the meter (0: not at all); `gain_share` by what share of
     itself; NaN where there is no balance. `stolen_wh` a day over the last RECENT_DAYS, with the 5th and 95th percentiles of its bootstrap; `way` an index of WAYS or NOBODY; `share` the
     coefficient; `since` the day from which the way is followed, 0 where throughout; `has_drifting_clock` bool. `unexplained_wh` float
-    [transformers] a day, NaN without a balance, with `unexplained_low_wh` and `unexplained_high_wh`.
+    [transformers] a day, NaN without a balance, with `unexplained_low_wh` and `unexplained_high_wh`. `is_misplaced` bool, once it is known (misplaced.py).
     """
 
     gain: np.ndarray
@@ -61,6 +62,7 @@ class Explanation:
     unexplained_wh: np.ndarray
     unexplained_low_wh: np.ndarray
     unexplained_high_wh: np.ndarray
+    is_misplaced: np.ndarray | None = None
 
 
 def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> Explanation:
@@ -70,7 +72,10 @@ def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> E
     parts] what it drew before in equal parts of the day, W, NaN where that is not known: for onsets that lie before these days.
     """
     meters, transformers = history.meters, history.lost_wh.shape[1]
-    floats = {name: np.zeros(meters) for name in ("gain", "gain_share", "stolen_wh", "stolen_low_wh", "stolen_high_wh", "share")}
+    floats = {
+        name: np.zeros(meters)
+        for name in ("gain", "gain_share", "stolen_wh", "stolen_low_wh", "stolen_high_wh", "share")
+    }
     floats["gain"][:] = floats["gain_share"][:] = np.nan
     ints = {"way": np.full(meters, NOBODY), "since": np.zeros(meters, dtype=int)}
     drifting = np.zeros(meters, dtype=bool)
@@ -86,22 +91,34 @@ def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> E
             values[members] = found[name]
         drifting[members] = one.drifting
         left[:, number] = one.left()
-    return Explanation(**floats, **ints, has_drifting_clock=drifting, unexplained_wh=left[0], unexplained_low_wh=left[1], unexplained_high_wh=left[2])
+    return Explanation(
+        **floats,
+        **ints,
+        has_drifting_clock=drifting,
+        unexplained_wh=left[0],
+        unexplained_low_wh=left[1],
+        unexplained_high_wh=left[2],
+    )
 
 
 def fleet_factor(wh: np.ndarray) -> np.ndarray:
     """What all meters together do on a day, [days]: the median of their energy over their own median day; 1 where nothing is known."""
-    known = (~np.isnan(wh)).sum(axis=2)
-    mean = np.where(known > 0, np.nansum(wh, axis=2, dtype=np.float64) / np.maximum(known, 1), np.nan)
-    own = _quiet(np.nanmedian, mean, axis=0)
-    return np.nan_to_num(_quiet(np.nanmedian, np.where(own > 1, mean / np.maximum(own, 1), np.nan), axis=1), nan=1.0)
+    mean = known.mean(wh.astype(np.float64), axis=2)
+    own = known.median(mean, axis=0)
+    return np.nan_to_num(known.median(np.where(own > 1, mean / np.maximum(own, 1), np.nan), axis=1), nan=1.0)
 
 
 class _Transformer:
     """The fit of one transformer. Columns are numbered way by way and candidate by candidate, within each meter by meter."""
 
     def __init__(
-        self, history: FleetHistory, number: int, members: np.ndarray, onsets: np.ndarray, usual_w: np.ndarray, factor: np.ndarray
+        self,
+        history: FleetHistory,
+        number: int,
+        members: np.ndarray,
+        onsets: np.ndarray,
+        usual_w: np.ndarray,
+        factor: np.ndarray,
     ) -> None:
         self._history, self._members = history, members
         self._wh = history.wh[:, members].astype(np.float64)
@@ -112,8 +129,11 @@ class _Transformer:
         self._loss = np.clip(np.where(self._known, lost, 0.0), -limit, limit)
         self._onsets, self._usual_w = onsets, usual_w
         self._columns, self._way, self._candidate = self._made()
-        flat = (self._columns * self._known[:, None, None, :]).transpose(1, 2, 0, 3).reshape(-1, self._known.size)
-        self._owner = np.tile(np.arange(len(members)), len(self._columns[0]))
+        of_meters = (self._columns * self._known[:, None, None, :]).transpose(1, 2, 0, 3).reshape(-1, self._known.size)
+        flat = np.concatenate([of_meters, self._of_nobody()])
+        self._owner = np.append(
+            np.tile(np.arange(len(members)), len(self._columns[0])), [NOBODY] * (len(flat) - len(of_meters))
+        )
         self._gram = (flat @ flat.T).astype(np.float64)
         self._flat = flat
         self._usable = np.diag(self._gram) > LEAST_RESIDUAL_WH**2
@@ -124,7 +144,7 @@ class _Transformer:
 
     def _made(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(float32 [days, ways × candidates, members, slots], the way of each, the candidate of each)."""
-        days, members, slots = self._wh.shape
+        days, slots = self._wh.shape[0], self._wh.shape[2]
         hour = np.arange(slots) * 24 / slots
         is_night = (hour >= NIGHT[0]) | (hour < NIGHT[1]) if slots > 1 else np.zeros(1, dtype=bool)
         is_rest = self._history.day_types != WORKDAY
@@ -151,6 +171,12 @@ class _Transformer:
                 candidates.append(number)
         return np.stack(found, axis=1), np.array(ways), np.array(candidates)
 
+    def _of_nobody(self) -> np.ndarray:
+        """What a stranger on the line would draw, float32 [columns, intervals]: the same at all times, or as the street does by the hour."""
+        by_slot = np.nan_to_num(known.mean(self._wh, axis=0)).sum(axis=0)
+        always = np.full(self._known.shape, by_slot.mean()) * self._known
+        return np.stack([always.ravel(), (by_slot[None] * self._known).ravel()]).astype(np.float32)
+
     def _set_loss(self, loss: np.ndarray) -> None:
         self._loss = loss
         self._with_loss = self._flat @ loss.ravel()
@@ -165,7 +191,7 @@ class _Transformer:
             best = int(gain.argmax())
             if gain[best] < LEAST_GAIN * current / intervals:
                 break
-            if WAYS[self._way[best // len(self._members)]] == "invented" and self._takes_for_clock(best, gain[best]):
+            if self._is_invented(best) and self._takes_for_clock(best, gain[best]):
                 current = self._residual(self._active, self._share)
                 continue
             chosen = [*self._active, best]
@@ -177,6 +203,9 @@ class _Transformer:
             self._share, current = share[share > 0], residual
         self._mean_square = max(current / intervals, LEAST_RESIDUAL_WH**2)
         self._current = current
+
+    def _is_invented(self, column: int) -> bool:
+        return self._owner[column] != NOBODY and WAYS[self._way[column // len(self._members)]] == "invented"
 
     def _gains(self, with_residual: np.ndarray) -> np.ndarray:
         """By how much each column alone would lower the squared residual, [columns]."""
@@ -207,7 +236,9 @@ class _Transformer:
         if explained < gain or self.drifting[member]:
             return False
         self.drifting[member] = True
-        self._usable[(self._owner == member) & np.repeat(self._way == WAYS.index("invented"), len(self._members))] = False
+        others = len(self._owner) - len(self._way) * len(self._members)
+        invented = np.append(np.repeat(self._way == WAYS.index("invented"), len(self._members)), [False] * others)
+        self._usable[(self._owner == member) & invented] = False
         self._set_loss(self._loss - (share @ late).reshape(self._loss.shape))
         self._share = self._fitted(self._active) if self._active else self._share
         return True
@@ -215,7 +246,10 @@ class _Transformer:
     def told(self) -> dict[str, np.ndarray]:
         """What is known of each member, by the names of Explanation."""
         count = len(self._members)
-        found = {name: np.zeros(count) for name in ("gain", "gain_share", "stolen_wh", "stolen_low_wh", "stolen_high_wh", "share")}
+        found = {
+            name: np.zeros(count)
+            for name in ("gain", "gain_share", "stolen_wh", "stolen_low_wh", "stolen_high_wh", "share")
+        }
         found |= {"way": np.full(count, NOBODY), "since": np.zeros(count, dtype=int)}
         drawn = self._bootstrapped()
         for member in range(count):
@@ -236,7 +270,9 @@ class _Transformer:
                 spread = np.quantile(drawn[:, own] @ energy, (0.05, 0.95))
                 found["stolen_low_wh"][member], found["stolen_high_wh"][member] = np.maximum(spread, 0.0)
             else:
-                gain = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)[self._owner == member].max()
+                gain = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)[
+                    self._owner == member
+                ].max()
                 found["gain"][member] = 0.5 * gain / self._mean_square
                 found["gain_share"][member] = 0.5 * gain / max(self._current, 1.0)
         return found
@@ -261,9 +297,11 @@ class _Transformer:
 
     def left(self) -> tuple[float, float, float]:
         """What nobody explains, Wh a day over the last days, with its 5th and 95th percentiles over days."""
-        explained = (self._share @ self._flat[self._active]).reshape(self._loss.shape) if self._active else 0.0
+        by_meters = [at for at, column in enumerate(self._active) if self._owner[column] != NOBODY]
+        columns = [self._active[at] for at in by_meters]
+        explained = (self._share[by_meters] @ self._flat[columns]).reshape(self._loss.shape) if columns else 0.0
         rest = np.where(self._known, self._loss - explained, np.nan)[-RECENT_DAYS:]
-        by_day = _quiet(np.nanmean, rest, axis=1) * rest.shape[1]
+        by_day = known.mean(rest, axis=1) * rest.shape[1]
         by_day = by_day[~np.isnan(by_day)]
         if not len(by_day):
             return np.nan, np.nan, np.nan
@@ -282,9 +320,9 @@ def expected_wh(wh: np.ndarray, day_types: np.ndarray, since: np.ndarray, factor
     for onset in np.unique(since):
         meters = np.flatnonzero(since == onset)
         before = onset if onset >= LEAST_BEFORE_DAYS else len(wh)
-        anyway = _quiet(np.nanmean, scaled[:before][:, meters], axis=0)
+        anyway = known.mean(scaled[:before][:, meters], axis=0)
         for kind in np.unique(day_types):
-            alike = _quiet(np.nanmean, scaled[:before][day_types[:before] == kind][:, meters], axis=0)
+            alike = known.mean(scaled[:before][day_types[:before] == kind][:, meters], axis=0)
             usual = np.where(np.isnan(alike), anyway, alike)
             days = np.flatnonzero(day_types == kind)
             found[np.ix_(days, meters)] = usual[None] * factor[days, None, None]
@@ -304,11 +342,3 @@ def _limited(wh: np.ndarray) -> np.ndarray:
     flat = filled.transpose(1, 0, 2).reshape(wh.shape[1], -1)
     kept = max(int(flat.shape[1] * (1 - EXTREME_SHARE / 2)) - 1, 0)
     return np.minimum(filled, np.partition(flat, kept, axis=1)[:, kept][None, :, None])
-
-
-def _quiet(statistic, values: np.ndarray, axis: int) -> np.ndarray:
-    """A statistic of what is known, NaN without any and without the warning of it."""
-    if not values.shape[axis]:
-        return np.full(np.delete(values.shape, axis), np.nan)
-    empty = np.isnan(values).all(axis=axis)
-    return np.where(empty, np.nan, statistic(np.where(np.expand_dims(empty, axis), 0.0, values), axis=axis))

@@ -9,10 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml.validation.outages import NO_TRANSFORMER
-
-MINUTES_A_DAY = 1440
-
 
 @dataclass(frozen=True, eq=False)
 class FleetHistory:
@@ -71,7 +67,3 @@ class FleetHistory:
         """Meters behind each transformer: int arrays, one for each of `lost_wh`."""
         transformers = 0 if self.lost_wh is None else self.lost_wh.shape[1]
         return [np.flatnonzero(self.transformer == number) for number in range(transformers)]
-
-
-def known_transformer(transformer: np.ndarray) -> np.ndarray:
-    return transformer != NO_TRANSFORMER

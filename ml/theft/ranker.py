@@ -4,8 +4,8 @@ What belongs here: the matrix that rankers see, and the rankers. What does not: 
 score (scores.py).
 
 Each number of evidence is seen as its rank in the fleet, by its tail: −log2 of the share of meters that are at least as suspicious. So a ranker
-that was taught on one fleet may judge another whose meters, seasons and noise differ. An Isolation Forest over the same matrix (Liu, Ting
-and Zhou, "Isolation Forest", ICDM 2008), fitted on the fleet itself, adds how unusual the whole is.
+that was taught on one fleet may judge another whose meters, seasons and noise differ. An Isolation Forest over the same matrix was tried as
+one more column: it made the first per cent worse on real load and nothing better, and is a method to compare with now (ml/evaluation).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from ml.model_store import ModelStore
 from ml.theft.evidence import NAMES, PIECES
@@ -28,13 +29,20 @@ MOST_TAIL = 6.0
 """One meter in 64 is as far as a tail tells: in a fleet of hundreds the last ranks are chance."""
 BOTH_TAILS = (
     *(piece.name for piece in PIECES if piece.name.endswith("_t")),
-    *("zero_share", "plateau_share", "equal_share", "weekend_ratio", "reversed_likeness", "profile_reversal", "recent_trend"),
+    *(
+        "zero_share",
+        "plateau_share",
+        "equal_share",
+        "weekend_ratio",
+        "reversed_likeness",
+        "profile_reversal",
+        "recent_trend",
+    ),
 )
 """Evidence whose harmless side tells something as well: a level that rose speaks against a thief."""
 AS_THEY_ARE = ("drop", "nothing_reported", "balance_gain", "balance_share", "stolen_share")
 """Evidence that is also seen as a number: it means the same in every fleet."""
 MOST_DROP = 2.5
-FOREST_TREES = 200
 SEED = 20_260_101
 ROUNDS, LEAVES, LEAST_LEAF, RATE, PENALTY = 120, 10, 40, 0.05, 5.0
 """Boosting rounds, leaves of a tree, meters of a leaf, learning rate, L2 penalty: chosen on the developed half (PROTOCOL.md)."""
@@ -47,7 +55,6 @@ def columns(with_balance: bool) -> list[str]:
         *(f"{name}_tail" for name in names),
         *(f"{name}_other_tail" for name in names if name in BOTH_TAILS),
         *(name for name in names if name in AS_THEY_ARE),
-        "isolation",
     ]
 
 
@@ -55,13 +62,12 @@ def matrix(values: np.ndarray, *, with_balance: bool) -> np.ndarray:
     """What a ranker sees of evidence `values` [meters, PIECES]: float64 [meters, columns]. Evidence that is not known is not suspicious."""
     pieces = [piece for piece in PIECES if with_balance or piece.family != "balance"]
     signed = {piece.name: piece.sign * values[:, NAMES.index(piece.name)] for piece in pieces}
-    found = [
+    seen = [
         *(tail(one) for one in signed.values()),
         *(tail(-one) for name, one in signed.items() if name in BOTH_TAILS),
         *(np.clip(np.nan_to_num(one), 0.0, _most(name)) for name, one in signed.items() if name in AS_THEY_ARE),
     ]
-    seen = np.column_stack(found)
-    return np.column_stack([seen, isolation(seen)])
+    return np.column_stack(seen)
 
 
 def _most(name: str) -> float:
@@ -76,13 +82,6 @@ def tail(values: np.ndarray) -> np.ndarray:
     return np.minimum(-np.log2(1 - below / max(len(known), 1) + 0.5 / max(len(known), 1)), MOST_TAIL)
 
 
-def isolation(seen: np.ndarray) -> np.ndarray:
-    """How unusual each row is within the fleet, 0 to 1: float64 [meters]."""
-    if len(seen) < 2:
-        return np.zeros(len(seen))
-    return -IsolationForest(n_estimators=FOREST_TREES, random_state=SEED).fit(seen).score_samples(seen)
-
-
 @dataclass(frozen=True, eq=False)
 class Ranker:
     """A fitted ranker. `taught_on` says on what, for whoever reads its file."""
@@ -93,7 +92,11 @@ class Ranker:
 
     def scores(self, seen: np.ndarray) -> np.ndarray:
         """Scores 0 to 1 of a matrix's rows, float64 [meters]."""
-        return self.estimator.predict_proba(seen)[:, 1] if len(seen) else np.zeros(0)
+        if not len(seen):
+            return np.zeros(0)
+        # Its threads wait for each other at every tree: on a busy machine that takes a hundred times as long as one thread.
+        with threadpool_limits(1, user_api="openmp"):
+            return self.estimator.predict_proba(seen)[:, 1]
 
     def metadata(self) -> dict[str, Any]:
         return {"with_balance": self.with_balance, "taught_on": self.taught_on, "columns": columns(self.with_balance)}
@@ -117,7 +120,8 @@ def fit(seen: np.ndarray, is_theft: np.ndarray, *, with_balance: bool, taught_on
         early_stopping=False,
         random_state=SEED,
     )
-    return Ranker(estimator.fit(seen, is_theft), with_balance, taught_on)
+    with threadpool_limits(1, user_api="openmp"):
+        return Ranker(estimator.fit(seen, is_theft), with_balance, taught_on)
 
 
 def version(with_balance: bool) -> str:

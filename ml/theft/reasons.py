@@ -40,7 +40,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "reports_nothing": ("reports nothing at all for {days} days", "ne compte plus rien depuis {days} jours"),
     "at_zero": ("at zero for {share} % of the day", "à zéro pendant {share} % de la journée"),
-    "clipped": ("at its maximum for {share} % of the day: peaks are cut off", "au maximum pendant {share} % de la journée : pointes écrêtées"),
+    "clipped": (
+        "at its maximum for {share} % of the day: peaks are cut off",
+        "au maximum pendant {share} % de la journée : pointes écrêtées",
+    ),
     "flat": ("{share} % of its readings repeat the one before", "{share} % de ses relevés répètent le précédent"),
     "weekend_low": ("{change} % at weekends against workdays", "{change} % le week-end par rapport à la semaine"),
     "other_course": (
@@ -48,7 +51,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "le déroulé de sa journée a changé depuis le {since} (corrélation {likeness})",
     ),
     "night_low": ("draws less by night since {since}", "consomme moins la nuit depuis le {since}"),
-    "unlike_class": ("its day runs against that of its class (correlation {likeness})", "sa journée va à l'encontre de sa classe (corrélation {likeness})"),
+    "unlike_class": (
+        "its day runs against that of its class (correlation {likeness})",
+        "sa journée va à l'encontre de sa classe (corrélation {likeness})",
+    ),
     "used_without_purchase": (
         "used {kwh} kWh in {days} days, {share} % of it never bought",
         "a consommé {kwh} kWh en {days} jours, dont {share} % jamais achetés",
@@ -73,7 +79,9 @@ class _Told:
     numbers: Callable[[int], dict[str, Number]]
 
 
-def reasons_of(evidence: Evidence, first_day: date, transformers: Sequence[str], extra: Sequence[_Told] = ()) -> list[list[Reason]]:
+def reasons_of(
+    evidence: Evidence, first_day: date, transformers: Sequence[str], extra: Sequence[_Told] = ()
+) -> list[list[Reason]]:
     """Reasons of each meter, the most telling first, at most MOST_TOLD. Day 0 of the traits is `first_day`; `transformers` [meters] are names."""
     kinds = [*_of_balance(evidence, transformers), *extra, *_of_history(evidence, first_day), *_of_peers(evidence)]
     found: list[list[Reason]] = [[] for _ in range(len(evidence.values))]
@@ -94,7 +102,11 @@ def without_purchase(used_wh: np.ndarray, unbought: np.ndarray, days: int, holds
     return _Told(
         "used_without_purchase",
         holds,
-        lambda meter: {"kwh": round(float(used_wh[meter]) / 1000), "days": days, "share": round(100 * float(unbought[meter]))},
+        lambda meter: {
+            "kwh": round(float(used_wh[meter]) / 1000),
+            "days": days,
+            "share": round(100 * float(unbought[meter])),
+        },
     )
 
 
@@ -102,7 +114,11 @@ def _of_balance(evidence: Evidence, transformers: Sequence[str]) -> list[_Told]:
     explained = evidence.explanation
     if explained is None:
         return []
-    holds = (explained.way >= 0) & (explained.stolen_wh >= LEAST_STOLEN_WH) & (np.nan_to_num(evidence["stolen_share"]) >= LEAST_STOLEN_SHARE)
+    holds = (
+        (explained.way >= 0)
+        & (explained.stolen_wh >= LEAST_STOLEN_WH)
+        & (np.nan_to_num(evidence["stolen_share"]) >= LEAST_STOLEN_SHARE)
+    )
 
     def numbers(meter: int) -> dict[str, Number]:
         way_en, way_fr = WAY_WORDS[WAYS[explained.way[meter]]]
@@ -121,16 +137,15 @@ def _of_balance(evidence: Evidence, transformers: Sequence[str]) -> list[_Told]:
 
 
 def _of_history(evidence: Evidence, first_day: date) -> list[_Told]:
-    found = evidence.changes
 
     def since(day: np.ndarray, meter: int) -> str:
         return (first_day + timedelta(days=int(day[meter]))).isoformat()
 
     with np.errstate(invalid="ignore", divide="ignore"):
         change = evidence.after_w / evidence.before_w - 1
-    fell = (-found.drop_t >= LEAST_FALL_T) & (change <= -LEAST_FALL) & (found.drop_day > 0)
+    fell = (-evidence["drop_t"] >= LEAST_FALL_T) & (change <= -LEAST_FALL) & (evidence.drop_day > 0)
     is_silent = np.nan_to_num(evidence["nothing_reported"]) > 0
-    other = _is_far_out(evidence, "profile_likeness") & (evidence["profile_likeness"] < 0.5) & (found.onset_day > 0)
+    other = _is_far_out(evidence, "profile_likeness") & (evidence["profile_likeness"] < 0.5) & (evidence.onset_day > 0)
     return [
         _Told("reports_nothing", is_silent, lambda meter: {"days": int(evidence.known_days[meter])}),
         _Told(
@@ -139,18 +154,21 @@ def _of_history(evidence: Evidence, first_day: date) -> list[_Told]:
             lambda meter: {
                 "change": round(100 * float(change[meter])),
                 "peers": round(100 * float(np.nan_to_num(evidence.fleet_change[meter]))),
-                "since": since(found.drop_day, meter),
+                "since": since(evidence.drop_day, meter),
             },
         ),
         _Told(
             "other_course",
             other,
-            lambda meter: {"since": since(found.onset_day, meter), "likeness": round(float(evidence["profile_likeness"][meter]), 2)},
+            lambda meter: {
+                "since": since(evidence.onset_day, meter),
+                "likeness": round(float(evidence["profile_likeness"][meter]), 2),
+            },
         ),
         _Told(
             "night_low",
-            _is_far_out(evidence, "night_t") & (evidence["night_t"] <= -LEAST_FALL_T) & (found.onset_day > 0),
-            lambda meter: {"since": since(found.onset_day, meter)},
+            _is_far_out(evidence, "night_t") & (evidence["night_t"] <= -LEAST_FALL_T) & (evidence.onset_day > 0),
+            lambda meter: {"since": since(evidence.onset_day, meter)},
         ),
     ]
 

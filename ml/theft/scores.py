@@ -77,23 +77,21 @@ def prior_probability(score: np.ndarray, expected_rate: float) -> np.ndarray:
 
 def onset_day(evidence: Evidence) -> np.ndarray:
     """Since when: the day from which the loss is explained, else of the strongest fall, else of the strongest change; −1 where none is clear."""
-    found = evidence.changes
-    by_change = np.where(found.onset_day > 0, found.onset_day, -1)
-    by_fall = np.where((-found.drop_t >= LEAST_FALL_T) & (found.drop_day > 0), found.drop_day, by_change)
+    by_change = np.where(evidence.onset_day > 0, evidence.onset_day, -1)
+    by_fall = np.where((-evidence["drop_t"] >= LEAST_FALL_T) & (evidence.drop_day > 0), evidence.drop_day, by_change)
     explained = evidence.explanation
     if explained is None:
         return by_fall
     is_since = (explained.way != NOBODY) & (explained.since > 0)
-    return np.where(is_since, explained.since + evidence.explained_from_day, by_fall)
+    return np.where(is_since, explained.since, by_fall)
 
 
 def stolen_energy(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(Wh a day, its 5th and its 95th percentile), [meters] each: what explains the loss, else what is missing since the level fell."""
-    found = evidence.changes
     missing = 24 * (evidence.before_w * (1 + np.nan_to_num(evidence.fleet_change)) - evidence.after_w)
-    fell = (-found.drop_t >= LEAST_FALL_T) & (missing > 0)
+    fell = (-evidence["drop_t"] >= LEAST_FALL_T) & (missing > 0)
     stolen = np.where(fell, missing, np.nan)
-    spread = NINETY_PERCENT * stolen / np.maximum(-found.drop_t, 1.0)
+    spread = NINETY_PERCENT * stolen / np.maximum(-evidence["drop_t"], 1.0)
     low, high = np.maximum(stolen - spread, 0.0), stolen + spread
     explained = evidence.explanation
     if explained is None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ml.forecast import WORKDAY
-from ml.theft.changes import _nan, raw_series
+from ml.theft import known
+from ml.theft.changes import raw_series
 from ml.theft.traits import BLOCK_TRAITS, TRAITS
 
 RECENT_DAYS = 28
@@ -47,25 +48,25 @@ def state(
     of = {name: traits[:, :, number].astype(np.float64) for number, name in enumerate(TRAITS)}
     rest = day_types[-WEEKEND_DAYS:] != WORKDAY
     weeks = raw["level"][-WEEKEND_DAYS:]
-    usual = _nan(np.nanmedian, of["mean_w"], 0)
+    usual = known.median(of["mean_w"], 0)
     low = np.where(np.isnan(of["mean_w"]), np.nan, of["mean_w"] < LOW_SHARE * usual)
     like, reverse = _likeness(traits[recent], customer_class)
 
-    def median(values: np.ndarray) -> np.ndarray:
-        return _nan(np.nanmedian, values[recent], 0)
+    def usually(values: np.ndarray) -> np.ndarray:
+        return known.median(values[recent])
 
     return {
-        "zero_share": median(of["zero_share"]),
-        "plateau_share": median(of["plateau_share"]),
-        "equal_share": median(of["equal_share"]),
-        "base_ratio": median(raw["base"]) - median(raw["level"]),
-        "peak_ratio": median(raw["peak"]) - median(raw["level"]),
-        "spread_ratio": median(raw["spread"]),
-        "step_ratio": median(raw["step"]),
-        "weekend_ratio": _nan(np.nanmean, weeks[rest], 0) - _nan(np.nanmean, weeks[~rest], 0),
-        "low_days": _nan(np.nanmean, low[recent], 0),
-        "day_spread": _nan(np.nanstd, level[recent], 0),
-        "recent_trend": _nan(np.nanmean, level[-14:], 0) - _nan(np.nanmean, level[-42:-14], 0),
+        "zero_share": usually(of["zero_share"]),
+        "plateau_share": usually(of["plateau_share"]),
+        "equal_share": usually(of["equal_share"]),
+        "base_ratio": usually(raw["base"]) - usually(raw["level"]),
+        "peak_ratio": usually(raw["peak"]) - usually(raw["level"]),
+        "spread_ratio": usually(raw["spread"]),
+        "step_ratio": usually(raw["step"]),
+        "weekend_ratio": known.mean(weeks[rest], 0) - known.mean(weeks[~rest], 0),
+        "low_days": known.mean(low[recent], 0),
+        "day_spread": known.std(level[recent], 0),
+        "recent_trend": known.mean(level[-14:], 0) - known.mean(level[-42:-14], 0),
         "class_likeness": like,
         "reversed_likeness": reverse,
     }
@@ -73,7 +74,7 @@ def state(
 
 def mean_blocks(traits: np.ndarray) -> np.ndarray:
     """Mean power of the three-hour parts, float64 [meters, BLOCKS], of `traits` [days, meters, TRAITS]."""
-    return _nan(np.nanmean, traits[:, :, [TRAITS.index(name) for name in BLOCK_TRAITS]].astype(np.float64), 0)
+    return known.mean(traits[:, :, [TRAITS.index(name) for name in BLOCK_TRAITS]].astype(np.float64), 0)
 
 
 def _likeness(traits: np.ndarray, customer_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +82,7 @@ def _likeness(traits: np.ndarray, customer_class: np.ndarray) -> tuple[np.ndarra
     share = shape / np.where(shape.sum(axis=1) > 0, shape.sum(axis=1), np.nan)[:, None]
     of_class = np.full(shape.shape, np.nan)
     for one in np.unique(customer_class):
-        of_class[customer_class == one] = _nan(np.nanmedian, share[customer_class == one], 0)
+        of_class[customer_class == one] = known.median(share[customer_class == one], 0)
     like = correlation(shape, of_class)
     return like, correlation(shape, of_class[:, ::-1]) - like
 
@@ -90,4 +91,6 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Of each row of two arrays [meters, parts]; 0 where a row does not vary, NaN where it is not known."""
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.where(size > 0, (a * b).sum(axis=1) / np.where(size > 0, size, 1.0), np.where(np.isnan(size), np.nan, 0.0))
+    return np.where(
+        size > 0, (a * b).sum(axis=1) / np.where(size > 0, size, 1.0), np.where(np.isnan(size), np.nan, 0.0)
+    )

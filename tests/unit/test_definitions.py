@@ -21,6 +21,7 @@ from energy_assets.assets.daily import declared_columns
 from energy_assets.assets.dashboards import DASHBOARD_SPECS
 from energy_assets.assets.models import PROJECT, LayerTranslator
 from energy_assets.assets.serving import SERVED
+from energy_assets.assets.theft import PURCHASED
 from energy_assets.assets.validation import LOOKED_BACK_ON
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of, edges_of, writers_of
 from energy_assets.automation.freshness import (
@@ -36,6 +37,7 @@ from energy_assets.home import Calendar
 from energy_assets.keys import (
     DASHBOARDS,
     ESTIMATE_LOOKBACK_DAYS,
+    EXPLAINED_FROM,
     GATED,
     LOADS,
     ML,
@@ -54,6 +56,7 @@ from energy_assets.resources.due import Edge, Work
 from ml.anomaly import HISTORY_DAYS
 from ml.anomaly.scores import SCHEMA
 from ml.forecast import LOOKBACK_DAYS as FORECAST_LOOKBACK_DAYS
+from ml.theft.lookbacks import BALANCE_DAYS, LOOKBACK_DAYS
 from quality_suites import SUITES
 
 UNPARTITIONED = {
@@ -191,6 +194,10 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         ("outages", "stg_outages"): 14,
         **{(table, "load_forecast"): FORECAST_LOOKBACK_DAYS for table in LOADS},
         ("load_forecast", "mart_forecast_accuracy"): 1,
+        **{("int_day_traits", table): LOOKBACK_DAYS - 1 for table in ("loss_explanations", "theft_evidence")},
+        **{(table, "loss_explanations"): BALANCE_DAYS - 1 for table in ("int_consumption_features", *EXPLAINED_FROM)},
+        **{(table, "theft_evidence"): BALANCE_DAYS - 1 for table in PURCHASED},
+        ("loss_explanations", "theft_evidence"): 6,
     }
     expected = set()
     for node in nodes():

@@ -1,0 +1,166 @@
+"""Evidence and scores of a day as tables: weeks of traits and the newest explanations in, rows out.
+
+What belongs here: what is read for them. What does not: evidence and scores (ml/theft), when they are made (assets/theft.py).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from energy_assets.day_types import day_types
+from energy_assets.days import DayWindow
+from energy_assets.resources.fleet import days_literal, looked_up, texts_of
+from energy_assets.resources.gates import day_states
+from energy_assets.settings import settings
+from ml.theft.evidence import evidence
+from ml.theft.explain import NOBODY, WAYS, Explanation
+from ml.theft.lookbacks import LOOKBACK_DAYS
+from ml.theft.reasons import reasons_of, without_purchase
+from ml.theft.scores import UNBOUGHT_SHARE, scores
+from ml.theft.state import RECENT_DAYS
+from ml.theft.table import EVIDENCE, SCORES, evidence_of, evidence_table, first_day, scores_table
+
+if TYPE_CHECKING:
+    from energy_assets.resources.traits import TraitDays
+    from energy_assets.resources.warehouse import Warehouse
+
+METERS, PURCHASES, EXPLANATIONS, DAILY = "stg_meters", "stg_token_purchases", "loss_explanations", "int_readings_daily"
+PURCHASE_DAYS = 56
+LEAST_PURCHASE_DAYS = 28
+LEAST_USED_WH = 20_000
+REGISTER = """
+    select meter_id, transformer_id, customer_class, is_prepaid from staging.stg_meters
+    where reading_date = $1::text::date order by meter_id
+"""
+EXPLAINED = """
+    select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, coefficient, since_date, gain, gain_share, has_drifting_clock
+    from ml.loss_explanations where explained_date = $1::text::date and meter_id <> '' order by meter_id
+"""
+USED = """
+    select used.meter_id, used.used_wh::double precision as used_wh, coalesce(bought.bought_wh, 0)::double precision as bought_wh
+    from (
+        select daily.meter_id, sum(daily.total_wh) as used_wh
+        from intermediate.int_readings_daily as daily
+        join staging.stg_meters as meters on meters.reading_date = $2::text::date and meters.meter_id = daily.meter_id and meters.is_prepaid
+        where daily.reading_date = any($1::text::date[])
+        group by daily.meter_id
+    ) as used
+    left join (
+        select meter_id, sum(energy_wh) as bought_wh from staging.stg_token_purchases
+        where purchase_date = any($1::text::date[]) group by meter_id
+    ) as bought using (meter_id)
+    order by used.meter_id
+"""
+EVIDENCE_OF = "select * from ml.theft_evidence where score_date = $1::text::date order by meter_id"
+MOST_SUSPICIOUS = """
+    select meter_id, theft_score, reason_en from ml.theft_scores
+    where score_date = %s and theft_score is not null order by theft_score desc, meter_id limit %s
+"""
+MOST_SHOWN = 10
+WEEK = 7
+
+
+def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays) -> pa.Table:
+    """Evidence as of `day`, as EVIDENCE; no rows where no meter has traits in the lookback."""
+    span = DayWindow.of(day).with_lookback(LOOKBACK_DAYS - 1)
+    ids, known = traits.of(span)
+    if not len(ids):
+        return EVIDENCE.empty_table()
+    states = day_states(
+        warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], DayWindow.of(day).with_lookback(PURCHASE_DAYS - 1)
+    )
+    held = {key for key, state in states.items() if state.is_readable and state.row_count}
+    transformer, customer_class = _register(warehouse, day, ids, is_held=(METERS, day) in held)
+    mondays = [of for of in DayWindow.of(day).with_lookback(WEEK - 1) if (EXPLANATIONS, of) in held]
+    explanation = _explanation(warehouse, mondays[-1], ids, first_day(day)) if mondays else None
+    found = evidence(known, np.array(day_types(span, settings().holidays)), customer_class, explanation)
+    used, bought = _purchases(warehouse, day, ids, held)
+    return evidence_table(found, day, ids, transformer, mondays[-1] if mondays else None, used, bought)
+
+
+def score_rows(warehouse: Warehouse, day: date) -> pa.Table:
+    """Scores of the meters that have evidence on `day`, as SCORES."""
+    with warehouse.stream(EVIDENCE_OF, (day.isoformat(),)) as batches:
+        table = batches.read_all().combine_chunks()
+    if not table.num_rows:
+        return SCORES.empty_table()
+    table = table.select(EVIDENCE.names)
+    found = evidence_of(table, day)
+    used, bought = (
+        pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy() for name in ("used_wh", "bought_wh")
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        goes_on = found.reported_wh * RECENT_DAYS >= LEAST_USED_WH  # what was bought before may still be there
+        unbought = np.where(goes_on & (used >= LEAST_USED_WH), np.clip(1 - bought / used, 0.0, 1.0), np.nan)
+    scored = scores(found, expected_rate=settings().expected_theft_rate, unbought_share=unbought)
+    bypassed = without_purchase(used, unbought, PURCHASE_DAYS, np.nan_to_num(unbought) >= UNBOUGHT_SHARE)
+    reasons = reasons_of(found, first_day(day), texts_of(table["transformer_id"]), [bypassed])
+    return scores_table(scored, reasons, table, day, ~np.isnan(found["balance_gain"]))
+
+
+def most_suspicious(warehouse: Warehouse, day: date) -> list[tuple[str, float, str]]:
+    """Meters with the highest scores of a day, with why."""
+    return warehouse.rows(MOST_SUSPICIOUS, (day, MOST_SHOWN))
+
+
+def _register(warehouse: Warehouse, day: date, ids: np.ndarray, *, is_held: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(Transformer, empty where not known; number of the class) of each meter on the day."""
+    if not is_held:
+        return np.full(len(ids), ""), np.zeros(len(ids), dtype=int)
+    with warehouse.stream(REGISTER, (day.isoformat(),)) as batches:
+        table = batches.read_all()
+    known = texts_of(table["meter_id"])
+    transformer = looked_up(ids, known, texts_of(table["transformer_id"]), "")
+    classes = looked_up(ids, known, texts_of(table["customer_class"]), "unknown")
+    return transformer, np.unique(classes, return_inverse=True)[1]
+
+
+def _explanation(warehouse: Warehouse, monday: date, ids: np.ndarray, first: date) -> Explanation | None:
+    """The explanations of a Monday for the meters `ids`; days count from `first`."""
+    with warehouse.stream(EXPLAINED, (monday.isoformat(),)) as batches:
+        table = batches.read_all().combine_chunks()
+    known = texts_of(table["meter_id"])
+    if not len(known):
+        return None
+
+    def of(name: str, otherwise: float) -> np.ndarray:
+        return looked_up(ids, known, pc.fill_null(pc.cast(table[name], pa.float64()), otherwise).to_numpy(), otherwise)
+
+    numbers = {name: number for number, name in enumerate(WAYS)} | {"": NOBODY}
+    ways = np.array([numbers[one] for one in texts_of(table["way"])])
+    since = pc.fill_null(pc.cast(table["since_date"], pa.int32()), 0).to_numpy().astype(int)
+    since = np.where(since > 0, np.maximum(since - (first - date(1970, 1, 1)).days, 1), 0)
+    nothing = np.zeros(0)
+    return Explanation(
+        gain=of("gain", np.nan),
+        gain_share=of("gain_share", np.nan),
+        stolen_wh=of("energy_wh", 0.0),
+        stolen_low_wh=of("energy_low_wh", 0.0),
+        stolen_high_wh=of("energy_high_wh", 0.0),
+        way=looked_up(ids, known, ways, NOBODY),
+        share=of("coefficient", np.nan),
+        since=looked_up(ids, known, since, 0),
+        has_drifting_clock=of("has_drifting_clock", 0.0) > 0,
+        unexplained_wh=nothing,
+        unexplained_low_wh=nothing,
+        unexplained_high_wh=nothing,
+    )
+
+
+def _purchases(
+    warehouse: Warehouse, day: date, ids: np.ndarray, held: set[tuple[str, date]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(Used, bought) in Wh over the days of which both are known, NaN where they are too few or the meter is not prepaid."""
+    both = [of for of in DayWindow.of(day).with_lookback(PURCHASE_DAYS - 1) if {(PURCHASES, of), (DAILY, of)} <= held]
+    nothing = np.full(len(ids), np.nan)
+    if len(both) < LEAST_PURCHASE_DAYS or (METERS, day) not in held:
+        return nothing, nothing
+    with warehouse.stream(USED, (days_literal(both), day.isoformat())) as batches:
+        table = batches.read_all()
+    known = texts_of(table["meter_id"])
+    return tuple(looked_up(ids, known, table[name].to_numpy(), np.nan) for name in ("used_wh", "bought_wh"))

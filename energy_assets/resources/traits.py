@@ -1,0 +1,82 @@
+"""Traits of days: made of a day's profiles, and read back as weeks of them.
+
+What belongs here: leaving out what had no supply, and reading days whose gate is open. What does not: the traits (ml/theft/traits.py).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from energy_assets.days import DayWindow
+from energy_assets.keys import TRAITS as TABLE
+from energy_assets.resources.fleet import FleetDay, Group, States, days_literal, texts_of
+from energy_assets.resources.gates import day_states
+from ml.theft.traits import TRAITS, day_traits
+
+if TYPE_CHECKING:
+    from energy_assets.resources.warehouse import Warehouse
+
+SCHEMA = pa.schema([("reading_date", pa.date32()), ("meter_id", pa.string()), ("traits", pa.list_(pa.float32()))])
+OF_DAYS = (
+    "select reading_date, meter_id, traits from intermediate.int_day_traits where reading_date = any($1::text::date[])"
+)
+
+
+def traits_table(warehouse: Warehouse, zone: ZoneInfo, day: date, states: States) -> pa.Table:
+    """Traits of the meters that delivered on the day, as SCHEMA."""
+    fleet = FleetDay(warehouse, zone, day, states)
+    if not fleet.profiles:
+        return SCHEMA.empty_table()
+    return pa.concat_tables([SCHEMA.empty_table(), *(_of_group(day, group) for group in fleet.groups())])
+
+
+def _of_group(day: date, group: Group) -> pa.Table:
+    supplied = np.where(group.is_reported_off | group.is_dark, np.nan, group.wh)
+    found = day_traits(supplied, group.interval_minutes)
+    known = np.flatnonzero(~np.isnan(found[:, 0]))
+    values = found[known].ravel()
+    lists = pa.ListArray.from_arrays(
+        np.arange(len(known) + 1, dtype=np.int32) * len(TRAITS), pa.array(values, mask=np.isnan(values))
+    )
+    dates = pa.repeat(pa.scalar(day, pa.date32()), len(known))
+    return pa.table([dates, pa.array(group.meter_ids[known]), lists], names=SCHEMA.names).cast(SCHEMA)
+
+
+class TraitDays:
+    """Traits by day, each read once while a window moves forward; days whose gate is closed read as absent."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._days: dict[date, tuple[np.ndarray, np.ndarray]] = {}
+
+    def of(self, span: DayWindow) -> tuple[np.ndarray, np.ndarray]:
+        """(Meters with traits in `span`, sorted; traits float32 [days, meters, TRAITS]), NaN where there are none."""
+        self._read(span)
+        days = [self._days[day] for day in span]
+        ids = np.unique(np.concatenate([known for known, _ in days]))
+        found = np.full((len(days), len(ids), len(TRAITS)), np.nan, dtype=np.float32)
+        for number, (known, traits) in enumerate(days):
+            found[number, np.searchsorted(ids, known)] = traits
+        return ids, found
+
+    def _read(self, span: DayWindow) -> None:
+        self._days = {day: known for day, known in self._days.items() if day >= span.start}
+        missing = [day for day in span if day not in self._days]
+        if not missing:
+            return
+        states = day_states(self._warehouse, [TABLE], DayWindow(missing[0], span.end))
+        held = [day for day in missing if (state := states.get((TABLE, day))) and state.is_readable and state.row_count]
+        nothing = np.zeros(0, dtype=str), np.zeros((0, len(TRAITS)), dtype=np.float32)
+        self._days |= dict.fromkeys(missing, nothing)
+        for day in held:
+            with self._warehouse.stream(OF_DAYS, (days_literal([day]),)) as batches:
+                table = batches.read_all().combine_chunks()
+            ids = texts_of(table["meter_id"])
+            order = np.argsort(ids)
+            values = pa.compute.list_flatten(table["traits"]).to_numpy().reshape(len(ids), len(TRAITS))
+            self._days[day] = ids[order], values[order].astype(np.float32)

@@ -1,0 +1,108 @@
+"""Scores: the order is that of suspicion, probabilities keep to the expected rate, and rows hold all of it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from ml.theft.explain import WAYS
+from ml.theft.ranker import columns, matrix, tail, taught, theft_scores
+from ml.theft.reasons import WAY_WORDS, WORDS, in_words, reasons_of
+from ml.theft.scores import SCORED, TOO_FEW_DAYS, UNBOUGHT_SCORE, prior_probability, scores
+from ml.theft.table import evidence_of, evidence_table, first_day, scores_table
+from tests.unit.test_theft_evidence import DAYS, METERS, ONSET, drawn, fleet, seen
+
+DAY = date(2024, 3, 24)
+THIEF = 5
+
+
+@pytest.fixture(scope="module")
+def found():
+    true = drawn()
+    reported = true.copy()
+    reported[ONSET:, THIEF] *= 0.35
+    return seen(fleet(true, reported))
+
+
+def test_the_thief_is_first_with_onset_energy_and_reasons(found) -> None:
+    scored = scores(found, expected_rate=0.05)
+    assert scored.score.argmax() == THIEF
+    assert abs(scored.onset_day[THIEF] - ONSET) <= 2
+    assert scored.stolen_low_wh[THIEF] < scored.stolen_wh[THIEF] < scored.stolen_high_wh[THIEF]
+    told = reasons_of(found, DAY - timedelta(days=DAYS - 1), ["T1"] * METERS)[THIEF]
+    assert [reason["code"] for reason in told[:2]] == ["explains_loss", "level_fell"]
+    assert told[1]["change"] == pytest.approx(-65, abs=6)
+    assert "T1" in in_words(told, 0)
+    assert "pertes de T1" in in_words(told, 1)
+
+
+def test_a_meter_that_was_silent_for_weeks_is_not_scored(found) -> None:
+    found.known_days[8] = 13
+    scored = scores(found, expected_rate=0.05)
+    found.known_days[8] = 28
+    assert scored.status[8] == TOO_FEW_DAYS
+    assert np.isnan([scored.score[8], scored.probability[8]]).all()
+    assert (np.delete(scored.status, 8) == SCORED).all()
+
+
+def test_probabilities_keep_the_order_and_the_expected_rate() -> None:
+    score = np.array([0.01, 0.9, 0.2, np.nan, 0.05])
+    probability = prior_probability(score, 0.1)
+    assert np.nanmean(probability) == pytest.approx(0.1)
+    assert np.argsort(probability[:3]).tolist() == np.argsort(score[:3]).tolist()
+    assert np.isnan(probability[3])
+    assert np.isnan(prior_probability(np.full(2, np.nan), 0.1)).all()
+
+
+def test_use_that_nobody_bought_is_suspicious_whatever_else_is_seen(found) -> None:
+    unbought = np.full(METERS, np.nan)
+    unbought[9] = 0.8
+    with_it, without = scores(found, expected_rate=0.05, unbought_share=unbought), scores(found, expected_rate=0.05)
+    assert with_it.score[9] == max(UNBOUGHT_SCORE, without.score[9])
+    np.testing.assert_array_equal(np.delete(with_it.score, 9), np.delete(without.score, 9))
+
+
+def test_a_tail_is_the_share_of_the_fleet_that_is_as_far_out() -> None:
+    found = tail(np.array([3.0, 1.0, np.nan, 2.0]))
+    assert found.tolist() == pytest.approx(
+        [-np.log2(0.25 + 0.125), -np.log2(0.75 + 0.125), 0.0 - np.log2(1 + 0.125), -np.log2(0.5 + 0.125)], abs=0.3
+    )
+    assert found.argmax() == 0
+
+
+def test_the_shipped_rankers_are_of_this_evidence(found) -> None:
+    for with_balance in (True, False):
+        seen_by = matrix(found.values, with_balance=with_balance)
+        assert seen_by.shape == (METERS, len(columns(with_balance)))
+        assert taught(with_balance).with_balance is with_balance
+    assert theft_scores(found.values).min() >= 0
+
+
+def test_evidence_comes_back_from_its_rows(found) -> None:
+    ids = np.array([f"M{number:03d}" for number in range(METERS)])
+    nothing = np.full(METERS, np.nan)
+    shift = (DAY - first_day(DAY)).days - (DAYS - 1)
+    # Rows count days from the lookback's first, this fleet from its own.
+    found.drop_day[:] = np.where(found.drop_day > 0, found.drop_day + shift, 0)
+    found.onset_day[:] = np.where(found.onset_day > 0, found.onset_day + shift, 0)
+    found.explanation.since[:] = np.where(found.explanation.since > 0, found.explanation.since + shift, 0)
+    table = evidence_table(found, DAY, ids, np.array(["T1"] * METERS), DAY, nothing, nothing)
+    back = evidence_of(table, DAY)
+    np.testing.assert_allclose(back.values, found.values, atol=1e-6)
+    np.testing.assert_array_equal(back.drop_day, found.drop_day)
+    np.testing.assert_array_equal(back.explanation.way, found.explanation.way)
+    scored = scores(back, expected_rate=0.05)
+    rows = scores_table(
+        scored, reasons_of(back, first_day(DAY), ["T1"] * METERS), table, DAY, np.ones(METERS, dtype=bool)
+    )
+    thief = rows.to_pylist()[THIEF]
+    assert thief["meter_id"] == "M005"
+    assert abs((thief["onset_date"] - (DAY - timedelta(days=DAYS - 1 - ONSET))).days) <= 2
+    assert thief["model_version"] == "taught-with-balance"
+
+
+def test_each_way_and_each_reason_has_its_words() -> None:
+    assert set(WAY_WORDS) == set(WAYS)
+    assert all(english and french and english != french for english, french in WORDS.values())
