@@ -15,7 +15,6 @@ INTEGER = ("integer", "bigint")
 BIGINT = ("bigint",)
 BIGINTS = ("bigint[]",)
 REALS = ("real[]",)
-JSON = ("jsonb",)
 
 INTERVAL_MINUTES = (15, 30, 60, 1440)
 """Lengths that an interval may have, in minutes."""

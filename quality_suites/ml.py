@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality_suites.columns import BIGINT, BOOLEAN, DATE, FLOAT, INSTANT, JSON, SMALLINT, TEXT
+from quality_suites.columns import BIGINT, BOOLEAN, DATE, FLOAT, INSTANT, SMALLINT, TEXT
 from quality_suites.trailing import usual
 
 if TYPE_CHECKING:
@@ -331,7 +331,7 @@ def theft_scores(rules: Rules, limits: Limits) -> list[DayExpectation]:
             stolen_kwh_per_day=FLOAT,
             stolen_kwh_low=FLOAT,
             stolen_kwh_high=FLOAT,
-            reasons=JSON,
+            reasons=TEXT,
             reason_en=TEXT,
             reason_fr=TEXT,
             score_status=TEXT,
@@ -377,9 +377,7 @@ def theft_scores(rules: Rules, limits: Limits) -> list[DayExpectation]:
         ),
         rules.no_rows_where(
             "reasons-in-words",
-            "jsonb_typeof(reasons) <> 'array'"
-            " or (case when jsonb_typeof(reasons) = 'array' then jsonb_array_length(reasons) > 0 end"
-            " and '' in (reason_en, reason_fr))",
+            "left(reasons, 1) <> '[' or (reasons <> '[]' and '' in (reason_en, reason_fr))",
             fault="whose reasons are no list, or not told in words",
             column="reasons",
             shows=("reasons", "reason_en", "reason_fr"),

@@ -118,7 +118,7 @@ select '{day}', meter_id, array[200, 80, 100, 150, 250, 400, 900, 120, 60, 70, 0
 from unnest(array['M1', 'M2']) as meter_id;
 insert into ml.loss_explanations
 values ('{day}', 'T1', 'M1', 2400, 1900, 2900, 'share', 0.5, '2024-02-20', 80, 0.6, false, false),
-    ('{day}', 'T1', 'M2', 0, 0, 0, null, 0, null, 1.5, 0.01, true, false),
+    ('{day}', 'T1', 'M2', 0, 0, 0, null, null, null, 1.5, 0.01, true, false),
     ('{day}', 'T1', '', -50, -200, 90, null, null, null, null, null, false, false);
 insert into ml.theft_evidence (
     score_date, meter_id, transformer_id, known_days, reported_wh, drop_date, before_w, after_w, fleet_change, onset_date,
@@ -504,7 +504,7 @@ FAULTS = [
     ("theft_scores", "interval-in-order", f"update ml.theft_scores set stolen_kwh_high = 'NaN' {SUSPECT}"),
     ("theft_scores", "onset_date-not-later", f"update ml.theft_scores set onset_date = '2024-03-08' {SUSPECT}"),
     ("theft_scores", "reasons-in-words", f"update ml.theft_scores set reason_fr = '' {SUSPECT}"),
-    ("theft_scores", "reasons-in-words", f"update ml.theft_scores set reasons = '1' {SUSPECT}"),
+    ("theft_scores", "reasons-in-words", f"update ml.theft_scores set reasons = 'fell' {SUSPECT}"),
     ("theft_scores", "one-per-evidence", f"delete from ml.theft_scores {HONEST}"),
     ("theft_scores", "one-per-evidence", f"delete from ml.theft_evidence {HONEST}"),
     ("mart_forecast_accuracy", "area_kind-not-null", "update marts.mart_forecast_accuracy set area_kind = null where hour = 3"),

@@ -96,7 +96,7 @@ create table if not exists ml.theft_scores (
     stolen_kwh_per_day  double precision, -- Energy that it hides a day, in kWh; null where nothing tells
     stolen_kwh_low      double precision, -- Lower end of its 90 % interval
     stolen_kwh_high     double precision, -- Upper end of its 90 % interval
-    reasons             jsonb not null,   -- Codes with their numbers, the most telling first
+    reasons             text  not null,   -- Codes with their numbers as JSON, the most telling first
     reason_en           text  not null,   -- The same in words, English
     reason_fr           text  not null,   -- The same in words, French
     score_status        text  not null,   -- scored, or too_few_days
