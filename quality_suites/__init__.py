@@ -249,6 +249,13 @@ SUITES: dict[str, Suite] = {
             is_regular=False,
         ),
         Suite(
+            "intermediate",
+            "int_day_traits",
+            "reading_date",
+            ("meter_id",),
+            "One row of traits per meter, as many as there are, each a number that can be",
+        ),
+        Suite(
             "ml",
             "anomaly_scores",
             "reading_date",
@@ -261,6 +268,28 @@ SUITES: dict[str, Suite] = {
             "forecast_date",
             ("area_kind", "area_id", "starts_at"),
             "One row per area and interval of the next day, feeders being the sum of their transformers",
+        ),
+        Suite(
+            "ml",
+            "loss_explanations",
+            "explained_date",
+            ("transformer_id", "meter_id"),
+            "One row per meter behind a balanced transformer and one per such transformer for what nobody explains",
+            is_regular=False,
+        ),
+        Suite(
+            "ml",
+            "theft_evidence",
+            "score_date",
+            ("meter_id",),
+            "One row per meter, at least of those that have traits, with nothing in it that is later than its day",
+        ),
+        Suite(
+            "ml",
+            "theft_scores",
+            "score_date",
+            ("meter_id",),
+            "One score per row of evidence, from 0 to 1, absent exactly where days are too few",
         ),
         Suite(
             "marts",

@@ -14,6 +14,7 @@ SMALLINT = ("smallint", "integer", "bigint")
 INTEGER = ("integer", "bigint")
 BIGINT = ("bigint",)
 BIGINTS = ("bigint[]",)
+REALS = ("real[]",)
 
 INTERVAL_MINUTES = (15, 30, 60, 1440)
 """Lengths that an interval may have, in minutes."""

@@ -5,8 +5,10 @@ What belongs here: suites of `intermediate`. What does not: single readings (sta
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ml.theft.traits import TRAITS
 from ml.validation.rules import rules as declared_rules
 from quality_suites.columns import (
     BIGINT,
@@ -18,6 +20,7 @@ from quality_suites.columns import (
     INTEGER,
     INTERVAL_MINUTES,
     NUMERIC,
+    REALS,
     SMALLINT,
     TEXT,
 )
@@ -234,6 +237,45 @@ def int_validation_hits(rules: Rules, limits: Limits) -> list[DayExpectation]:
             fault="that end before they begin, or are longer than a day",
             column="from_at",
             shows=("from_at", "to_at"),
+        ),
+    ]
+
+
+def int_day_traits(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    quantiles = [TRAITS.index(name) + 1 for name in ("p10_w", "p25_w", "p50_w", "p75_w", "p90_w", "max_w")]
+    in_pairs = pairwise(quantiles)
+    shares = [TRAITS.index(name) + 1 for name in TRAITS if name.endswith("_share")]
+    return [
+        rules.columns(reading_date=DATE, meter_id=TEXT, traits=REALS),
+        *rules.not_null("meter_id", "traits"),
+        rules.unique("meter_id"),
+        rules.no_rows_where(
+            "traits-length",
+            "cardinality(traits) <> {length}",
+            fault=f"whose traits are not {len(TRAITS)}",
+            column="traits",
+            length=len(TRAITS),
+        ),
+        rules.no_rows_where(
+            "mean_w-not-null",
+            "traits[{mean}] is null",
+            fault="of a meter of whose day not even the mean is known",
+            column="traits",
+            mean=TRAITS.index("mean_w") + 1,
+        ),
+        # Powers, differences and shares alike; NaN sorts above all numbers.
+        rules.no_rows_where(
+            "traits-in-range",
+            "0 > any (traits) or 'Infinity' <= any (traits) or "
+            + " or ".join(f"traits[{share}] > 1" for share in shares),
+            fault="with a trait below 0, infinite, NaN, or a share above 1",
+            column="traits",
+        ),
+        rules.no_rows_where(
+            "quantiles-in-order",
+            " or ".join(f"traits[{lower}] > traits[{upper}]" for lower, upper in in_pairs),
+            fault="that break p10_w ≤ p25_w ≤ p50_w ≤ p75_w ≤ p90_w ≤ max_w",
+            column="traits",
         ),
     ]
 

@@ -48,13 +48,17 @@ WRITERS = {
     "raw_data.rejected_rows": LANDING,
     "intermediate.int_reading_estimates": "asset `intermediate/int_reading_estimates`",
     "intermediate.int_validation_hits": "asset `intermediate/int_validation_hits`",
+    "intermediate.int_day_traits": "asset `intermediate/int_day_traits`",
     "ml.anomaly_model": "asset `ml/anomaly_model`",
     "ml.anomaly_scores": "asset `ml/anomaly_scores`",
     "ml.load_forecast": "asset `ml/load_forecast`",
+    "ml.loss_explanations": "asset `ml/loss_explanations`",
+    "ml.theft_evidence": "asset `ml/theft_evidence`",
+    "ml.theft_scores": "asset `ml/theft_scores`",
 }
 """Who writes the tables of `postgres_ddl/`. A table that is missing here stops the page from being written."""
 
-DATE_COLUMNS = ("reading_date", "fitted_date")
+DATE_COLUMNS = ("reading_date", "fitted_date", "forecast_date", "explained_date", "score_date")
 
 
 @dataclass(frozen=True)

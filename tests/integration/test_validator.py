@@ -113,13 +113,31 @@ select '{day}', kind, area_id, '{day} 00:00+00'::timestamptz + interval '1 day' 
     220, 200, 150, 290, capacity_wh, chance, 'ridge'
 from (values ('transformer', 'T1', 'F1', 4500, 0.0), ('feeder', 'F1', null, null, null)) as area (kind, area_id, feeder_id, capacity_wh, chance),
     generate_series(0, 47) as slot;
+insert into intermediate.int_day_traits
+select '{day}', meter_id, array[200, 80, 100, 150, 250, 400, 900, 120, 60, 70, 0, 0.1, 0.2] || array_fill(200, array[8])
+from unnest(array['M1', 'M2']) as meter_id;
+insert into ml.loss_explanations
+values ('{day}', 'T1', 'M1', 2400, 1900, 2900, 'share', 0.5, '2024-02-20', 80, 0.6, false, false),
+    ('{day}', 'T1', 'M2', 0, 0, 0, null, null, null, 1.5, 0.01, true, false),
+    ('{day}', 'T1', '', -50, -200, 90, null, null, null, null, null, false, false);
+insert into ml.theft_evidence (
+    score_date, meter_id, transformer_id, known_days, reported_wh, drop_date, before_w, after_w, fleet_change, onset_date,
+    explained_date, explained_way, explained_since, explained_wh, explained_low_wh, explained_high_wh, used_wh, bought_wh, drop_t, balance_gain
+)
+values ('{day}', 'M1', 'T1', 28, 4800, '2024-02-20', 400, 200, 0.02, '2024-02-21', '{day}', 'share', '2024-02-20', 2400, 1900, 2900, 9, 9, -6, 4.4),
+    ('{day}', 'M2', 'T1', 20, 4800, null, null, null, null, null, '{day}', null, null, null, null, null, null, null, -1, 0.9),
+    ('{day}', 'M3', null, 9, 0, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
+insert into ml.theft_scores
+values ('{day}', 'M1', 'T1', 0.4, 0.06, 'prior', '2024-02-20', 2.4, 1.9, 2.9, '[{"code": "level_fell"}]', 'fell', 'baisse', 'scored', 'v1'),
+    ('{day}', 'M2', 'T1', 0.1, 0.01, 'labels', null, null, null, null, '[]', '', '', 'scored', 'v1'),
+    ('{day}', 'M3', null, null, null, null, null, null, null, null, '[]', '', '', 'too_few_days', null);
 insert into marts.mart_forecast_accuracy
 select '{day}', 'transformer', 'T1', hour, 'ridge', 2, 2, 2, 2, 0.44, 0.44, 0.4, 0, -9.09 from generate_series(0, 23) as hour;
 """
 
 BY_DAY = (
-    *("ml.anomaly_scores", "ml.load_forecast"),
-    *("intermediate.int_reading_estimates", "intermediate.int_validation_hits"),
+    *("ml.anomaly_scores", "ml.load_forecast", "ml.loss_explanations", "ml.theft_evidence", "ml.theft_scores"),
+    *("intermediate.int_reading_estimates", "intermediate.int_validation_hits", "intermediate.int_day_traits"),
 )
 """Tables that scripts declare by day partitions."""
 
@@ -139,6 +157,10 @@ STATION = "where observed_at = '2024-03-07 06:00+00'"
 FED = "where reading_at = '2024-03-07 06:00+00'"
 BOUGHT = "where meter_id = 'M1'"
 FIRST_TOLD = "where starts_at = '2024-03-08 00:00+00'"
+SUSPECT = "where meter_id = 'M1'"
+HONEST = "where meter_id = 'M2'"
+UNSCORED = "where meter_id = 'M3'"
+NOBODY = "where meter_id = ''"
 FIRST_ESTIMATE = "where reading_at = '2024-03-07 00:00+00'"
 UNREADABLE_RECORD = """
 insert into raw_data.rejected_rows
@@ -390,6 +412,101 @@ FAULTS = [
     ("load_forecast", "starts_at-next-day", "update ml.load_forecast set starts_at = starts_at - interval '1 day'"),
     ("load_forecast", "feeders-are-their-transformers", "update ml.load_forecast set forecast_wh = 222 where area_kind = 'feeder'"),
     ("load_forecast", "feeders-are-their-transformers", f"delete from ml.load_forecast {FIRST_TOLD} and area_kind = 'transformer'"),
+    ("int_day_traits", "meter_id-not-null", f"update intermediate.int_day_traits set meter_id = null {SUSPECT}"),
+    ("int_day_traits", "traits-not-null", f"update intermediate.int_day_traits set traits = null {SUSPECT}"),
+    ("int_day_traits", "meter_id-unique", f"insert into intermediate.int_day_traits select * from intermediate.int_day_traits {SUSPECT}"),
+    ("int_day_traits", "traits-length", f"update intermediate.int_day_traits set traits = traits[:20] {SUSPECT}"),
+    ("int_day_traits", "traits-length", f"update intermediate.int_day_traits set traits = array[]::real[] {SUSPECT}"),
+    ("int_day_traits", "mean_w-not-null", f"update intermediate.int_day_traits set traits[1] = null {SUSPECT}"),
+    ("int_day_traits", "traits-in-range", f"update intermediate.int_day_traits set traits[21] = -1 {SUSPECT}"),
+    ("int_day_traits", "traits-in-range", f"update intermediate.int_day_traits set traits[10] = 'NaN' {SUSPECT}"),
+    ("int_day_traits", "traits-in-range", f"update intermediate.int_day_traits set traits[7] = 'Infinity' {SUSPECT}"),
+    ("int_day_traits", "traits-in-range", f"update intermediate.int_day_traits set traits[12] = 1.1 {SUSPECT}"),
+    ("int_day_traits", "quantiles-in-order", f"update intermediate.int_day_traits set traits[2] = 101 {SUSPECT}"),
+    ("int_day_traits", "quantiles-in-order", f"update intermediate.int_day_traits set traits[6] = 901 {SUSPECT}"),
+    ("loss_explanations", "transformer_id-not-null", f"update ml.loss_explanations set transformer_id = null {SUSPECT}"),
+    ("loss_explanations", "meter_id-not-null", f"update ml.loss_explanations set meter_id = null {SUSPECT}"),
+    ("loss_explanations", "energy_wh-not-null", f"update ml.loss_explanations set energy_wh = null {SUSPECT}"),
+    ("loss_explanations", "energy_low_wh-not-null", f"update ml.loss_explanations set energy_low_wh = null {SUSPECT}"),
+    ("loss_explanations", "energy_high_wh-not-null", f"update ml.loss_explanations set energy_high_wh = null {SUSPECT}"),
+    ("loss_explanations", "has_drifting_clock-not-null", f"update ml.loss_explanations set has_drifting_clock = null {SUSPECT}"),
+    ("loss_explanations", "is_misplaced-not-null", f"update ml.loss_explanations set is_misplaced = null {SUSPECT}"),
+    ("loss_explanations", "transformer_id-meter_id-unique", f"insert into ml.loss_explanations select * from ml.loss_explanations {SUSPECT}"),
+    ("loss_explanations", "way-known", f"update ml.loss_explanations set way = 'bypass' {SUSPECT}"),
+    ("loss_explanations", "coefficient-in-range", f"update ml.loss_explanations set coefficient = -0.1 {SUSPECT}"),
+    ("loss_explanations", "gain-in-range", f"update ml.loss_explanations set gain = -1 {SUSPECT}"),
+    ("loss_explanations", "gain-in-range", f"update ml.loss_explanations set gain = 'NaN' {SUSPECT}"),
+    ("loss_explanations", "gain_share-in-range", f"update ml.loss_explanations set gain_share = 1.1 {SUSPECT}"),
+    ("loss_explanations", "interval-in-order", f"update ml.loss_explanations set energy_low_wh = 2401 {SUSPECT}"),
+    ("loss_explanations", "interval-in-order", f"update ml.loss_explanations set energy_high_wh = 2399 {SUSPECT}"),
+    ("loss_explanations", "interval-in-order", f"update ml.loss_explanations set energy_low_wh = -1 {SUSPECT}"),
+    ("loss_explanations", "since_date-not-later", f"update ml.loss_explanations set since_date = '2024-03-08' {SUSPECT}"),
+    ("loss_explanations", "energy_wh-where-explained", f"update ml.loss_explanations set way = null {SUSPECT}"),
+    ("loss_explanations", "energy_wh-where-explained", f"update ml.loss_explanations set coefficient = null {SUSPECT}"),
+    ("loss_explanations", "energy_wh-where-explained", f"update ml.loss_explanations set energy_high_wh = 1 {HONEST}"),
+    ("loss_explanations", "energy_wh-where-explained", f"update ml.loss_explanations set since_date = explained_date {HONEST}"),
+    ("loss_explanations", "energy_wh-where-explained", f"update ml.loss_explanations set way = 'night', coefficient = 0.5 {NOBODY}"),
+    ("loss_explanations", "one-per-transformer", f"delete from ml.loss_explanations {NOBODY}"),
+    ("loss_explanations", "one-per-transformer", f"insert into ml.loss_explanations select * from ml.loss_explanations {NOBODY}"),
+    ("loss_explanations", "meter-explains-once", f"update ml.loss_explanations set meter_id = 'M1', transformer_id = 'T2' {HONEST}"),
+    ("theft_evidence", "meter_id-not-null", f"update ml.theft_evidence set meter_id = null {SUSPECT}"),
+    ("theft_evidence", "known_days-not-null", f"update ml.theft_evidence set known_days = null {SUSPECT}"),
+    ("theft_evidence", "reported_wh-not-null", f"update ml.theft_evidence set reported_wh = null {SUSPECT}"),
+    ("theft_evidence", "meter_id-unique", f"insert into ml.theft_evidence select * from ml.theft_evidence {SUSPECT}"),
+    ("theft_evidence", "known_days-in-range", f"update ml.theft_evidence set known_days = 29 {SUSPECT}"),
+    ("theft_evidence", "known_days-in-range", f"update ml.theft_evidence set known_days = -1 {SUSPECT}"),
+    ("theft_evidence", "reported_wh-in-range", f"update ml.theft_evidence set reported_wh = -1 {SUSPECT}"),
+    ("theft_evidence", "before_w-in-range", f"update ml.theft_evidence set before_w = -1 {SUSPECT}"),
+    ("theft_evidence", "after_w-in-range", f"update ml.theft_evidence set after_w = -1 {SUSPECT}"),
+    ("theft_evidence", "used_wh-in-range", f"update ml.theft_evidence set used_wh = -1 {SUSPECT}"),
+    ("theft_evidence", "explained_way-known", f"update ml.theft_evidence set explained_way = 'bypass' {SUSPECT}"),
+    ("theft_evidence", "dates-not-later", f"update ml.theft_evidence set drop_date = '2024-03-08' {SUSPECT}"),
+    ("theft_evidence", "dates-not-later", f"update ml.theft_evidence set onset_date = '2024-03-08' {SUSPECT}"),
+    ("theft_evidence", "dates-not-later", f"update ml.theft_evidence set explained_date = '2024-03-08' {SUSPECT}"),
+    ("theft_evidence", "dates-not-later", f"update ml.theft_evidence set explained_date = '2024-02-19' {SUSPECT}"),
+    ("theft_evidence", "explained_wh-where-explained", f"update ml.theft_evidence set explained_way = null {SUSPECT}"),
+    ("theft_evidence", "explained_wh-where-explained", f"update ml.theft_evidence set explained_wh = null {SUSPECT}"),
+    ("theft_evidence", "explained_wh-where-explained", f"update ml.theft_evidence set explained_high_wh = null {SUSPECT}"),
+    ("theft_evidence", "explained_wh-where-explained", f"update ml.theft_evidence set explained_date = null {SUSPECT}"),
+    ("theft_evidence", "explained_wh-where-explained", f"update ml.theft_evidence set explained_since = explained_date {HONEST}"),
+    ("theft_evidence", "balance_gain-where-explained", f"update ml.theft_evidence set balance_gain = null {SUSPECT}"),
+    ("theft_evidence", "balance_gain-where-explained", f"update ml.theft_evidence set balance_gain = 0 {UNSCORED}"),
+    ("theft_evidence", "interval-in-order", f"update ml.theft_evidence set explained_low_wh = 2401 {SUSPECT}"),
+    ("theft_evidence", "interval-in-order", f"update ml.theft_evidence set explained_high_wh = 2399 {SUSPECT}"),
+    ("theft_evidence", "interval-in-order", f"update ml.theft_evidence set explained_low_wh = -1 {SUSPECT}"),
+    ("theft_evidence", "statistics-finite", f"update ml.theft_evidence set stolen_share = 'NaN' {SUSPECT}"),
+    ("theft_evidence", "statistics-finite", f"update ml.theft_evidence set drop_t = '-Infinity' {SUSPECT}"),
+    ("theft_evidence", "one-per-meter-with-traits", f"delete from ml.theft_evidence {HONEST}"),
+    ("theft_scores", "meter_id-not-null", f"update ml.theft_scores set meter_id = null {SUSPECT}"),
+    ("theft_scores", "score_status-not-null", f"update ml.theft_scores set score_status = null {SUSPECT}"),
+    ("theft_scores", "reasons-not-null", f"update ml.theft_scores set reasons = null {SUSPECT}"),
+    ("theft_scores", "reason_en-not-null", f"update ml.theft_scores set reason_en = null {SUSPECT}"),
+    ("theft_scores", "reason_fr-not-null", f"update ml.theft_scores set reason_fr = null {SUSPECT}"),
+    ("theft_scores", "meter_id-unique", f"insert into ml.theft_scores select * from ml.theft_scores {SUSPECT}"),
+    ("theft_scores", "theft_score-in-range", f"update ml.theft_scores set theft_score = 1.1 {SUSPECT}"),
+    ("theft_scores", "theft_score-in-range", f"update ml.theft_scores set theft_score = 'NaN' {SUSPECT}"),
+    ("theft_scores", "theft_probability-in-range", f"update ml.theft_scores set theft_probability = -0.1 {SUSPECT}"),
+    ("theft_scores", "score_status-known", f"update ml.theft_scores set score_status = 'guessed' {SUSPECT}"),
+    ("theft_scores", "probability_basis-known", f"update ml.theft_scores set probability_basis = 'hope' {SUSPECT}"),
+    ("theft_scores", "theft_score-where-scored", f"update ml.theft_scores set theft_score = null {SUSPECT}"),
+    ("theft_scores", "theft_score-where-scored", f"update ml.theft_scores set theft_score = 0.5 {UNSCORED}"),
+    ("theft_scores", "theft_probability-where-scored", f"update ml.theft_scores set theft_probability = null {SUSPECT}"),
+    ("theft_scores", "theft_probability-where-scored", f"update ml.theft_scores set theft_probability = 0.5 {UNSCORED}"),
+    ("theft_scores", "probability_basis-where-scored", f"update ml.theft_scores set probability_basis = null {SUSPECT}"),
+    ("theft_scores", "probability_basis-where-scored", f"update ml.theft_scores set probability_basis = 'prior' {UNSCORED}"),
+    ("theft_scores", "model_version-where-scored", f"update ml.theft_scores set model_version = null {SUSPECT}"),
+    ("theft_scores", "model_version-where-scored", f"update ml.theft_scores set model_version = 'v1' {UNSCORED}"),
+    ("theft_scores", "stolen_kwh_per_day-where-scored", f"update ml.theft_scores set stolen_kwh_per_day = 0 {UNSCORED}"),
+    ("theft_scores", "interval-in-order", f"update ml.theft_scores set stolen_kwh_low = 2.5 {SUSPECT}"),
+    ("theft_scores", "interval-in-order", f"update ml.theft_scores set stolen_kwh_high = 2.3 {SUSPECT}"),
+    ("theft_scores", "interval-in-order", f"update ml.theft_scores set stolen_kwh_low = -0.1 {SUSPECT}"),
+    ("theft_scores", "interval-in-order", f"update ml.theft_scores set stolen_kwh_high = null {SUSPECT}"),
+    ("theft_scores", "interval-in-order", f"update ml.theft_scores set stolen_kwh_high = 'NaN' {SUSPECT}"),
+    ("theft_scores", "onset_date-not-later", f"update ml.theft_scores set onset_date = '2024-03-08' {SUSPECT}"),
+    ("theft_scores", "reasons-in-words", f"update ml.theft_scores set reason_fr = '' {SUSPECT}"),
+    ("theft_scores", "reasons-in-words", f"update ml.theft_scores set reasons = 'fell' {SUSPECT}"),
+    ("theft_scores", "one-per-evidence", f"delete from ml.theft_scores {HONEST}"),
+    ("theft_scores", "one-per-evidence", f"delete from ml.theft_evidence {HONEST}"),
     ("mart_forecast_accuracy", "area_kind-not-null", "update marts.mart_forecast_accuracy set area_kind = null where hour = 3"),
     ("mart_forecast_accuracy", "area_id-not-null", "update marts.mart_forecast_accuracy set area_id = null where hour = 3"),
     ("mart_forecast_accuracy", "hour-not-null", "update marts.mart_forecast_accuracy set hour = null where hour = 3"),
@@ -426,6 +543,7 @@ DOUBTS = [
     ("stg_weather_observations", "humidity_pct-in-range", f"update staging.stg_weather_observations set humidity_pct = 101 {STATION}"),
     ("stg_weather_observations", "temperature_c-in-range", f"update staging.stg_weather_observations set temperature_c = 61 {STATION}"),
     ("anomaly_scores", "anomaly-share", "update ml.anomaly_scores set is_anomaly = true where meter_id = 'M2'"),
+    ("theft_scores", "suspected-share", f"update ml.theft_scores set theft_score = 0.51 {SUSPECT}"),
     ("transformer_readings", "energy_kwh-plausible", f"update raw_data.transformer_readings set energy_kwh = -1 {FED}"),
     ("transformer_readings", "energy_kwh-plausible", f"update raw_data.transformer_readings set energy_kwh = 10001 {FED}"),
     ("outages", "kind-known", "update raw_data.outages set kind = 'storm'"),
@@ -446,6 +564,7 @@ MEASURES = [
     ("int_readings_daily", "median-total_wh-usual"),
     ("int_readings_daily", "high-total_wh-usual"),
     ("anomaly_scores", "mean-anomaly_score-usual"),
+    ("theft_scores", "mean-theft_score-usual"),
 ]
 SILENT = """
 insert into intermediate.int_readings_daily (reading_date, meter_id, accepted_count, total_wh)

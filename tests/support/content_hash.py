@@ -35,6 +35,7 @@ WITHOUT_DELIVERY = (
     "marts.mart_consumption_metrics",
     "marts.mart_anomaly_flags",
     f"{DATABASE}.anomaly_",
+    f"{DATABASE}.theft_scores",
     f"{DATABASE}.consumption_metrics",
 )
 """Tables that must not tell how rows were delivered, where all of it landed before the first run."""
@@ -60,6 +61,8 @@ DATE_COLUMNS = (
     "loss_date",
     "fitted_date",
     "forecast_date",
+    "score_date",
+    "explained_date",
 )
 """By the first of these that a table has, its rows are told apart; in Postgres and ClickHouse alike."""
 

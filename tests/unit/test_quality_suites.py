@@ -8,6 +8,11 @@ from datetime import date
 
 import pytest
 
+import quality_suites.ml as theft_gates
+from ml.theft.evidence import NAMES
+from ml.theft.explain import WAYS
+from ml.theft.scores import STATUSES
+from ml.theft.state import RECENT_DAYS
 from quality_suites import SUITES, Limits
 from quality_suites.document import DOCUMENT, refreshed
 from quality_suites.reasons import reason
@@ -20,6 +25,13 @@ def test_importing_the_suites_imports_no_great_expectations():
     probe = "import sys, quality_suites.validator; print([m for m in ('great_expectations', 'sqlalchemy', 'dagster') if m in sys.modules])"
 
     assert subprocess.check_output([sys.executable, "-c", probe], text=True).strip() == "[]"
+
+
+def test_the_words_and_statistics_of_theft_are_those_that_are_written():
+    assert theft_gates.WAYS == WAYS
+    assert theft_gates.STATISTICS == NAMES
+    assert theft_gates.THEFT_STATUSES == STATUSES
+    assert theft_gates.KNOWN_DAYS == RECENT_DAYS
 
 
 @pytest.mark.parametrize("table", SUITES)
