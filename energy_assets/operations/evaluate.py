@@ -209,8 +209,8 @@ def _described(series: Series, labels: Labels, truth: Labelled, timezone: str) -
         f"{known.mean():.1%} of the readings there.",
         f"{truth.is_judged.sum():,} meters are labelled, {truth.is_theft.sum():,} of them steal ({truth.is_theft[truth.is_judged].mean():.1%}).",
     ]
-    if series.interval_minutes < 1440:
-        found.append(f"Instants with an offset from UTC are local times of {timezone} (--timezone).")
+    if series.has_offsets:
+        found.append(f"Instants are taken as local times of {timezone} (--timezone).")
     if without := len(labels.ids) - int(truth.is_judged.sum()):
         found.append(f"{without:,} labelled meters have no readings and are left out.")
     if series.duplicates:

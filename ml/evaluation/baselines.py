@@ -24,7 +24,7 @@ MOST_FITTED, MOST_SCORED = 200_000, 1_000_000
 HOME_TREES = 50
 LEAST_POINTS = 3
 NEIGHBOURS = 20
-"""Or a quarter of the profiles, where those are few."""
+"""Or half of the profiles, where those are few."""
 FLOOR_WH = 50.0
 """Of a day: keeps the logarithm of a home without use in bounds; a fridge draws ten times that."""
 
@@ -77,7 +77,7 @@ def local_outlier_factor(history: FleetHistory) -> np.ndarray:
     from threadpoolctl import threadpool_limits
 
     def strangeness(profiles: np.ndarray) -> np.ndarray:
-        model = LocalOutlierFactor(n_neighbors=min(NEIGHBOURS, max(len(profiles) // 4, 1))).fit(profiles)
+        model = LocalOutlierFactor(n_neighbors=min(NEIGHBOURS, max(len(profiles) // 2, 1))).fit(profiles)
         return np.log(-model.negative_outlier_factor_)
 
     # Of a hundred points, threads cost more than they save. Days that are alike to the last Wh, as of a meter that stands still, are no mistake.

@@ -57,6 +57,7 @@ class Series:
     wh: np.ndarray
     duplicates: int = 0
     negatives: int = 0
+    has_offsets: bool = False
 
     @property
     def interval_minutes(self) -> int:
@@ -70,7 +71,7 @@ class Series:
         """With so many slots a day, each the sum of its parts, NaN where one is not known."""
         days, ids, own = self.wh.shape
         summed = self.wh.reshape(days, ids, slots, own // slots).sum(axis=3)
-        return Series(self.ids, self.first_day, summed, self.duplicates, self.negatives)
+        return Series(self.ids, self.first_day, summed, self.duplicates, self.negatives, self.has_offsets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +197,8 @@ def _placed(
             f"{path}, line {row + 2}, column {column}: {texts[of_text[row]]!r} is no date-time\n"
             "  → write the start of the interval as 2024-03-07 18:30, 2024-03-07T17:30:00Z or, of a day, 2024-03-07"
         )
-    minutes = np.array([int(moment.timestamp() // 60) for moment, _ in read])
-    local = np.array([int(here.replace(tzinfo=UTC).timestamp() // 60) for _, here in read])
+    minutes = np.array([int(moment.timestamp() // 60) for moment, _, _ in read])
+    local = np.array([int(here.replace(tzinfo=UTC).timestamp() // 60) for _, here, _ in read])
     day = local // MINUTES_A_DAY
     _bounded(path, column, day)
     first = int(day.min())
@@ -206,7 +207,14 @@ def _placed(
     shape = int(day.max()) - first + 1, len(ids), slots
     cell = ((day - first) * len(ids) * slots + local % MINUTES_A_DAY // interval)[of_text] + of_id * slots
     wh, duplicates, negatives = _filled(cell, kwh, int(np.prod(shape)))
-    return Series(ids, date(1970, 1, 1) + timedelta(days=first), wh.reshape(shape), duplicates, negatives)
+    return Series(
+        ids,
+        date(1970, 1, 1) + timedelta(days=first),
+        wh.reshape(shape),
+        duplicates,
+        negatives,
+        any(one[2] for one in read),
+    )
 
 
 def _filled(cell: np.ndarray, kwh: np.ndarray, cells: int) -> tuple[np.ndarray, int, int]:
@@ -294,8 +302,8 @@ def _interval_minutes(path: Path, column: str, meter_day: np.ndarray, minutes: n
     return usual
 
 
-def _moment(text: str, timezone: str) -> tuple[datetime, datetime] | None:
-    """(instant, local time without zone) of a date-time; a time without offset is taken for UTC where only steps matter."""
+def _moment(text: str, timezone: str) -> tuple[datetime, datetime, bool] | None:
+    """(instant, local time without zone, whether an offset is told); without one the instant is as if in UTC: only steps matter."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -306,8 +314,8 @@ def _moment(text: str, timezone: str) -> tuple[datetime, datetime] | None:
         except ValueError:
             return None
     if found.tzinfo is None:
-        return found.replace(tzinfo=UTC), found
-    return found, found.astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
+        return found.replace(tzinfo=UTC), found, False
+    return found, found.astimezone(ZoneInfo(timezone)).replace(tzinfo=None), True
 
 
 def _day_of(name: str) -> date | None:

@@ -52,12 +52,12 @@ def test_a_home_that_reports_a_fifth_in_the_last_weeks_stands_on_top(method, day
 
 
 @pytest.mark.parametrize("method", OF_PROFILES)
-@pytest.mark.parametrize(("days", "slots", "stolen"), [(84, 48, 8), (84, 96, 8), (140, 1, 14), (26, 1, 3)])
+@pytest.mark.parametrize(("days", "slots", "stolen"), [(84, 48, 8), (84, 96, 8), (140, 1, 14)])
 def test_a_home_whose_last_days_are_like_none_before_stands_on_top(method, days: int, slots: int, stolen: int) -> None:
-    """Few enough to be outliers: of a third of its days neither method says that they are strange. 26 days are little to go by."""
+    """Few enough to be outliers: of a third of its days neither method says that they are strange."""
     scores = method(fleet(days, slots, kept=0.05, since=days - stolen))
     assert scores.dtype == np.float64 and scores.shape == (METERS,)
-    assert (scores > scores[THIEF]).sum() < (3 if days == 26 else 1)
+    assert np.nanargmax(scores) == THIEF
 
 
 @pytest.mark.parametrize("method", [*OF_LEVEL, *OF_PROFILES])
