@@ -8,6 +8,7 @@ Bulk is read by polars and placed by numpy; only distinct instants and labels ar
 
 from __future__ import annotations
 
+import gzip
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -194,7 +195,7 @@ def _placed(
     if None in read:
         row = int(np.flatnonzero(of_text == read.index(None))[0])
         raise FileError(
-            f"{path}, line {row + 2}, column {column}: {texts[of_text[row]]!r} is no date-time\n"
+            f"{path}, line {row + 2}, column {column}: {str(texts[of_text[row]])!r} is no date-time\n"
             "  → write the start of the interval as 2024-03-07 18:30, 2024-03-07T17:30:00Z or, of a day, 2024-03-07"
         )
     minutes = np.array([int(moment.timestamp() // 60) for moment, _, _ in read])
@@ -353,14 +354,20 @@ def _scan(path: Path) -> pl.LazyFrame:
     if path.suffix == ".parquet":
         return pl.scan_parquet(path)
     # Text throughout: what is no number is then told with its line.
-    return pl.scan_csv(path, infer_schema=False)
+    return pl.scan_csv(path, infer_schema=False, separator=_separator(path))
+
+
+def _separator(path: Path) -> str:
+    """The one of three that the heading has most of."""
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
+        heading = handle.readline()
+    return max((",", ";", "\t"), key=lambda sign: heading.count(sign.encode()))
 
 
 def _columns(path: Path) -> list[str]:
-    scan = _scan(path)
     try:
-        return scan.collect_schema().names()
-    except pl.exceptions.PolarsError as error:
+        return _scan(path).collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
         raise FileError(_unreadable(path, error)) from error
 
 
@@ -373,7 +380,7 @@ def _collected(path: Path, scan: pl.LazyFrame) -> pl.DataFrame:
 
 def _unreadable(path: Path, error: Exception) -> str:
     reason = str(error).strip().splitlines()[0]
-    return f"{path}: cannot be read: {reason}\n  → CSV with commas and a heading, CSV.gz, or Parquet whose name ends in .parquet"
+    return f"{path}: cannot be read: {reason}\n  → CSV with a heading, CSV.gz, or Parquet whose name ends in .parquet"
 
 
 def _texts(path: Path, names: list[str]) -> pl.DataFrame:

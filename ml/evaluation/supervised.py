@@ -48,6 +48,7 @@ def out_of_fold_scores(
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedGroupKFold
+    from threadpoolctl import threadpool_limits
 
     for what, of in (("steal", is_theft), ("do not", ~is_theft)):
         if (count := len(np.unique(customer[of]))) < max(folds, LEAST_THIEVES):
@@ -57,5 +58,7 @@ def out_of_fold_scores(
     for learnt, judged in splits:
         # Early stopping would set aside a part that ignores customers.
         model = HistGradientBoostingClassifier(random_state=seed, early_stopping=False)
-        scores[judged] = model.fit(evidence[learnt], is_theft[learnt]).predict_proba(evidence[judged])[:, 1]
+        # Threads that wait for a core that others use take ten times as long as one thread.
+        with threadpool_limits(1):
+            scores[judged] = model.fit(evidence[learnt], is_theft[learnt]).predict_proba(evidence[judged])[:, 1]
     return scores
