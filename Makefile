@@ -16,7 +16,7 @@ JUPYTER := $(VENV)/tools/jupyter
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast
+.PHONY: help install demo up down status ui dashboards dashboards-down notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ bench-vee: install ## Measure validation and estimation on real readings and the
 
 bench-forecast: install ## Measure the load forecast on real and simulated loads; writes benchmarks/FORECAST.md
 	@$(BIN)/python -m benchmarks.forecast
+
+bench-detection: install ## Measure theft detection on the city and on real load with attacks; writes benchmarks/DETECTION.md
+	@$(BIN)/python -m benchmarks.detection $(if $(HELD_OUT),--held-out)
 
 ge-profile: install ## Propose a Great Expectations suite from real days: TABLE=schema.table
 	@test -n "$(TABLE)" || { echo "make ge-profile TABLE=schema.table (a gated table needs no schema)"; exit 1; }

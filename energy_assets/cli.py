@@ -292,6 +292,73 @@ def demo(
 
 
 @app.command()
+def evaluate(
+    readings: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="CSV, CSV.gz or Parquet: meter_id, reading_at (or reading_date), consumption_kwh; or a line for each meter"
+            " with a column for each date.",
+        ),
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="meter_id, is_theft and, where known, onset_date. Default: the readings' file, where it has a column"
+            " is_theft or FLAG.",
+            show_default=False,
+        ),
+    ] = None,
+    meters: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="meter_id, transformer_id, and where known customer_id, customer_class."),
+    ] = None,
+    transformer_readings: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="transformer_id, reading_at, energy_kwh: with --meters.")
+    ] = None,
+    out_dir: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for evaluation.md and evaluation.csv.")
+    ] = Path("evaluation"),
+    timezone: Annotated[
+        str | None,
+        typer.Option(
+            help="Zone of days, for instants with an offset from UTC; local times are taken as they are."
+            " Default: ENERGY_TIMEZONE, else Africa/Douala.",
+            show_default=False,
+        ),
+    ] = None,
+    technical_loss_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=0.5, help="Share of its energy that a transformer loses. Default: fitted.", show_default=False
+        ),
+    ] = None,
+    every_method: Annotated[
+        bool, typer.Option("--every-method", help="Also those that take long with many meters.")
+    ] = False,
+) -> None:
+    """Judge theft detection on your own labelled readings: all methods beside each other, in a table."""
+    from energy_assets.operations.evaluate import Files, markdown, save
+    from energy_assets.operations.evaluate import evaluate as judge
+    from energy_assets.settings import settings
+
+    with errors():
+        found = judge(
+            Files(readings, labels, meters, transformer_readings),
+            timezone=timezone or settings().timezone or DEFAULT_TIMEZONE,
+            country=settings().holidays,
+            technical_loss_share=technical_loss_share,
+            assumed_loss_share=settings().technical_loss_share,
+            every_method=every_method,
+            say=say,
+        )
+        out.print(markdown(found), markup=False)
+        for path in save(found, out_dir):
+            say(f"wrote {path}")
+
+
+@app.command()
 def ingest(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of deliveries, or one file.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and write nothing.")] = False,
