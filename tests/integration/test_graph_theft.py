@@ -1,0 +1,97 @@
+"""Theft through the graph: a small city of five weeks, from profiles to scores with reasons."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import polars as pl
+import pytest
+from graph import Graph, days
+from support.content_hash import assert_same, content
+from support.selections import with_gates
+
+from energy_assets.simulation import simulate
+
+METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 31, 4
+LAST_MONDAY = date(2024, 1, 29)
+THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
+TABLES = (
+    *("meter_readings", "transformer_readings", "outages", "token_purchases"),
+    *(
+        "stg_meters",
+        "stg_transformers",
+        "stg_outages",
+        "stg_meter_readings",
+        "stg_transformer_readings",
+        "stg_token_purchases",
+    ),
+    *("int_consumption_features", "int_reading_estimates", "int_readings_daily", "int_transformer_balance"),
+    *THEFT,
+)
+SOURCES = ("meter_readings", "transformer_readings", "outages", "token_purchases", "meters", "transformers")
+
+
+@pytest.fixture
+def city(graph: Graph) -> Graph:
+    """The city's month, landed and run as one range, as far as theft."""
+    out = graph.home.landing
+    simulate(
+        METERS,
+        DAYS,
+        SEED,
+        out,
+        transformers=TRANSFORMERS,
+        theft_rate=0.16,
+        attacks=("h1", "full_bypass", "h4"),
+        look_alikes=False,
+        with_defects=False,
+        horizon_days=20,
+        sources=SOURCES,
+    )
+    graph.truth = pl.read_parquet(out / "truth" / "meters.parquet")
+    graph.deliver(days(1, DAYS))
+    assert graph.land().success
+    assert graph.run(days(1, DAYS), with_gates(*TABLES)).success
+    return graph
+
+
+def test_thieves_come_first_with_reasons_and_the_same_day_by_day(city: Graph) -> None:
+    last = date(2024, 1, DAYS)
+    rows = city.warehouse.rows(
+        "select meter_id, theft_score, theft_probability, probability_basis, onset_date, stolen_kwh_per_day, reasons, reason_en,"
+        " reason_fr, model_version from ml.theft_scores where score_date = %s order by theft_score desc",
+        (last,),
+    )
+    assert len(rows) == METERS
+    truth = {row["meter_id"]: row for row in city.truth.iter_rows(named=True)}
+    stole_for_a_week = {
+        meter
+        for meter, row in truth.items()
+        if row["is_theft"] and row["end"] is None and (last - row["onset"]).days >= 7
+    }
+    first = [row[0] for row in rows[: len(stole_for_a_week)]]
+    assert len(stole_for_a_week & set(first)) >= len(stole_for_a_week) - 1, (first, stole_for_a_week)
+    assert sum(row[2] for row in rows) / len(rows) == pytest.approx(0.05, abs=1e-4)
+    meter, _, _, basis, _, stolen, reasons, english, french, version = rows[0]
+    assert (basis, version) == ("prior", "taught-with-balance")
+    assert stolen > 0
+    assert json.loads(reasons)[0]["code"]
+    assert english
+    assert french
+    assert english != french
+
+    explained = city.warehouse.rows(
+        "select explained_date, count(*) filter (where meter_id = ''), count(*) from ml.loss_explanations group by 1 order by 1"
+    )
+    assert explained[-1] == (LAST_MONDAY, TRANSFORMERS, METERS + TRANSFORMERS)
+    assert all(of.weekday() == 0 for of, *_ in explained), "explained on Mondays alone"
+    assert meter in {
+        row[0] for row in city.warehouse.rows("select meter_id from ml.loss_explanations where way is not null")
+    }
+
+    tables = [f"ml.{table}" for table in THEFT[1:]]
+    as_range = content(city.warehouse, city.serving, tables)
+    for number in range(28, DAYS + 1):
+        assert city.run(date(2024, 1, number), with_gates(*THEFT)).success
+    assert_same(as_range, content(city.warehouse, city.serving, tables))
