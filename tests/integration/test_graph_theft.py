@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,6 +13,7 @@ from graph import Graph, days
 from support.content_hash import assert_same, content
 from support.selections import with_gates
 
+from energy_assets.landing.files import deliver
 from energy_assets.simulation import simulate
 
 METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 31, 4
@@ -29,42 +32,37 @@ TABLES = (
     *("int_consumption_features", "int_reading_estimates", "int_readings_daily", "int_transformer_balance"),
     *THEFT,
 )
-SOURCES = ("meter_readings", "transformer_readings", "outages", "token_purchases", "meters", "transformers")
+CITY = {
+    "transformers": TRANSFORMERS,
+    "theft_rate": 0.16,
+    "attacks": ("h1", "full_bypass", "h4"),
+    "look_alikes": False,
+    "with_defects": False,
+    "horizon_days": 20,
+}
+SETTLED = 1_700_000_000
 
 
 @pytest.fixture
-def city(graph: Graph) -> Graph:
-    """The city's month, landed and run as one range, as far as theft."""
-    out = graph.home.landing
-    simulate(
-        METERS,
-        DAYS,
-        SEED,
-        out,
-        transformers=TRANSFORMERS,
-        theft_rate=0.16,
-        attacks=("h1", "full_bypass", "h4"),
-        look_alikes=False,
-        with_defects=False,
-        horizon_days=20,
-        sources=SOURCES,
-    )
-    graph.truth = pl.read_parquet(out / "truth" / "meters.parquet")
-    graph.deliver(days(1, DAYS))
+def truth(graph: Graph, tmp_path: Path) -> pl.DataFrame:
+    """The city's month, landed and run as one range, as far as theft; who steals, and since when."""
+    simulate(METERS, DAYS, SEED, tmp_path, **CITY)
+    for file in tmp_path.glob("*/*.parquet"):
+        os.utime(file, (SETTLED, SETTLED))
+    deliver(tmp_path, graph.home.landing)
     assert graph.land().success
     assert graph.run(days(1, DAYS), with_gates(*TABLES)).success
-    return graph
+    return pl.read_parquet(tmp_path / "truth" / "meters.parquet")
 
 
-def test_thieves_come_first_with_reasons_and_the_same_day_by_day(city: Graph) -> None:
+def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, truth: pl.DataFrame) -> None:
     last = date(2024, 1, DAYS)
-    rows = city.warehouse.rows(
+    rows = graph.warehouse.rows(
         "select meter_id, theft_score, theft_probability, probability_basis, onset_date, stolen_kwh_per_day, reasons, reason_en,"
         " reason_fr, model_version from ml.theft_scores where score_date = %s order by theft_score desc",
         (last,),
     )
     assert len(rows) == METERS
-    truth = {row["meter_id"]: row for row in city.truth.iter_rows(named=True)}
     stole_for_a_week = {
         meter
         for meter, row in truth.items()
@@ -81,17 +79,17 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(city: Graph) ->
     assert french
     assert english != french
 
-    explained = city.warehouse.rows(
+    explained = graph.warehouse.rows(
         "select explained_date, count(*) filter (where meter_id = ''), count(*) from ml.loss_explanations group by 1 order by 1"
     )
     assert explained[-1] == (LAST_MONDAY, TRANSFORMERS, METERS + TRANSFORMERS)
     assert all(of.weekday() == 0 for of, *_ in explained), "explained on Mondays alone"
     assert meter in {
-        row[0] for row in city.warehouse.rows("select meter_id from ml.loss_explanations where way is not null")
+        row[0] for row in graph.warehouse.rows("select meter_id from ml.loss_explanations where way is not null")
     }
 
     tables = [f"ml.{table}" for table in THEFT[1:]]
-    as_range = content(city.warehouse, city.serving, tables)
+    as_range = content(graph.warehouse, graph.serving, tables)
     for number in range(28, DAYS + 1):
-        assert city.run(date(2024, 1, number), with_gates(*THEFT)).success
-    assert_same(as_range, content(city.warehouse, city.serving, tables))
+        assert graph.run(date(2024, 1, number), with_gates(*THEFT)).success
+    assert_same(as_range, content(graph.warehouse, graph.serving, tables))
