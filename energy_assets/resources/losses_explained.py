@@ -177,8 +177,9 @@ class _Weeks:
 
     def _rows(self, found: Explanation, behind: np.ndarray, first: date) -> pa.Table:
         """Meters behind balanced transformers, then what nobody explains, by transformer."""
-        rows = np.flatnonzero(behind & ~np.isnan(found.gain))
-        left = np.flatnonzero(~np.isnan(found.unexplained_wh))
+        is_balanced = ~np.isnan(found.unexplained_wh)  # within the last weeks, too
+        rows = np.flatnonzero(behind & ~np.isnan(found.gain) & is_balanced[self._transformer])
+        left = np.flatnonzero(is_balanced)
         by = found.way[rows] != NOBODY
         since = found.since[rows]
         meters = pa.table(

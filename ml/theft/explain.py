@@ -267,8 +267,9 @@ class _Transformer:
                 found["since"][member] = self._onsets[self._candidate[place], member]
                 energy = np.array([self._recent(self._active[at]) for at in own])
                 found["stolen_wh"][member] = max(self._share[own] @ energy, 0.0)
-                spread = np.quantile(drawn[:, own] @ energy, (0.05, 0.95))
-                found["stolen_low_wh"][member], found["stolen_high_wh"][member] = np.maximum(spread, 0.0)
+                low, high = np.quantile(drawn[:, own] @ energy, (0.05, 0.95))
+                found["stolen_low_wh"][member] = max(min(low, found["stolen_wh"][member]), 0.0)
+                found["stolen_high_wh"][member] = max(high, found["stolen_wh"][member])
             else:
                 gain = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)[
                     self._owner == member

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from graph import Graph, days
 from support.content_hash import assert_same, content
-from support.selections import with_gates
+from support.selections import BALANCE, with_gates
 
 from energy_assets.landing.files import deliver
 from energy_assets.simulation import simulate
@@ -19,19 +19,7 @@ from energy_assets.simulation import simulate
 METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 31, 4
 LAST_MONDAY = date(2024, 1, 29)
 THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
-TABLES = (
-    *("meter_readings", "transformer_readings", "outages", "token_purchases"),
-    *(
-        "stg_meters",
-        "stg_transformers",
-        "stg_outages",
-        "stg_meter_readings",
-        "stg_transformer_readings",
-        "stg_token_purchases",
-    ),
-    *("int_consumption_features", "int_reading_estimates", "int_readings_daily", "int_transformer_balance"),
-    *THEFT,
-)
+TABLES = (*BALANCE, "token_purchases", "stg_token_purchases", *THEFT)
 CITY = {
     "transformers": TRANSFORMERS,
     "theft_rate": 0.16,
@@ -64,9 +52,9 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
     )
     assert len(rows) == METERS
     stole_for_a_week = {
-        meter
-        for meter, row in truth.items()
-        if row["is_theft"] and row["end"] is None and (last - row["onset"]).days >= 7
+        row["meter_id"]
+        for row in truth.filter(pl.col("is_theft") & pl.col("end").is_null()).iter_rows(named=True)
+        if (last - row["onset"]).days >= 7
     }
     first = [row[0] for row in rows[: len(stole_for_a_week)]]
     assert len(stole_for_a_week & set(first)) >= len(stole_for_a_week) - 1, (first, stole_for_a_week)
