@@ -21,7 +21,7 @@ ROLLING_READINGS = 10
 """Of the public meter file's `Avg_Past_Consumption`: the mean of ten readings, the present one among them."""
 MOST_FITTED, MOST_SCORED = 200_000, 1_000_000
 """Readings: a forest draws 256 for each tree, and a meter's mean score needs no more than some hundred."""
-HOME_TREES = 50
+HOME_TREES = 25
 LEAST_POINTS = 3
 NEIGHBOURS = 20
 """Or half of the profiles, where those are few."""

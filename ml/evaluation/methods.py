@@ -5,7 +5,7 @@ What belongs here: the registry, and what a method may say of a meter. What does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +69,3 @@ def verdict(method: Callable[[FleetHistory], np.ndarray | Verdict], history: Fle
         if values is not None and values.shape != (history.meters,):
             raise ValueError(f"a method gave values of shape {values.shape} for {history.meters} meters")
     return said
-
-
-def without_balance(methods: Mapping[str, Callable]) -> dict[str, Callable]:
-    """The methods that say something where no transformer has a meter."""
-    return {name: method for name, method in methods.items() if name not in NEED_BALANCE}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ MINUTES_A_DAY = 1440
 NOTHING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N")
 LEAST_DATE_COLUMNS = 2
 _DATE = re.compile(r"^(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?$")
+_YEAR_LAST = re.compile(r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(.*)$")
 METER_NAMES = ("meter_id", "cons_no", "customer_id", "meter", "id")
 LABEL_NAMES = ("is_theft", "flag", "label", "theft")
 YES, NO = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0")
@@ -100,7 +102,8 @@ def read_series(path: Path, timezone: str, form: Form = METERS) -> Series:
     Energy in kWh becomes Wh; below nothing it is taken for none. Of readings of one meter and slot the mean counts. Raises FileError.
     """
     columns = _columns(path)
-    dates = {name: day for name in columns if (day := _day_of(name))}
+    told = dict(zip(columns, _year_first(path, columns), strict=True))
+    dates = {name: day for name in columns if (day := _day_of(told[name]))}
     if len(dates) >= LEAST_DATE_COLUMNS and _find(columns, form.energies) is None:
         return _wide(path, columns, dates, form)
     return _long(path, columns, timezone, form)
@@ -191,7 +194,7 @@ def _placed(
     timezone: str,
 ) -> Series:
     """Readings by day, id and slot; `of_id` and `of_text` say which id and instant each of `kwh` belongs to."""
-    read = [_moment(text, timezone) for text in texts]
+    read = [_moment(text, timezone) for text in _year_first(path, texts)]
     if None in read:
         row = int(np.flatnonzero(of_text == read.index(None))[0])
         raise FileError(
@@ -319,15 +322,45 @@ def _moment(text: str, timezone: str) -> tuple[datetime, datetime, bool] | None:
     return found, found.astimezone(ZoneInfo(timezone)).replace(tzinfo=None), True
 
 
+def _year_first(path: Path, texts: Sequence[str]) -> list[str]:
+    """Dates that end with the year as 2024-03-07, in the order of day and month under which all are dates, on the fewest days.
+
+    Dates of a file lie close together in the right order, and are strewn over the year in the wrong one.
+    """
+    found = [_YEAR_LAST.match(text) for text in texts]
+    if not any(found):
+        return list(texts)
+    spans = {}
+    for order in ((1, 0), (0, 1)):
+        days = [_date_of((match[3], *(match[1 + at] for at in order))) for match in found if match]
+        if None not in days:
+            spans[order] = (max(days) - min(days)).days
+    if not spans:
+        return list(texts)
+    if len(spans) > 1 and len(set(spans.values())) == 1:
+        sample = next(text for text, match in zip(texts, found, strict=True) if match)
+        if any(match[1] != match[2] for match in found if match):
+            raise FileError(f"{path}: {str(sample)!r} can be day/month or month/day\n  → write dates as 2024-03-07")
+    month, day = min(spans, key=spans.get)
+    return [
+        f"{match[3]}-{match[1 + month]}-{match[1 + day]}{match[4]}" if match else text
+        for text, match in zip(texts, found, strict=True)
+    ]
+
+
+def _date_of(parts: Iterable[str]) -> date | None:
+    try:
+        return date(*(int(part) for part in parts))
+    except ValueError:
+        return None
+
+
 def _day_of(name: str) -> date | None:
     """The date that a column is named after."""
     match = _DATE.match(name.strip())
     if not match or match[4] not in (None, "0", "00"):
         return None
-    try:
-        return date(*(int(part) for part in match.groups()[:3]))
-    except ValueError:
-        return None
+    return _date_of(match.groups()[:3])
 
 
 def _onset(path: Path, text: str | None, line: int, column: str) -> date | None:

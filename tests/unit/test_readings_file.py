@@ -102,6 +102,16 @@ def test_a_wide_file_is_read_whatever_the_order_of_its_dates_and_labels_itself(t
     assert list(labels.ids) == ["A", "B"] and list(labels.is_theft) == [True, False]
 
 
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y"])
+def test_the_order_of_day_and_month_is_the_one_that_makes_days_follow_each_other(tmp_path: Path, form: str) -> None:
+    days = [FIRST + timedelta(days=number) for number in range(40)]
+    head = ",".join(sorted(day.strftime(form) for day in days))
+    wide = read_series(written(tmp_path / "w.csv", f"id,{head}\na{',1' * 40}\n"), "UTC")
+    long = read_series(long_file(tmp_path / "r.csv", minutes=60, days=40, form=f"{form} %H:%M"), "UTC")
+    for series in (wide, long):
+        assert (series.first_day, len(series.wh)) == (FIRST.date(), 40) and not np.isnan(series.wh).any()
+
+
 def test_labels_have_onsets_where_they_are_known(tmp_path: Path) -> None:
     labels = read_labels(written(tmp_path / "l.csv", "is_theft,meter_id,onset_date\ntrue,a,2024-02-03\n0,b,\n,c,\n"))
     assert list(labels.ids) == ["a", "b"] and labels.onset == (date(2024, 2, 3), None)
@@ -127,7 +137,7 @@ HEAD = "meter_id,reading_at,consumption_kwh\n"
             HEAD + 'a,2024-01-01,1\na,2024-01-02,"1,5"\n',
             "line 3, column consumption_kwh: '1,5' is no number\n  → write kWh with a decimal point",
         ),
-        (HEAD + "a,2024-01-01,1\na,01/02/2024,1\n", "line 3, column reading_at: '01/02/2024' is no date-time"),
+        (HEAD + "a,2024-01-01,1\na,31/02/2024,1\n", "line 3, column reading_at: '31/02/2024' is no date-time"),
         (HEAD + "a,2024-02-30,1\n", "line 2, column reading_at: '2024-02-30' is no date-time"),
         (HEAD + "a,2024-01-01,1\n,2024-01-02,1\n", "line 3, column meter_id: is empty"),
         (HEAD, "holds no reading"),
@@ -143,6 +153,7 @@ HEAD = "meter_id,reading_at,consumption_kwh\n"
         ("id,2024-01-01,2024-01-02\na,1,x\n", "r.csv, line 2, column 2024-01-02: 'x' is no number"),
         ("id,2024-01-01,2024-01-02\na,1,1\na,1,1\n", "line 3, column id: meter a stands in line 2 already"),
         ("id,2024/1/1,2024-01-01\na,1,1\n", "columns 2024/1/1 and 2024-01-01 are the same date"),
+        (HEAD + "a,01/02/2024,1\n", "'01/02/2024' can be day/month or month/day\n  → write dates as 2024-03-07"),
         ("", "cannot be read"),
         (HEAD + "a,2024-01-01,1,7,8\n", "cannot be read"),
     ],
