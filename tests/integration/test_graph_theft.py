@@ -16,7 +16,7 @@ from support.selections import BALANCE, with_gates
 from energy_assets.landing.files import deliver
 from energy_assets.simulation import simulate
 
-METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 31, 4
+METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
 LAST_MONDAY = date(2024, 1, 29)
 THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
 TABLES = (*BALANCE, "token_purchases", "stg_token_purchases", *THEFT)
@@ -57,7 +57,8 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
         if (last - row["onset"]).days >= 7
     }
     first = [row[0] for row in rows[: len(stole_for_a_week)]]
-    assert len(stole_for_a_week & set(first)) >= len(stole_for_a_week) - 1, (first, stole_for_a_week)
+    assert set(first[:2]) <= stole_for_a_week
+    assert 3 * len(stole_for_a_week & set(first)) >= 2 * len(stole_for_a_week), (first, stole_for_a_week)
     assert sum(row[2] for row in rows) / len(rows) == pytest.approx(0.05, abs=1e-4)
     meter, _, _, basis, _, stolen, reasons, english, french, version = rows[0]
     assert (basis, version) == ("prior", "taught-with-balance")
