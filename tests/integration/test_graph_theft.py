@@ -13,7 +13,9 @@ from graph import Graph, days
 from support.content_hash import assert_same, content
 from support.selections import BALANCE, with_gates
 
+from energy_assets.home import HomeError
 from energy_assets.landing.files import deliver
+from energy_assets.operations.theft import dossier, suspects
 from energy_assets.simulation import simulate
 
 METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
@@ -82,3 +84,19 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
     for number in range(28, DAYS + 1):
         assert graph.run(date(2024, 1, number), with_gates(*THEFT)).success
     assert_same(as_range, content(graph.warehouse, graph.serving, tables))
+
+
+def test_the_dossier_of_a_meter_says_what_speaks_for_it_and_who_shares_the_loss(
+    graph: Graph, truth: pl.DataFrame
+) -> None:
+    found = suspects(graph.warehouse, graph.home, 3)
+    first = found.first[0]
+    told = dossier(graph.warehouse, first.meter_id, found.day)
+    assert (told.suspect, told.explained_date) == (first, LAST_MONDAY)
+    assert told.telling[0].farther_than > 0.9
+    assert first.meter_id in [meter for meter, *_ in told.sharers]
+    assert "" in [meter for meter, *_ in told.sharers], "what nobody explains is told as well"
+    with pytest.raises(HomeError, match="no meter M999999 delivered anything"):
+        dossier(graph.warehouse, "M999999", found.day)
+    with pytest.raises(HomeError, match=f"the newest day that has is {found.day}"):
+        dossier(graph.warehouse, first.meter_id, date(2025, 1, 1))
