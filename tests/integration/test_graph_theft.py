@@ -85,10 +85,11 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
         assert graph.run(date(2024, 1, number), with_gates(*THEFT)).success
     assert_same(as_range, content(graph.warehouse, graph.serving, tables))
 
+    told_of_the_first(graph)
 
-def test_the_dossier_of_a_meter_says_what_speaks_for_it_and_who_shares_the_loss(
-    graph: Graph, truth: pl.DataFrame
-) -> None:
+
+def told_of_the_first(graph: Graph) -> None:
+    """What speaks for the first meter, and who shares its transformer's loss."""
     found = suspects(graph.warehouse, graph.home, 3)
     first = found.first[0]
     told = dossier(graph.warehouse, first.meter_id, found.day)
