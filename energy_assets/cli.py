@@ -1074,20 +1074,20 @@ def print_balance(found: Balance, truth: Truth | None) -> None:
 
 def print_suspects(found: Suspects) -> None:
     told = f"the {len(found.first)} most suspicious of {found.scored:,} meters on {found.day}"
-    if found.thieves is not None:
-        missed = len(found.thieves) - found.found
-        told += f", {found.found} of them thieves (the simulator knows), {missed} more not among them"
-    out.print(f"Theft      {told}; a score is a reason to look, not a proof:")
+    if found.truth:
+        missed = len(found.truth.thieves) - found.found
+        told += f", {found.found} of them thieves (the simulator knows); {missed} thieves are not among them"
+    out.print(f"Theft      {told}")
     for suspect in found.first:
-        truth = ""
-        if found.thieves is not None:
-            honest = "stopped or has just begun" if suspect.meter_id in found.ended else "honest"
-            truth = f"  [{found.thieves.get(suspect.meter_id, honest)}]"
+        kind = found.truth.kinds.get(suspect.meter_id, "") if found.truth else ""
+        truth = (
+            f"[{'thief' if suspect.meter_id in found.truth.thieves else 'no thief'}: {kind}]  " if found.truth else ""
+        )
         out.print(
-            f" {suspect.place:>2}  {suspect.meter_id}  {suspect.transformer_id or '–'}  score {suspect.score:.2f}{truth}  {suspect.reason_en}",
+            f" {suspect.place:>2}  {suspect.meter_id}  {suspect.transformer_id or '–'}  {suspect.score:.2f}  {truth}{suspect.reason_en}",
             markup=False,
         )
-    out.print(f"           → energy-assets explain {found.first[0].meter_id}")
+    out.print(f"           a score is a reason to look, not a proof  → energy-assets explain {found.first[0].meter_id}")
 
 
 def print_dossier(found: Dossier, language: Language) -> None:
