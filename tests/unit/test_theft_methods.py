@@ -95,6 +95,7 @@ def test_features_are_named_and_know_what_is_of_missingness(days: int, has_years
     assert found.values.shape == (METERS, len(found.names)) and len(set(found.names)) == len(found.names)
     assert ("year_ratio" in found.names) is has_years
     assert ("drop_tail_most" in found.names) is (days > 112)
+    assert ("missing_share" in found.names) is (days > 112)
     kept = found.without_missingness()
     assert not {"known_days", "missing_share", "gaps"} & set(kept.names) and "drop_tail" in kept.names
 
