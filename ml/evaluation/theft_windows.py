@@ -22,7 +22,7 @@ from ml.validation.outages import NO_TRANSFORMER
 STEP_DAYS = 56
 """Windows overlap by half, so that each change but those of the first and last weeks is well inside one."""
 MOST_METERS = 10_000
-"""Meters whose traits are held at once: some 2 GB, and a fleet of so many has the same median as all of it."""
+"""Meters whose traits are held at once: memory does not grow with the fleet, and the median of so many is that of all."""
 DAY_MINUTES = 1440
 OF_TRANSFORMERS = ("unexplained_wh", "unexplained_low_wh", "unexplained_high_wh")
 
