@@ -246,7 +246,7 @@ def of_strangers(found: Pooled) -> str:
     """The row of a set whose strangers on the line are known: whether what nobody explains tells them, and how well their energy."""
     one = found.transformers
     is_hooked = one.hooked_wh > LEAST_HOOKED_WH
-    ranks = np.nan_to_num(one.unexplained_wh, nan=-np.inf).argsort().argsort()
+    ranks = measures.fleet_ranks(one.unexplained_wh, np.zeros(len(is_hooked)))
     error = measures.stolen_error(one.unexplained_wh, one.hooked_wh, is_hooked)
     is_within = (one.unexplained_low_wh <= one.hooked_wh) & (one.hooked_wh <= one.unexplained_high_wh)
     elsewhere = np.abs(one.unexplained_wh[~is_hooked])
