@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from energy_assets.operations.demo import DemoReport
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
+    from energy_assets.operations.theft import Dossier, Suspects
     from energy_assets.resources.deliveries import Delivery
     from energy_assets.resources.warehouse import Warehouse
 
@@ -72,6 +73,11 @@ def choose(
 
 mapping_app = typer.Typer(help="Dialects of delivered files.", no_args_is_help=True)
 app.add_typer(mapping_app, name="mapping")
+
+
+class Language(StrEnum):
+    en = "en"
+    fr = "fr"
 
 
 class Format(StrEnum):
@@ -451,6 +457,27 @@ def why(
         if not explained:
             require_day(day.date())
             out.print(f"{day.date()}: no gate is closed" + (f" ({table} was never written)" if table else ""))
+
+
+@app.command()
+def explain(
+    meter: Annotated[str, typer.Argument(help="Identifier of the meter.")],
+    day: Annotated[
+        datetime | None,
+        typer.Argument(formats=["%Y-%m-%d"], metavar="[YYYY-MM-DD]", help="Default: the newest that is scored."),
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Of the reasons.")] = Language.en,
+) -> None:
+    """Say why a meter is suspicious on a day, or why it is not."""
+    from energy_assets.operations.theft import dossier, newest_day
+
+    with errors():
+        of = day.date() if day else newest_day(warehouse())
+        if of is None:
+            raise HomeError(
+                "no day was scored yet: run days first, with `energy-assets ingest` or `energy-assets backfill`"
+            )
+        print_dossier(dossier(warehouse(), meter, of), language)
 
 
 @app.command()
@@ -988,6 +1015,8 @@ def print_demo(report: DemoReport) -> None:
         print_balance(report.balance, report.truth)
     if report.foretold:
         print_forecast(report.foretold)
+    if report.suspects:
+        print_suspects(report.suspects)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )
@@ -1039,6 +1068,58 @@ def print_balance(found: Balance, truth: Truth | None) -> None:
         out.print(
             f"           {transformer}: its meters say more than came in on {days} days, a fault of the register"
             f"  → energy-assets why {first} mart_transformer_losses",
+            markup=False,
+        )
+
+
+def print_suspects(found: Suspects) -> None:
+    told = f"the {len(found.first)} most suspicious of {found.scored:,} meters on {found.day}"
+    if found.thieves is not None:
+        missed = len(found.thieves) - found.found
+        told += f", {found.found} of them thieves (the simulator knows), {missed} more not among them"
+    out.print(f"Theft      {told}; a score is a reason to look, not a proof:")
+    for suspect in found.first:
+        truth = ""
+        if found.thieves is not None:
+            honest = "stopped or has just begun" if suspect.meter_id in found.ended else "honest"
+            truth = f"  [{found.thieves.get(suspect.meter_id, honest)}]"
+        out.print(
+            f" {suspect.place:>2}  {suspect.meter_id}  {suspect.transformer_id or '–'}  score {suspect.score:.2f}{truth}  {suspect.reason_en}",
+            markup=False,
+        )
+    out.print(f"           → energy-assets explain {found.first[0].meter_id}")
+
+
+def print_dossier(found: Dossier, language: Language) -> None:
+    suspect = found.suspect
+    out.print(
+        f"{suspect.meter_id}  {found.day}  behind {suspect.transformer_id or 'no known transformer'}", markup=False
+    )
+    if suspect.score is None or suspect.probability is None:
+        out.print(
+            f"not scored: {found.known_days} of the last 28 days are known, 14 are needed. What is not read cannot be judged."
+        )
+        return
+    out.print(
+        f"score {suspect.score:.3f}, place {suspect.place:,} of {suspect.scored:,} · likely a thief with {suspect.probability:.1%},"
+        " were the expected rate right (ENERGY_EXPECTED_THEFT_RATE)"
+    )
+    reason = suspect.reason_fr if language is Language.fr else suspect.reason_en
+    out.print(f"why        {reason or 'nothing that would be worth telling'}", markup=False)
+    if suspect.stolen_kwh is not None:
+        since = f" since {suspect.since}" if suspect.since else ""
+        out.print(
+            f"hides      {suspect.stolen_kwh:.1f} kWh a day ({suspect.low_kwh:.1f} to {suspect.high_kwh:.1f}){since}, if it does"
+        )
+    for number, (meter, kwh, way) in enumerate(found.sharers):
+        label = f"{suspect.transformer_id}'s loss" if number == 0 else ""
+        whose = f"{meter} explains {kwh:.1f} kWh a day ({way})" if meter else f"nobody explains {kwh:.1f} kWh a day"
+        out.print(f"{label:<11}{whose}" + (f", as of {found.explained_date}" if number == 0 else ""), markup=False)
+    if not found.telling:
+        out.print("evidence   nothing of it is farther out than nine tenths of the fleet: that is why it is on no list")
+    for number, piece in enumerate(found.telling):
+        out.print(
+            f"{'evidence' if number == 0 else '':<11}{piece.value:>9.2f}  farther out than {piece.farther_than:.1%}  {piece.description} ({piece.name})",
             markup=False,
         )
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.summary import Summary
+    from energy_assets.operations.theft import Suspects
 
 METERS, TRANSFORMERS, DAYS, SEED, THEFT_RATE = 200, 8, 60, 1, 0.08
+SHOWN_SUSPECTS = 10
 RED_DAY = date(2024, 1, 20)
 """On this day the simulated head-end loses a quarter of the meter identifiers: a gate must be seen to hold."""
 
@@ -45,6 +47,8 @@ class DemoReport:
     """None where nobody knows it."""
     foretold: Foretold | None = None
     """None where no load was foretold."""
+    suspects: Suspects | None = None
+    """None where no meter was scored."""
 
 
 def run_demo(
@@ -73,6 +77,7 @@ def run_demo(
     from energy_assets.operations.balance import balance, truth_of
     from energy_assets.operations.forecast import foretold
     from energy_assets.operations.summary import summarize
+    from energy_assets.operations.theft import suspects
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
 
@@ -80,7 +85,16 @@ def run_demo(
     summary = summarize(warehouse, Serving(home=str(home.path)))
     found = balance(warehouse)
     truth = truth_of(home, warehouse) if found else None
-    return DemoReport(home, ingested.report.timezone, summary, seconds, found, truth, foretold(warehouse))
+    return DemoReport(
+        home,
+        ingested.report.timezone,
+        summary,
+        seconds,
+        found,
+        truth,
+        foretold(warehouse),
+        suspects(warehouse, home, SHOWN_SUSPECTS),
+    )
 
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:

@@ -114,13 +114,9 @@ class _Weeks:
         for number in range(len(self._transformers)):
             members = np.flatnonzero(self._transformer == number)
             wh[:, members] = np.where(is_off[:, number][:, None, :], np.nan, wh[:, members])
-        ids, known = traits.of(span)
-        matched = np.full((known.shape[0], len(self._meters), known.shape[2]), np.nan, dtype=np.float32)
-        is_there = np.isin(self._meters, ids)
-        matched[:, is_there] = known[:, np.searchsorted(ids, self._meters[is_there])]
         types = np.array(day_types(span, settings().holidays))
         history = FleetHistory(wh, types[-len(self._days) :], self._class, self._transformer, lost)
-        found = explained(history, matched, types)
+        found = explained(history, traits.of(span, self._meters), types)
         return self._rows(found, behind, span.start)
 
     def _read(self, query: str, days: list[date]) -> pa.Table:

@@ -62,13 +62,18 @@ MOST_SUSPICIOUS = """
     where score_date = %s and theft_score is not null order by theft_score desc, meter_id limit %s
 """
 MOST_SHOWN = 10
+MOST_AT_ONCE = 10_000
 WEEK = 7
 
 
 def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays) -> pa.Table:
-    """Evidence as of `day`, as EVIDENCE; no rows where no meter has traits in the lookback."""
+    """Evidence as of `day`, as EVIDENCE; no rows where no meter has traits in the lookback.
+
+    A large fleet is looked at in parts of up to MOST_AT_ONCE meters, each a sample of all of it, so that what the fleet did is seen in
+    every part.
+    """
     span = DayWindow.of(day).with_lookback(LOOKBACK_DAYS - 1)
-    ids, known = traits.of(span)
+    ids = traits.meters(span)
     if not len(ids):
         return EVIDENCE.empty_table()
     states = day_states(
@@ -77,10 +82,17 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays) -> pa.Tabl
     held = {key for key, state in states.items() if state.is_readable and state.row_count}
     transformer, customer_class = _register(warehouse, day, ids, is_held=(METERS, day) in held)
     mondays = [of for of in DayWindow.of(day).with_lookback(WEEK - 1) if (EXPLANATIONS, of) in held]
-    explanation = _explanation(warehouse, mondays[-1], ids, first_day(day)) if mondays else None
-    found = evidence(known, np.array(day_types(span, settings().holidays)), customer_class, explanation)
+    monday = mondays[-1] if mondays else None
+    explanation = _explanation(warehouse, monday, ids, first_day(day)) if monday else None
     used, bought = _purchases(warehouse, day, ids, held)
-    return evidence_table(found, day, ids, transformer, mondays[-1] if mondays else None, used, bought)
+    types = np.array(day_types(span, settings().holidays))
+    parts = -(-len(ids) // MOST_AT_ONCE)
+    tables = []
+    for part in (slice(number, None, parts) for number in range(parts)):
+        known = traits.of(span, ids[part])
+        found = evidence(known, types, customer_class[part], explanation.of(part) if explanation else None)
+        tables.append(evidence_table(found, day, ids[part], transformer[part], monday, used[part], bought[part]))
+    return pa.concat_tables(tables)
 
 
 def score_rows(warehouse: Warehouse, day: date) -> pa.Table:

@@ -54,15 +54,22 @@ class TraitDays:
         self._warehouse = warehouse
         self._days: dict[date, tuple[np.ndarray, np.ndarray]] = {}
 
-    def of(self, span: DayWindow) -> tuple[np.ndarray, np.ndarray]:
-        """(Meters with traits in `span`, sorted; traits float32 [days, meters, TRAITS]), NaN where there are none."""
+    def meters(self, span: DayWindow) -> np.ndarray:
+        """Meters with traits in `span`, sorted."""
         self._read(span)
-        days = [self._days[day] for day in span]
-        ids = np.unique(np.concatenate([known for known, _ in days]))
-        found = np.full((len(days), len(ids), len(TRAITS)), np.nan, dtype=np.float32)
-        for number, (known, traits) in enumerate(days):
-            found[number, np.searchsorted(ids, known)] = traits
-        return ids, found
+        return np.unique(np.concatenate([self._days[day][0] for day in span]))
+
+    def of(self, span: DayWindow, ids: np.ndarray) -> np.ndarray:
+        """Traits of the meters `ids`, float32 [days, meters, TRAITS], NaN where there are none."""
+        self._read(span)
+        found = np.full((len(span), len(ids), len(TRAITS)), np.nan, dtype=np.float32)
+        for number, day in enumerate(span):
+            known, traits = self._days[day]
+            if len(known):
+                at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+                is_there = known[at] == ids
+                found[number, is_there] = traits[at[is_there]]
+        return found
 
     def _read(self, span: DayWindow) -> None:
         self._days = {day: known for day, known in self._days.items() if day >= span.start}

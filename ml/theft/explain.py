@@ -12,7 +12,7 @@ share a loss among honest siblings whose days look alike. How much is stolen is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
@@ -63,6 +63,22 @@ class Explanation:
     unexplained_low_wh: np.ndarray
     unexplained_high_wh: np.ndarray
     is_misplaced: np.ndarray | None = None
+
+    def of(self, meters: slice | np.ndarray) -> Explanation:
+        """The same of those meters; transformers stay."""
+        per_meter = (
+            "gain",
+            "gain_share",
+            "stolen_wh",
+            "stolen_low_wh",
+            "stolen_high_wh",
+            "way",
+            "share",
+            "since",
+            "has_drifting_clock",
+        )
+        misplaced = None if self.is_misplaced is None else self.is_misplaced[meters]
+        return replace(self, is_misplaced=misplaced, **{name: getattr(self, name)[meters] for name in per_meter})
 
 
 def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> Explanation:

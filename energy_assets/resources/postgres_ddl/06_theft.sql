@@ -47,22 +47,22 @@ create table if not exists ml.theft_evidence (
     explained_high_wh bigint,            -- Upper end of the 90 % interval of that
     used_wh           bigint,            -- Prepaid: what was used over eight weeks, in Wh; null where purchases are not known
     bought_wh         bigint,            -- Prepaid: what was bought over eight weeks, in Wh
-    drop_t            double precision,  -- Statistic of the strongest fall of the level
-    drop              double precision,  -- That fall: logarithm of the level after over before
-    joint_change      double precision,  -- Joint statistic of all series where together they changed most
-    level_t           double precision,  -- Statistic of the level there
-    base_t            double precision,  -- Statistic of the lowest tenth of the day there
-    low_t             double precision,  -- Statistic of the lower quartile there
-    middle_t          double precision,  -- Statistic of the median interval there
-    peak_t            double precision,  -- Statistic of the highest interval there
-    zero_t            double precision,  -- Statistic of the share of intervals at zero there
-    spread_t          double precision,  -- Statistic of the day's variability there
-    step_t            double precision,  -- Statistic of the steps between intervals there
-    bend_t            double precision,  -- Statistic of the roughness of the course there
-    night_t           double precision,  -- Statistic of the share of the first six hours there
-    evening_t         double precision,  -- Statistic of the share of the evening there
-    profile_likeness  double precision,  -- Correlation of the mean days before and after
-    profile_reversal  double precision,  -- The same with the day after reversed, less that
+    drop_t            double precision,  -- Strongest fall of the level: statistic
+    drop              double precision,  -- Strongest fall of the level: logarithm of after over before
+    joint_change      double precision,  -- Strongest change of all series together: joint statistic
+    level_t           double precision,  -- At the strongest change: statistic of the level
+    base_t            double precision,  -- At the strongest change: of the day's lowest tenth
+    low_t             double precision,  -- At the strongest change: of the lower quartile
+    middle_t          double precision,  -- At the strongest change: of the median interval
+    peak_t            double precision,  -- At the strongest change: of the highest interval
+    zero_t            double precision,  -- At the strongest change: of the share of intervals at zero
+    spread_t          double precision,  -- At the strongest change: of the day's variability
+    step_t            double precision,  -- At the strongest change: of the steps between intervals
+    bend_t            double precision,  -- At the strongest change: of the roughness of the course
+    night_t           double precision,  -- At the strongest change: of the share of the night, 0:00 to 6:00
+    evening_t         double precision,  -- At the strongest change: of the share of the evening, 18:00 to 21:00
+    profile_likeness  double precision,  -- Correlation of the mean days before and after the strongest change
+    profile_reversal  double precision,  -- Correlation with the day after reversed, less profile_likeness
     recent_trend      double precision,  -- Level of the last two weeks less that of the four before
     day_spread        double precision,  -- Standard deviation of the daily level lately
     low_days          double precision,  -- Share of days lately below a twentieth of the usual
@@ -75,7 +75,7 @@ create table if not exists ml.theft_evidence (
     step_ratio        double precision,  -- Logarithm of the mean step over the mean
     weekend_ratio     double precision,  -- Logarithm of weekends over workdays
     class_likeness    double precision,  -- Correlation of the mean day with the class's
-    reversed_likeness double precision,  -- The same with the class's day reversed, less that
+    reversed_likeness double precision,  -- Correlation with the class's day reversed, less class_likeness
     nothing_reported  double precision,  -- 1 where the meter reports nothing at all lately
     balance_gain      double precision,  -- Logarithm of how many mean squares worse the transformer's loss is explained without the meter
     balance_share     double precision,  -- Root of the share of the squared loss that the meter alone explains

@@ -1,0 +1,195 @@
+"""Who is most suspicious, why a meter is or is not, and, in a simulated home, how right that is.
+
+What belongs here: reading scores and evidence of days that may be read. What does not: how they come about (ml/theft), printing (cli.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from energy_assets.home import Home, HomeError
+
+if TYPE_CHECKING:
+    from energy_assets.resources.warehouse import Warehouse
+
+NEWEST = """
+    select max(reading_date) from quality.day_states
+    where table_name = 'theft_scores' and state in ('green', 'accepted') and row_count > 0
+"""
+RANKED = """
+    select meter_id, transformer_id, theft_score, theft_probability, onset_date, stolen_kwh_per_day, stolen_kwh_low, stolen_kwh_high,
+        reason_en, reason_fr, score_status, model_version,
+        row_number() over (order by theft_score desc nulls last, meter_id), count(theft_score) over ()
+    from ml.theft_scores where score_date = %s
+"""
+FIRST = f"select * from ({RANKED}) as ranked where theft_score is not null order by theft_score desc, meter_id limit %s"
+ONE = f"select * from ({RANKED}) as ranked where meter_id = %s"
+EXPLAINED = """
+    select explained_date, meter_id, energy_wh / 1000.0, way from ml.loss_explanations
+    where transformer_id = %s and explained_date = (
+        select max(explained_date) from ml.loss_explanations where explained_date between %s and %s
+    ) and (way is not null and energy_wh >= 50 or meter_id = '')
+    order by energy_wh desc
+"""
+JUDGED_DAYS = 7
+"""A thief who began later is not asked for yet."""
+SHOWN_EVIDENCE = 6
+FAR_OUT = 0.9
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A meter's score of a day. `place` counts from 1 among `scored` meters; scores and probabilities are None where it is not scored."""
+
+    meter_id: str
+    transformer_id: str | None
+    score: float | None
+    probability: float | None
+    since: date | None
+    stolen_kwh: float | None
+    low_kwh: float | None
+    high_kwh: float | None
+    reason_en: str
+    reason_fr: str
+    status: str
+    model: str | None
+    place: int
+    scored: int
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """The most suspicious meters of `day`, of `scored`. In a simulated home `thieves` says of each meter that steals how, `ended` who stopped
+    or has just begun; None elsewhere."""
+
+    day: date
+    first: tuple[Suspect, ...]
+    scored: int
+    thieves: dict[str, str] | None
+    ended: frozenset[str]
+
+    @property
+    def found(self) -> int:
+        return sum(suspect.meter_id in (self.thieves or {}) for suspect in self.first)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One number of evidence. `farther_than` is the share of the fleet that it is farther out than, None where it is not known."""
+
+    name: str
+    family: str
+    description: str
+    value: float | None
+    farther_than: float | None
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """All that is known of one meter on a day. `sharers` explain its transformer's loss: (meter, kWh a day, way), an empty meter being nobody."""
+
+    day: date
+    suspect: Suspect
+    known_days: int
+    evidence: tuple[Piece, ...]
+    explained_date: date | None
+    sharers: tuple[tuple[str, float, str | None], ...]
+
+    @property
+    def telling(self) -> tuple[Piece, ...]:
+        """What is far out, the farthest first."""
+        far = [piece for piece in self.evidence if piece.farther_than is not None and piece.farther_than >= FAR_OUT]
+        return tuple(sorted(far, key=lambda piece: -(piece.farther_than or 0.0))[:SHOWN_EVIDENCE])
+
+
+def newest_day(warehouse: Warehouse) -> date | None:
+    """The newest day whose scores may be read."""
+    return warehouse.rows(NEWEST)[0][0]
+
+
+def suspects(warehouse: Warehouse, home: Home, most: int) -> Suspects | None:
+    """The `most` suspicious meters of the newest day; None where nothing was ever scored."""
+    day = newest_day(warehouse)
+    if day is None:
+        return None
+    first = tuple(Suspect(*row) for row in warehouse.rows(FIRST, (day, most)))
+    if not first:
+        return None
+    thieves, ended = truth_of(home, day)
+    return Suspects(day, first, first[0].scored, thieves, ended)
+
+
+def truth_of(home: Home, day: date) -> tuple[dict[str, str] | None, frozenset[str]]:
+    """(Who steals on the day and has for a week, with how; who stole and stopped, or has just begun), as Suspects has them."""
+    path = home.path / "simulated" / "truth" / "meters.parquet"
+    if not path.is_file():
+        return None, frozenset()
+    import polars as pl
+
+    thieves = pl.read_parquet(path).filter(pl.col("is_theft") & (pl.col("onset") <= day))
+    goes_on = (pl.col("end").is_null() | (pl.col("end") > day)) & (
+        pl.col("onset") <= day - timedelta(days=JUDGED_DAYS - 1)
+    )
+    now, ended = thieves.filter(goes_on), thieves.filter(~goes_on)
+    return dict(now.select("meter_id", "type").iter_rows()), frozenset(ended["meter_id"])
+
+
+def dossier(warehouse: Warehouse, meter_id: str, day: date) -> Dossier:
+    """What is known of a meter on a day. Raises HomeError where it was not looked at, with what to do."""
+    rows = warehouse.rows(ONE, (day, meter_id))
+    if not rows:
+        raise HomeError(_absent(warehouse, meter_id, day))
+    suspect = Suspect(*rows[0])
+    evidence, known_days = _evidence(warehouse, meter_id, day)
+    shared = (
+        warehouse.rows(EXPLAINED, (suspect.transformer_id, day - timedelta(days=6), day))
+        if suspect.transformer_id
+        else []
+    )
+    sharers = tuple((meter, float(kwh), way) for _, meter, kwh, way in shared)
+    return Dossier(day, suspect, known_days, evidence, shared[0][0] if shared else None, sharers)
+
+
+def _absent(warehouse: Warehouse, meter_id: str, day: date) -> str:
+    newest = newest_day(warehouse)
+    if newest is None:
+        return "no day was scored yet: run days first, with `energy-assets ingest` or `energy-assets backfill`"
+    if not warehouse.rows("select 1 from ml.theft_scores where score_date = %s limit 1", (day,)):
+        return f"{day} has no scores; the newest day that has is {newest}: energy-assets explain {meter_id} {newest}"
+    known = warehouse.rows(
+        "select max(reading_date) from intermediate.int_readings_daily where meter_id = %s and reading_date <= %s",
+        (meter_id, day),
+    )[0][0]
+    if known is None:
+        return f'no meter {meter_id} delivered anything until {day}: is the identifier right? energy-assets sql "select …" shows those that did'
+    return f"{meter_id} delivered last on {known}, too little in the sixteen weeks to {day} to be looked at"
+
+
+def _evidence(warehouse: Warehouse, meter_id: str, day: date) -> tuple[tuple[Piece, ...], int]:
+    """(Evidence of the meter, days known of the last four weeks)."""
+    from ml.theft.evidence import PIECES
+
+    ranks = ", ".join(
+        f"case when {piece.name} is not null then percent_rank() over (order by {_signed(piece.name, piece.sign)} nulls first) end"
+        for piece in PIECES
+    )
+    names = ", ".join(piece.name for piece in PIECES)
+    row = warehouse.rows(
+        f"select * from (select meter_id, known_days, {names}, {ranks} from ml.theft_evidence where score_date = %s) as ranked"
+        " where meter_id = %s",
+        (day, meter_id),
+    )[0]
+    values: Sequence[float | None] = row[2 : 2 + len(PIECES)]
+    farther: Sequence[float | None] = row[2 + len(PIECES) :]
+    pieces = tuple(
+        Piece(piece.name, piece.family, piece.description, value, out)
+        for piece, value, out in zip(PIECES, values, farther, strict=True)
+    )
+    return pieces, row[1]
+
+
+def _signed(name: str, sign: int) -> str:
+    return name if sign > 0 else f"-{name}"
