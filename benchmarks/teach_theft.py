@@ -8,37 +8,57 @@ teaches nothing that is shipped: whoever clones the project can teach the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.theft_fleets import KnownFleet, city
+from benchmarks.theft_fleets import city
+from ml.evaluation.theft_windows import evidence_of
 from ml.model_store import ModelStore
-from ml.theft.evidence import Evidence, evidence, explained
 from ml.theft.lookbacks import LOOKBACK_DAYS
 from ml.theft.ranker import TAUGHT, fit, matrix, version
-from ml.theft.traits import day_traits
 
 SEEDS = range(301, 317)
 THEFT_RATE = 0.08
 """More thieves than the field has: each teaches."""
+PROCESSES = 2
 
 
-def evidence_of(fleet: KnownFleet) -> Evidence:
-    history = fleet.history.last(LOOKBACK_DAYS)
-    traits = np.stack([day_traits(wh, 1440 // history.slots) for wh in history.wh])
-    return evidence(traits, history.day_types, history.customer_class, explained(history, traits, history.day_types))
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """The judged meters of a fleet that teaches, [meters] each: `seen` is the rankers' matrix with the balance, `plain` without it."""
+
+    seen: np.ndarray
+    plain: np.ndarray
+    kind: np.ndarray
+    is_theft: np.ndarray
+
+
+def lesson(seed: int) -> Lesson:
+    fleet = city(seed, THEFT_RATE)
+    values = evidence_of(fleet.history.last(LOOKBACK_DAYS)).values
+    seen, plain = (matrix(values, with_balance=with_balance)[fleet.is_judged] for with_balance in (True, False))
+    print(f"  {fleet.name} teaches", flush=True)
+    return Lesson(seen, plain, fleet.kind[fleet.is_judged], fleet.is_theft[fleet.is_judged])
+
+
+def lessons(seeds: Iterable[int] = SEEDS) -> Iterator[Lesson]:
+    """Of each seed, in their order."""
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        yield from pool.map(lesson, seeds)
 
 
 def teach() -> list[Path]:
     """Teach both rankers; the paths of their files."""
-    taught = [(fleet, evidence_of(fleet).values) for fleet in (city(seed, THEFT_RATE) for seed in SEEDS)]
-    is_judged = np.concatenate([fleet.is_judged for fleet, _ in taught])
-    is_theft = np.concatenate([fleet.is_theft for fleet, _ in taught])[is_judged]
+    taught = list(lessons())
+    is_theft = np.concatenate([one.is_theft for one in taught])
     on = f"simulated cities {SEEDS.start}–{SEEDS.stop - 1}, {THEFT_RATE:.0%} thieves"
     paths = []
     for with_balance in (True, False):
-        seen = np.concatenate([matrix(values, with_balance=with_balance) for _, values in taught])[is_judged]
+        seen = np.concatenate([one.seen if with_balance else one.plain for one in taught])
         name, store = version(with_balance), ModelStore(TAUGHT)
         store.discard(name)
         sha256 = store.publish(fit(seen, is_theft, with_balance=with_balance, taught_on=on), name)

@@ -237,7 +237,7 @@ def markdown(found: Evaluation) -> str:
     lines += [
         "",
         "In brackets: 95 % by bootstrap over customers. Meters without a score rank last. Gradient boosting learns from the labels and is judged on",
-        "customers that it has not seen, five parts in turn; all others know no label.",
+        "customers that it has not seen, five parts in turn; all others know none of these labels. The taught ranker learnt from simulated thieves.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,12 +1,11 @@
 """All that is run beside each other, by the name that tables print.
 
-What belongs here: the registry, and what a method may say of a meter. What does not: methods.
+What belongs here: the registry. What does not: methods; the form of what they say (verdicts.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,21 +19,10 @@ from ml.evaluation.baselines import (
 )
 from ml.evaluation.summary_features import summary_features
 from ml.evaluation.supervised import Evidence
+from ml.evaluation.theft_features import theft_features
+from ml.evaluation.theft_methods import isolation_forest_on_evidence, taught_ranker, without_the_balance
+from ml.evaluation.verdicts import Verdict
 from ml.theft.history import FleetHistory
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """What a method says of each meter, float64 [meters] each, NaN where it cannot tell; None where it never does.
-
-    `scores` is the order of suspicion, higher first. `onset` is the first day of theft, counted from the history's first day; `stolen_wh` a day
-    over the last weeks; `value` the order by what a visit is worth: probability × stolen energy. Without it, money is ordered by `scores`.
-    """
-
-    scores: np.ndarray
-    onset: np.ndarray | None = None
-    stolen_wh: np.ndarray | None = None
-    value: np.ndarray | None = None
 
 
 def least_squares(history: FleetHistory) -> Verdict:
@@ -44,6 +32,9 @@ def least_squares(history: FleetHistory) -> Verdict:
 
 
 METHODS: dict[str, Callable[[FleetHistory], np.ndarray | Verdict]] = {
+    "theft evidence, taught ranker": taught_ranker,
+    "theft evidence, without the balance": without_the_balance,
+    "Isolation Forest over the evidence": isolation_forest_on_evidence,
     "Isolation Forest on readings": isolation_forest_on_readings,
     "Isolation Forest per home": isolation_forest_per_home,
     "Local Outlier Factor per home": local_outlier_factor,
@@ -52,12 +43,21 @@ METHODS: dict[str, Callable[[FleetHistory], np.ndarray | Verdict]] = {
     "non-negative least squares": least_squares,
     "honesty coefficients (Salinas 2013)": honesty_coefficients,
 }
-"""Without labels."""
+"""Without labels of the fleet that is judged; the taught ranker has seen simulated ones."""
 
-NEED_BALANCE = frozenset({"non-negative least squares", "honesty coefficients (Salinas 2013)"})
-"""Say nothing where no transformer has a meter."""
+NEED_BALANCE = frozenset(
+    {
+        "theft evidence, without the balance",
+        "non-negative least squares",
+        "honesty coefficients (Salinas 2013)",
+    }
+)
+"""Say nothing where no transformer has a meter, or what another method says already."""
 
-SUPERVISED: dict[str, Callable[[FleetHistory], Evidence]] = {"gradient boosting on a summary": summary_features}
+SUPERVISED: dict[str, Callable[[FleetHistory], Evidence]] = {
+    "gradient boosting on theft evidence": theft_features,
+    "gradient boosting on a summary": summary_features,
+}
 """What a ranker learns from; it is cross-validated by customer (supervised.py)."""
 
 

@@ -82,6 +82,9 @@ def test_all_methods_stand_beside_each_other_with_intervals_and_are_saved(tmp_pa
         low, value, high = (float(row[name]) for name in ("roc_auc_low", "roc_auc", "roc_auc_high"))
         assert low <= value <= high
     assert "gradient boosting on a summary, without missingness" in rows
+    assert "gradient boosting on theft evidence, without missingness" in rows
+    assert float(rows["theft evidence, taught ranker"]["precision_0.01"]) == 1.0
+    assert rows["theft evidence, taught ranker"]["onset_error_days"] == "", "the labels name no onset"
     assert (tmp_path / "out" / "evaluation.md").read_text() in printed.replace("\r", "")
     assert not (tmp_path / "home").exists(), "no home is needed, and none is made"
 
@@ -109,6 +112,8 @@ def test_a_wide_file_needs_no_other_and_says_what_it_lacks(tmp_path: Path) -> No
     printed = markdown(judged(tmp_path, "data.csv"))
     assert "40 meters on 60 days, 2014-01-01 … 2014-03-01, every 1440 minutes" in printed
     assert "| non-negative least squares | – (needs transformers' readings) |" in printed
+    assert "| theft evidence, without the balance | – (needs transformers' readings) |" in printed
+    assert "| theft evidence, taught ranker | 0." in printed
     assert "| level drop against peers | 1.000 (1.000–1.000) |" in printed
 
 
