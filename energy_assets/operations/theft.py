@@ -26,6 +26,7 @@ RANKED = """
     from ml.theft_scores where score_date = %s
 """
 FIRST = f"select * from ({RANKED}) as ranked where theft_score is not null order by theft_score desc, meter_id limit %s"
+PLACES = f"select meter_id, row_number from ({RANKED}) as ranked where meter_id = any(%s) order by row_number"
 ONE = f"select * from ({RANKED}) as ranked where meter_id = %s"
 EXPLAINED = """
     select explained_date, meter_id, energy_wh / 1000.0, way from ml.loss_explanations
@@ -77,6 +78,8 @@ class Suspects:
     first: tuple[Suspect, ...]
     scored: int
     truth: Truth | None
+    missed: tuple[tuple[str, int], ...]
+    """Thieves who are not among them, with their places."""
 
     @property
     def found(self) -> int:
@@ -125,7 +128,10 @@ def suspects(warehouse: Warehouse, home: Home, most: int) -> Suspects | None:
     first = tuple(Suspect(*row) for row in warehouse.rows(FIRST, (day, most)))
     if not first:
         return None
-    return Suspects(day, first, first[0].scored, truth_of(home, day))
+    truth = truth_of(home, day)
+    missing = sorted(truth.thieves - {suspect.meter_id for suspect in first}) if truth else []
+    missed = warehouse.rows(PLACES, (day, missing)) if missing else []
+    return Suspects(day, first, first[0].scored, truth, tuple(missed))
 
 
 def truth_of(home: Home, day: date) -> Truth | None:
