@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.theft_fleets import city
+from benchmarks.theft_fleets import by_day, city
 from ml.evaluation.theft_windows import evidence_of
 from ml.model_store import ModelStore
 from ml.theft.lookbacks import LOOKBACK_DAYS
@@ -37,29 +38,31 @@ class Lesson:
     is_theft: np.ndarray
 
 
-def lesson(seed: int) -> Lesson:
+def lesson(seed: int, of_days: bool = False) -> Lesson:
+    """Of half-hours, or of nothing but days."""
     fleet = city(seed, THEFT_RATE)
+    fleet = by_day(fleet) if of_days else fleet
     values = evidence_of(fleet.history.last(LOOKBACK_DAYS)).values
     seen, plain = (matrix(values, with_balance=with_balance)[fleet.is_judged] for with_balance in (True, False))
     print(f"  {fleet.name} teaches", flush=True)
     return Lesson(seen, plain, fleet.kind[fleet.is_judged], fleet.is_theft[fleet.is_judged])
 
 
-def lessons(seeds: Iterable[int] = SEEDS) -> Iterator[Lesson]:
+def lessons(seeds: Iterable[int] = SEEDS, *, of_days: bool = False) -> Iterator[Lesson]:
     """Of each seed, in their order."""
     with ProcessPoolExecutor(PROCESSES) as pool:
-        yield from pool.map(lesson, seeds)
+        yield from pool.map(partial(lesson, of_days=of_days), seeds)
 
 
-def teach() -> list[Path]:
-    """Teach both rankers; the paths of their files."""
-    taught = list(lessons())
+def teach(*, of_days: bool) -> list[Path]:
+    """Teach both rankers of half-hours, or of days; the paths of their files."""
+    taught = list(lessons(of_days=of_days))
     is_theft = np.concatenate([one.is_theft for one in taught])
-    on = f"simulated cities {SEEDS.start}–{SEEDS.stop - 1}, {THEFT_RATE:.0%} thieves"
+    on = f"simulated cities {SEEDS.start}–{SEEDS.stop - 1}, {THEFT_RATE:.0%} thieves{', by the day' if of_days else ''}"
     paths = []
     for with_balance in (True, False):
         seen = np.concatenate([one.seen if with_balance else one.plain for one in taught])
-        name, store = version(with_balance), ModelStore(TAUGHT)
+        name, store = version(with_balance, of_days), ModelStore(TAUGHT)
         store.discard(name)
         sha256 = store.publish(fit(seen, is_theft, with_balance=with_balance, taught_on=on), name)
         (TAUGHT / f"{name}.sha256").write_text(sha256 + "\n", encoding="ascii")
@@ -68,5 +71,6 @@ def teach() -> list[Path]:
 
 
 if __name__ == "__main__":
-    for path in teach():
-        print(path)
+    for only_days in (False, True):
+        for path in teach(of_days=only_days):
+            print(path)

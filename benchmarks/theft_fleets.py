@@ -7,7 +7,7 @@ The protocol stands in ml/evaluation/PROTOCOL.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -22,7 +22,9 @@ from energy_assets.simulation.look_alikes import LOOK_ALIKES, drift_minutes, shi
 from energy_assets.simulation.one_day import live_through
 from energy_assets.simulation.physics import RATINGS, rating_for, technical_loss_kwh
 from energy_assets.simulation.roles import HONEST, NEVER
+from ml.evaluation.windows import daily_wh
 from ml.theft.history import FleetHistory
+from ml.theft.traits import LEAST_COVERED
 from ml.validation.estimation import class_profile, estimate
 from ml.validation.outages import dark_slots
 
@@ -112,6 +114,18 @@ def city(seed: int, theft_rate: float = THEFT_RATE, meters: int = CITY_METERS, d
     history = FleetHistory(known, types, fleet.city.customer_class, registered[-1], lost, fleet.city.is_prepaid, bought)
     hooked = np.stack([1000 * one.hooked_kwh.sum(axis=1) for one in lived])
     return _known(f"city {seed}", history, seed * 100_000 + np.arange(meters), kind, onset, end, stolen, hooked)
+
+
+def by_day(known: KnownFleet) -> KnownFleet:
+    """The same fleet whose meters, and transformers' meters, are read once a day; energy that is not known is that of the day's other hours."""
+    history = known.history
+    lost = None
+    if history.lost_wh is not None:
+        has = ~np.isnan(history.lost_wh)
+        count = has.sum(axis=2, keepdims=True)
+        total = np.where(has, history.lost_wh, 0.0).sum(axis=2, keepdims=True)
+        lost = np.where(count >= LEAST_COVERED * history.slots, total / np.maximum(count, 1) * history.slots, np.nan)
+    return replace(known, history=replace(history, wh=daily_wh(history).astype(np.float32)[:, :, None], lost_wh=lost))
 
 
 def _known(

@@ -4,7 +4,8 @@ What belongs here: the matrix that rankers see, and the rankers. What does not: 
 score (scores.py).
 
 Each number of evidence is seen as its rank in the fleet, by its tail: −log2 of the share of meters that are at least as suspicious. So a ranker
-that was taught on one fleet may judge another whose meters, seasons and noise differ. An Isolation Forest over the same matrix was tried as
+that was taught on one fleet may judge another whose meters, seasons and noise differ. Daily readings have rankers of their own: of them no
+shape is known. An Isolation Forest over the same matrix was tried as
 one more column: it made the first per cent worse on real load and nothing better, and is a method to compare with now (ml/evaluation).
 """
 
@@ -127,27 +128,38 @@ def fit(seen: np.ndarray, is_theft: np.ndarray, *, with_balance: bool, taught_on
         return Ranker(estimator.fit(seen, is_theft), with_balance, taught_on)
 
 
-def version(with_balance: bool) -> str:
-    return "taught-with-balance" if with_balance else "taught-without-balance"
+def version(with_balance: bool, of_days: bool = False) -> str:
+    return f"taught-{'with' if with_balance else 'without'}-balance{'-of-days' if of_days else ''}"
 
 
-@lru_cache(maxsize=2)
-def taught(with_balance: bool) -> Ranker:
+@lru_cache(maxsize=4)
+def taught(with_balance: bool, of_days: bool = False) -> Ranker:
     """The shipped ranker, once its file is known to be the one that was committed."""
-    name = version(with_balance)
+    name = version(with_balance, of_days)
     sha256 = (TAUGHT / f"{name}.sha256").read_text(encoding="ascii").strip()
     return ModelStore(TAUGHT).load(name, sha256, Ranker)
 
 
+def is_of_days(zero_share: np.ndarray) -> np.ndarray:
+    """Meters of which only the day's energy is known, bool [meters]: what happens within a day is not, so that a ranker which was taught
+    on it takes its absence for innocence. `zero_share` is the evidence of that name."""
+    return np.isnan(zero_share)
+
+
 def theft_scores(values: np.ndarray) -> np.ndarray:
-    """Scores 0 to 1, float64 [meters], of evidence `values` [meters, PIECES] by the shipped rankers: with the balance where there is one."""
+    """Scores 0 to 1, float64 [meters], of evidence `values` [meters, PIECES] by the shipped rankers: with the balance where there is one, and
+    that for daily readings where there are only these."""
     has_balance = ~np.isnan(values[:, NAMES.index("balance_gain")])
+    of_days = is_of_days(values[:, NAMES.index("zero_share")])
     found = np.zeros(len(values))
     for with_balance in (True, False):
-        rows = has_balance == with_balance
-        if rows.any():
-            # Ranks are among all meters, also of those that the other ranker judges.
-            found[rows] = taught(with_balance).scores(matrix(values, with_balance=with_balance)[rows])
+        seen = None
+        for only_days in (True, False):
+            rows = (has_balance == with_balance) & (of_days == only_days)
+            if rows.any():
+                # Ranks are among all meters, also of those that another ranker judges.
+                seen = matrix(values, with_balance=with_balance) if seen is None else seen
+                found[rows] = taught(with_balance, only_days).scores(seen[rows])
     return np.where(has_balance, found, _with_fall(found, values))
 
 

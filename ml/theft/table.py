@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ml.theft.evidence import NAMES, Evidence
 from ml.theft.explain import NOBODY, WAYS, Explanation
 from ml.theft.lookbacks import LOOKBACK_DAYS
-from ml.theft.ranker import version
+from ml.theft.ranker import is_of_days, version
 from ml.theft.reasons import Reason, in_words
 from ml.theft.scores import SCORED, Scores
 
@@ -154,7 +154,12 @@ def scores_table(
 ) -> pa.Table:
     """Rows of SCORES, of the meters of `table` (EVIDENCE) in their order."""
     is_scored = scores.status == SCORED
-    versions = np.where(has_balance, version(True), version(False))
+    of_days = is_of_days(_floats(table["zero_share"]))
+    versions = np.where(
+        of_days,
+        np.where(has_balance, version(True, True), version(False, True)),
+        np.where(has_balance, version(True), version(False)),
+    )
     kwh = (scores.stolen_wh, scores.stolen_low_wh, scores.stolen_high_wh)
     columns = [
         _all(day, len(is_scored)),

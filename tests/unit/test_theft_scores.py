@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
+from ml.evaluation import theft_windows
+from ml.theft.evidence import NAMES
 from ml.theft.explain import WAYS
-from ml.theft.ranker import columns, matrix, tail, taught, theft_scores
+from ml.theft.ranker import columns, is_of_days, matrix, tail, taught, theft_scores
 from ml.theft.reasons import WAY_WORDS, WORDS, in_words, reasons_of
 from ml.theft.scores import SCORED, TOO_FEW_DAYS, UNBOUGHT_SCORE, prior_probability, scores
 from ml.theft.table import evidence_of, evidence_table, first_day, scores_table
@@ -73,8 +76,26 @@ def test_the_shipped_rankers_are_of_this_evidence(found) -> None:
     for with_balance in (True, False):
         seen_by = matrix(found.values, with_balance=with_balance)
         assert seen_by.shape == (METERS, len(columns(with_balance)))
-        assert taught(with_balance).with_balance is with_balance
+        assert taught(with_balance).with_balance is taught(with_balance, True).with_balance is with_balance
     assert theft_scores(found.values).min() >= 0
+
+
+def test_a_meter_of_which_only_days_are_known_is_judged_by_the_ranker_of_days(found) -> None:
+    true = drawn()
+    true[ONSET:, THIEF] *= 0.35
+    history = fleet(drawn(), true)
+    read = theft_windows.evidence_of(replace(history, wh=history.wh.sum(axis=2, keepdims=True), lost_wh=None))
+    daily = read.values
+    assert is_of_days(daily[:, NAMES.index("zero_share")]).all()
+    assert not is_of_days(found["zero_share"]).any()
+    by_ranker = taught(False, True).scores(matrix(daily, with_balance=False))
+    np.testing.assert_array_equal(theft_scores(daily), by_ranker)
+    assert by_ranker.argmax() == THIEF
+    assert not np.array_equal(by_ranker, taught(False).scores(matrix(daily, with_balance=False)))
+    nothing = np.full(METERS, np.nan)
+    table = evidence_table(read, DAY, np.arange(METERS).astype(str), np.array([""] * METERS), None, nothing, nothing)
+    rows = scores_table(scores(read, expected_rate=0.05), [[]] * METERS, table, DAY, np.zeros(METERS, dtype=bool))
+    assert set(rows["model_version"].to_pylist()) == {"taught-without-balance-of-days"}
 
 
 def test_evidence_comes_back_from_its_rows(found) -> None:
