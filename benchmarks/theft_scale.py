@@ -76,8 +76,12 @@ def main(meters: int) -> None:
         bring_up(home)
         warehouse = Warehouse(home=str(home.path))
         day = fill(warehouse, meters)
-        read, lines = TraitDays(warehouse), []
-        evidence, line = timed("evidence, 112 days of traits read", lambda: theft.evidence_rows(warehouse, day, read))
+        window = DayWindow.of(day)
+        read = TraitDays(warehouse, window.with_lookback(LOOKBACK_DAYS - 1))
+        held, lines = theft.what_may_be_read(warehouse, window), []
+        evidence, line = timed(
+            "evidence, 112 days of traits read", lambda: theft.evidence_rows(warehouse, day, read, held)
+        )
         lines.append(line)
         warehouse.replace_day("ml", "theft_evidence", day, [evidence], run_id=RUN)
         del evidence

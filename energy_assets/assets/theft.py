@@ -62,7 +62,7 @@ def loss_explanations(context: dg.AssetExecutionContext, warehouse: Warehouse) -
 
     window = day_window(context)
     require_readable(warehouse, [TRAITS, FEATURES, *EXPLAINED_FROM], window)
-    traits = TraitDays(warehouse)
+    traits = TraitDays(warehouse, window.with_lookback(LOOKBACK_DAYS - 1))
     write_days(
         context,
         warehouse,
@@ -89,13 +89,14 @@ def loss_explanations(context: dg.AssetExecutionContext, warehouse: Warehouse) -
 )
 def theft_evidence(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Rewrite the evidence as of each day of the window, from that day and the sixteen weeks before it."""
-    from energy_assets.resources.theft import evidence_rows
+    from energy_assets.resources.theft import evidence_rows, what_may_be_read
     from energy_assets.resources.traits import TraitDays
 
     window = day_window(context)
     require_readable(warehouse, [TRAITS, "loss_explanations", *PURCHASED, "stg_meters"], window)
-    traits = TraitDays(warehouse)
-    write_days(context, warehouse, window, lambda day: evidence_rows(warehouse, day, traits))
+    traits = TraitDays(warehouse, window.with_lookback(LOOKBACK_DAYS - 1))
+    held = what_may_be_read(warehouse, window)
+    write_days(context, warehouse, window, lambda day: evidence_rows(warehouse, day, traits, held))
     return dg.MaterializeResult()
 
 

@@ -37,7 +37,7 @@ RED_DAYS = "red days"
 MADE_OF = {
     "transformer_readings": (
         *("int_transformer_balance", "mart_transformer_losses"),
-        *("load_forecast", "mart_forecast_accuracy"),
+        *("load_forecast", "loss_explanations", "mart_forecast_accuracy"),
     )
 }
 """Tables whose every row is about a delivered row of a source, by the source's table."""

@@ -64,10 +64,18 @@ MOST_SUSPICIOUS = """
 MOST_SHOWN = 10
 MOST_AT_ONCE = 10_000
 WEEK = 7
+Held = set[tuple[str, date]]
+"""Tables and days whose gate is open and that have rows."""
 
 
-def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays) -> pa.Table:
-    """Evidence as of `day`, as EVIDENCE; no rows where no meter has traits in the lookback.
+def what_may_be_read(warehouse: Warehouse, window: DayWindow) -> Held:
+    """What evidence of the days of `window` may read, asked for once a run: it does not change while that goes on."""
+    states = day_states(warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], window.with_lookback(PURCHASE_DAYS - 1))
+    return {key for key, state in states.items() if state.is_readable and state.row_count}
+
+
+def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held) -> pa.Table:
+    """Evidence as of `day`, as EVIDENCE; no rows where no meter has traits in the lookback. `held` is what_may_be_read.
 
     A large fleet is looked at in parts of up to MOST_AT_ONCE meters, each a sample of all of it, so that what the fleet did is seen in
     every part.
@@ -76,10 +84,6 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays) -> pa.Tabl
     ids = traits.meters(span)
     if not len(ids):
         return EVIDENCE.empty_table()
-    states = day_states(
-        warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], DayWindow.of(day).with_lookback(PURCHASE_DAYS - 1)
-    )
-    held = {key for key, state in states.items() if state.is_readable and state.row_count}
     transformer, customer_class = _register(warehouse, day, ids, is_held=(METERS, day) in held)
     mondays = [of for of in DayWindow.of(day).with_lookback(WEEK - 1) if (EXPLANATIONS, of) in held]
     monday = mondays[-1] if mondays else None
@@ -164,9 +168,7 @@ def _explanation(warehouse: Warehouse, monday: date, ids: np.ndarray, first: dat
     )
 
 
-def _purchases(
-    warehouse: Warehouse, day: date, ids: np.ndarray, held: set[tuple[str, date]]
-) -> tuple[np.ndarray, np.ndarray]:
+def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> tuple[np.ndarray, np.ndarray]:
     """(Used, bought) in Wh over the days of which both are known, NaN where they are too few or the meter is not prepaid."""
     both = [of for of in DayWindow.of(day).with_lookback(PURCHASE_DAYS - 1) if {(PURCHASES, of), (DAILY, of)} <= held]
     nothing = np.full(len(ids), np.nan)

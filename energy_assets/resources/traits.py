@@ -5,12 +5,13 @@ What belongs here: leaving out what had no supply, and reading days whose gate i
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from energy_assets.days import DayWindow
 from energy_assets.keys import TRAITS as TABLE
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
 SCHEMA = pa.schema([("reading_date", pa.date32()), ("meter_id", pa.string()), ("traits", pa.list_(pa.float32()))])
+DAYS_AT_ONCE = 7
+"""A question has a price of its own, and a week of a large fleet is still small."""
 OF_DAYS = (
     "select reading_date, meter_id, traits from intermediate.int_day_traits where reading_date = any($1::text::date[])"
 )
@@ -50,8 +53,11 @@ def _of_group(day: date, group: Group) -> pa.Table:
 class TraitDays:
     """Traits by day, each read once while a window moves forward; days whose gate is closed read as absent."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, window: DayWindow) -> None:
+        """`window` are all days that will be asked for: what may be read of them is asked for once."""
         self._warehouse = warehouse
+        states = day_states(warehouse, [TABLE], window)
+        self._held = {day for (_, day), state in states.items() if state.is_readable and state.row_count}
         self._days: dict[date, tuple[np.ndarray, np.ndarray]] = {}
 
     def meters(self, span: DayWindow) -> np.ndarray:
@@ -76,14 +82,23 @@ class TraitDays:
         missing = [day for day in span if day not in self._days]
         if not missing:
             return
-        states = day_states(self._warehouse, [TABLE], DayWindow(missing[0], span.end))
-        held = [day for day in missing if (state := states.get((TABLE, day))) and state.is_readable and state.row_count]
+        ahead = span.last + timedelta(days=DAYS_AT_ONCE - 1)
+        held = sorted(day for day in self._held - self._days.keys() if span.start <= day <= ahead)
         nothing = np.zeros(0, dtype=str), np.zeros((0, len(TRAITS)), dtype=np.float32)
         self._days |= dict.fromkeys(missing, nothing)
-        for day in held:
-            with self._warehouse.stream(OF_DAYS, (days_literal([day]),)) as batches:
-                table = batches.read_all().combine_chunks()
-            ids = texts_of(table["meter_id"])
-            order = np.argsort(ids)
-            values = pa.compute.list_flatten(table["traits"]).to_numpy().reshape(len(ids), len(TRAITS))
-            self._days[day] = ids[order], values[order].astype(np.float32)
+        for at in range(0, len(held), DAYS_AT_ONCE):
+            self._days |= self._of_days(held[at : at + DAYS_AT_ONCE])
+
+    def _of_days(self, days: list[date]) -> dict[date, tuple[np.ndarray, np.ndarray]]:
+        with self._warehouse.stream(OF_DAYS, (days_literal(days),)) as batches:
+            table = batches.read_all().combine_chunks()
+        ids = texts_of(table["meter_id"])
+        of_day = table["reading_date"].to_numpy().astype("datetime64[D]")
+        values = pc.list_flatten(table["traits"]).to_numpy().reshape(len(ids), len(TRAITS)).astype(np.float32)
+        order = np.lexsort((ids, of_day))
+        starts = np.searchsorted(of_day[order], np.array(days, dtype="datetime64[D]"))
+        ends = np.searchsorted(of_day[order], np.array(days, dtype="datetime64[D]"), side="right")
+        return {
+            day: (ids[order[start:end]], values[order[start:end]])
+            for day, start, end in zip(days, starts, ends, strict=True)
+        }

@@ -89,8 +89,9 @@ def test_a_meter_of_which_only_days_are_known_is_judged_by_the_ranker_of_days(fo
     assert is_of_days(daily[:, NAMES.index("zero_share")]).all()
     assert not is_of_days(found["zero_share"]).any()
     by_ranker = taught(False, True).scores(matrix(daily, with_balance=False))
-    np.testing.assert_array_equal(theft_scores(daily), by_ranker)
-    assert by_ranker.argmax() == THIEF
+    assert by_ranker.argmax() == theft_scores(daily).argmax() == THIEF
+    # Without a balance the odds of whoever did not fall are lowered.
+    assert (theft_scores(daily) < by_ranker).all()
     assert not np.array_equal(by_ranker, taught(False).scores(matrix(daily, with_balance=False)))
     nothing = np.full(METERS, np.nan)
     table = evidence_table(read, DAY, np.arange(METERS).astype(str), np.array([""] * METERS), None, nothing, nothing)
