@@ -1015,8 +1015,6 @@ def print_demo(report: DemoReport) -> None:
         print_balance(report.balance, report.truth)
     if report.foretold:
         print_forecast(report.foretold)
-    if report.suspects:
-        print_suspects(report.suspects)
     out.print(
         f"[bold]Anomalies[/]  {summary.anomaly_count:,} readings flagged on {summary.scored_days} scored days; the strangest:"
     )
@@ -1034,9 +1032,11 @@ def print_demo(report: DemoReport) -> None:
     out.print("[bold]Seconds[/]    " + " · ".join(f"{layer} {value:.1f}" for layer, value in seconds.items()))
     if summary.statement:
         out.print(f"[yellow]Note[/]       {summary.statement}")
+    if report.suspects:
+        print_suspects(report.suspects)
     out.print()
     out.print(
-        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    make down",
+        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    energy-assets explain METER    make down",
         markup=False,
     )
 
@@ -1074,20 +1074,22 @@ def print_balance(found: Balance, truth: Truth | None) -> None:
 
 def print_suspects(found: Suspects) -> None:
     told = f"the {len(found.first)} most suspicious of {found.scored:,} meters on {found.day}"
-    if found.thieves is not None:
-        missed = len(found.thieves) - found.found
-        told += f", {found.found} of them thieves (the simulator knows), {missed} more not among them"
-    out.print(f"Theft      {told}; a score is a reason to look, not a proof:")
+    if found.truth:
+        told += f", {found.found} of them thieves, as the simulator knows"
+    out.print(f"[bold]Theft[/]      {told}")
     for suspect in found.first:
-        truth = ""
-        if found.thieves is not None:
-            honest = "stopped or has just begun" if suspect.meter_id in found.ended else "honest"
-            truth = f"  [{found.thieves.get(suspect.meter_id, honest)}]"
+        kind = found.truth.kinds.get(suspect.meter_id, "") if found.truth else ""
+        truth = (
+            f"[{'thief' if suspect.meter_id in found.truth.thieves else 'no thief'}: {kind}]  " if found.truth else ""
+        )
         out.print(
-            f" {suspect.place:>2}  {suspect.meter_id}  {suspect.transformer_id or '–'}  score {suspect.score:.2f}{truth}  {suspect.reason_en}",
+            f" {suspect.place:>2}  {suspect.meter_id}  {suspect.transformer_id or '–'}  {suspect.score:.2f}  {truth}{suspect.reason_en}",
             markup=False,
         )
-    out.print(f"           → energy-assets explain {found.first[0].meter_id}")
+    if found.truth and found.missed:
+        places = ", ".join(f"{meter} ({found.truth.kinds[meter]}) at place {place}" for meter, place in found.missed)
+        out.print(f"           missed: {places}", markup=False)
+    out.print(f"           a score is a reason to look, not a proof  → energy-assets explain {found.first[0].meter_id}")
 
 
 def print_dossier(found: Dossier, language: Language) -> None:

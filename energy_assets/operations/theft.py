@@ -26,6 +26,7 @@ RANKED = """
     from ml.theft_scores where score_date = %s
 """
 FIRST = f"select * from ({RANKED}) as ranked where theft_score is not null order by theft_score desc, meter_id limit %s"
+PLACES = f"select meter_id, row_number from ({RANKED}) as ranked where meter_id = any(%s) order by row_number"
 ONE = f"select * from ({RANKED}) as ranked where meter_id = %s"
 EXPLAINED = """
     select explained_date, meter_id, energy_wh / 1000.0, way from ml.loss_explanations
@@ -61,19 +62,28 @@ class Suspect:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """`thieves` are meters that steal on the day and have for a week; `kinds` says of every meter what it is: a way to steal, something that
+    only looks like it, or honest."""
+
+    thieves: frozenset[str]
+    kinds: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Suspects:
-    """The most suspicious meters of `day`, of `scored`. In a simulated home `thieves` says of each meter that steals how, `ended` who stopped
-    or has just begun; None elsewhere."""
+    """The most suspicious meters of `day`, of `scored`; what a simulator knows of them, None in other homes."""
 
     day: date
     first: tuple[Suspect, ...]
     scored: int
-    thieves: dict[str, str] | None
-    ended: frozenset[str]
+    truth: Truth | None
+    missed: tuple[tuple[str, int], ...]
+    """Thieves who are not among them, with their places."""
 
     @property
     def found(self) -> int:
-        return sum(suspect.meter_id in (self.thieves or {}) for suspect in self.first)
+        return sum(suspect.meter_id in self.truth.thieves for suspect in self.first) if self.truth else 0
 
 
 @dataclass(frozen=True)
@@ -118,23 +128,23 @@ def suspects(warehouse: Warehouse, home: Home, most: int) -> Suspects | None:
     first = tuple(Suspect(*row) for row in warehouse.rows(FIRST, (day, most)))
     if not first:
         return None
-    thieves, ended = truth_of(home, day)
-    return Suspects(day, first, first[0].scored, thieves, ended)
+    truth = truth_of(home, day)
+    missing = sorted(truth.thieves - {suspect.meter_id for suspect in first}) if truth else []
+    missed = warehouse.rows(PLACES, (day, missing)) if missing else []
+    return Suspects(day, first, first[0].scored, truth, tuple(missed))
 
 
-def truth_of(home: Home, day: date) -> tuple[dict[str, str] | None, frozenset[str]]:
-    """(Who steals on the day and has for a week, with how; who stole and stopped, or has just begun), as Suspects has them."""
+def truth_of(home: Home, day: date) -> Truth | None:
+    """None where the home's deliveries were not simulated."""
     path = home.path / "simulated" / "truth" / "meters.parquet"
     if not path.is_file():
-        return None, frozenset()
+        return None
     import polars as pl
 
-    thieves = pl.read_parquet(path).filter(pl.col("is_theft") & (pl.col("onset") <= day))
-    goes_on = (pl.col("end").is_null() | (pl.col("end") > day)) & (
-        pl.col("onset") <= day - timedelta(days=JUDGED_DAYS - 1)
-    )
-    now, ended = thieves.filter(goes_on), thieves.filter(~goes_on)
-    return dict(now.select("meter_id", "type").iter_rows()), frozenset(ended["meter_id"])
+    meters = pl.read_parquet(path)
+    goes_on = pl.col("end").is_null() | (pl.col("end") > day)
+    thieves = meters.filter(pl.col("is_theft") & goes_on & (pl.col("onset") <= day - timedelta(days=JUDGED_DAYS - 1)))
+    return Truth(frozenset(thieves["meter_id"]), dict(meters.select("meter_id", "type").iter_rows()))
 
 
 def dossier(warehouse: Warehouse, meter_id: str, day: date) -> Dossier:
