@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from ml.evaluation import theft_windows
-from ml.theft.evidence import NAMES
 from ml.theft.explain import WAYS
 from ml.theft.ranker import columns, is_of_days, matrix, tail, taught, theft_scores
 from ml.theft.reasons import WAY_WORDS, WORDS, in_words, reasons_of
@@ -84,19 +83,18 @@ def test_a_meter_of_which_only_days_are_known_is_judged_by_the_ranker_of_days(fo
     true = drawn()
     true[ONSET:, THIEF] *= 0.35
     history = fleet(drawn(), true)
-    read = theft_windows.evidence_of(replace(history, wh=history.wh.sum(axis=2, keepdims=True), lost_wh=None))
+    wh, lost = (values.sum(axis=2, keepdims=True) for values in (history.wh, history.lost_wh))
+    read = theft_windows.evidence_of(replace(history, wh=wh, lost_wh=lost))
     daily = read.values
-    assert is_of_days(daily[:, NAMES.index("zero_share")]).all()
-    assert not is_of_days(found["zero_share"]).any()
-    by_ranker = taught(False, True).scores(matrix(daily, with_balance=False))
-    assert by_ranker.argmax() == theft_scores(daily).argmax() == THIEF
-    # Without a balance the odds of whoever did not fall are lowered.
-    assert (theft_scores(daily) < by_ranker).all()
-    assert not np.array_equal(by_ranker, taught(False).scores(matrix(daily, with_balance=False)))
+    assert is_of_days(read["zero_share"]).all() and not is_of_days(found["zero_share"]).any()
+    by_ranker = taught(True, True).scores(matrix(daily, with_balance=True))
+    np.testing.assert_array_equal(theft_scores(daily), by_ranker)
+    assert by_ranker.argmax() == THIEF
+    assert not np.array_equal(by_ranker, taught(True).scores(matrix(daily, with_balance=True)))
     nothing = np.full(METERS, np.nan)
-    table = evidence_table(read, DAY, np.arange(METERS).astype(str), np.array([""] * METERS), None, nothing, nothing)
-    rows = scores_table(scores(read, expected_rate=0.05), [[]] * METERS, table, DAY, np.zeros(METERS, dtype=bool))
-    assert set(rows["model_version"].to_pylist()) == {"taught-without-balance-of-days"}
+    table = evidence_table(read, DAY, np.arange(METERS).astype(str), np.array(["T1"] * METERS), DAY, nothing, nothing)
+    rows = scores_table(scores(read, expected_rate=0.05), [[]] * METERS, table, DAY, np.ones(METERS, dtype=bool))
+    assert set(rows["model_version"].to_pylist()) == {"taught-with-balance-of-days"}
 
 
 def test_evidence_comes_back_from_its_rows(found) -> None:
