@@ -33,6 +33,8 @@ KNOWN_DAYS = 28
 """Days of traits that evidence counts: no more can be known."""
 ALARMING_THEFT_SCORE, ALARMING_THEFT_SHARE = 0.5, 0.15
 """Where more meters than that have a higher score, the register or the balance is at fault rather than so many customers."""
+LEAST_METERS = 10
+"""A smaller fleet has no evidence: there is nobody to be held against."""
 ALARMING_MULTIPLE = 5
 """So many times the expected share of anomalies says more of the model or the delivery than of the meters."""
 
@@ -311,8 +313,12 @@ def theft_evidence(rules: Rules, limits: Limits) -> list[DayExpectation]:
                 from intermediate.int_day_traits as traits
                 where traits.reading_date = {day}
                     and not exists (select from {batch} as day_rows where day_rows.meter_id = traits.meter_id)
+                    and (
+                        exists (select from {batch} as day_rows)
+                        or (select count(*) from intermediate.int_day_traits as fleet where fleet.reading_date = {day}) >= {least}
+                    )
                 order by traits.meter_id
-            """,
+            """.replace("{least}", str(LEAST_METERS)),
             fault="meters with traits of the day but without evidence",
         ),
     ]

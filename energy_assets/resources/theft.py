@@ -19,7 +19,7 @@ from energy_assets.resources.gates import day_states
 from energy_assets.settings import settings
 from ml.theft.evidence import evidence
 from ml.theft.explain import NOBODY, WAYS, Explanation
-from ml.theft.lookbacks import LOOKBACK_DAYS
+from ml.theft.lookbacks import LEAST_METERS, LOOKBACK_DAYS
 from ml.theft.reasons import reasons_of, without_purchase
 from ml.theft.scores import UNBOUGHT_SHARE, scores
 from ml.theft.state import RECENT_DAYS
@@ -75,14 +75,14 @@ def what_may_be_read(warehouse: Warehouse, window: DayWindow) -> Held:
 
 
 def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held) -> pa.Table:
-    """Evidence as of `day`, as EVIDENCE; no rows where no meter has traits in the lookback. `held` is what_may_be_read.
+    """Evidence as of `day`, as EVIDENCE; no rows where fewer than LEAST_METERS have traits in the lookback. `held` is what_may_be_read.
 
     A large fleet is looked at in parts of up to MOST_AT_ONCE meters, each a sample of all of it, so that what the fleet did is seen in
     every part.
     """
     span = DayWindow.of(day).with_lookback(LOOKBACK_DAYS - 1)
     ids = traits.meters(span)
-    if not len(ids):
+    if len(ids) < LEAST_METERS:
         return EVIDENCE.empty_table()
     transformer, customer_class = _register(warehouse, day, ids, is_held=(METERS, day) in held)
     mondays = [of for of in DayWindow.of(day).with_lookback(WEEK - 1) if (EXPLANATIONS, of) in held]

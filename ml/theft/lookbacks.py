@@ -1,4 +1,4 @@
-"""How many days evidence of theft reads: apart, so that whoever only plans days imports no arrays.
+"""How much evidence of theft reads: apart, so that whoever only plans days imports no arrays.
 
 What belongs here: these numbers. What does not: what is done with the days.
 """
@@ -7,3 +7,5 @@ LOOKBACK_DAYS = 112
 """Days of traits that evidence reads, the scored day included: four months, so that most onsets of interest have a stretch before them."""
 BALANCE_DAYS = 56
 """Days of intervals that explanations read: eight weeks tell as much as sixteen, at half the cost."""
+LEAST_METERS = 10
+"""A meter is held against its fleet: a smaller one has no evidence and no scores."""
