@@ -108,10 +108,7 @@ def city(seed: int, theft_rate: float = THEFT_RATE, meters: int = CITY_METERS, d
     for group in fleet.roles.groups:
         kind[group.meters], onset[group.meters], end[group.meters] = group.kind, group.onset - first, group.end - first
     stolen = np.stack([1000 * (one.true_kwh - one.reported_kwh).sum(axis=1) for one in lived])
-    bought = np.zeros((days, meters))
-    for number, one in enumerate(lived):
-        bought[number, fleet.purse.meters] = 1000 * one.spent.token_kwh
-    history = FleetHistory(known, types, fleet.city.customer_class, registered[-1], lost, fleet.city.is_prepaid, bought)
+    history = FleetHistory(known, types, fleet.city.customer_class, registered[-1], lost)
     hooked = np.stack([1000 * one.hooked_kwh.sum(axis=1) for one in lived])
     return _known(f"city {seed}", history, seed * 100_000 + np.arange(meters), kind, onset, end, stolen, hooked)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ml.theft.lookbacks import LEAST_METERS
 from quality_suites.columns import BIGINT, BOOLEAN, DATE, FLOAT, INSTANT, SMALLINT, TEXT
 from quality_suites.trailing import usual
 
@@ -33,8 +34,6 @@ KNOWN_DAYS = 28
 """Days of traits that evidence counts: no more can be known."""
 ALARMING_THEFT_SCORE, ALARMING_THEFT_SHARE = 0.5, 0.15
 """Where more meters than that have a higher score, the register or the balance is at fault rather than so many customers."""
-LEAST_METERS = 10
-"""A smaller fleet has no evidence: there is nobody to be held against."""
 ALARMING_MULTIPLE = 5
 """So many times the expected share of anomalies says more of the model or the delivery than of the meters."""
 

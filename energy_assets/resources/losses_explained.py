@@ -26,6 +26,7 @@ from ml.theft.evidence import explained
 from ml.theft.explain import NOBODY, WAYS, Explanation
 from ml.theft.history import FleetHistory
 from ml.theft.lookbacks import BALANCE_DAYS
+from ml.validation.estimation import whole
 from ml.validation.outages import NO_TRANSFORMER
 
 if TYPE_CHECKING:
@@ -216,4 +217,4 @@ class _Weeks:
 
 
 def _whole(values: np.ndarray) -> pa.Array:
-    return pa.array(np.floor(values + 0.5).astype(np.int64))
+    return pa.array(whole(values).astype(np.int64))

@@ -85,15 +85,11 @@ def evidence_of(history: FleetHistory) -> Evidence:
 
 
 def _days(history: FleetHistory, first: int, end: int) -> FleetHistory:
-    def cut(values: np.ndarray | None) -> np.ndarray | None:
-        return None if values is None else values[first:end]
-
     return replace(
         history,
         wh=history.wh[first:end],
         day_types=history.day_types[first:end],
-        lost_wh=cut(history.lost_wh),
-        bought_wh=cut(history.bought_wh),
+        lost_wh=None if history.lost_wh is None else history.lost_wh[first:end],
     )
 
 
@@ -104,8 +100,6 @@ def _meters(history: FleetHistory, meters: np.ndarray) -> FleetHistory:
         wh=history.wh[:, meters],
         customer_class=history.customer_class[meters],
         transformer=history.transformer[meters],
-        is_prepaid=None if history.is_prepaid is None else history.is_prepaid[meters],
-        bought_wh=None if history.bought_wh is None else history.bought_wh[:, meters],
     )
 
 

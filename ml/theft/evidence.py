@@ -105,6 +105,11 @@ class Evidence:
         """A piece of evidence by its name, float64 [meters]."""
         return self.values[:, NAMES.index(name)]
 
+    @property
+    def is_silent(self) -> np.ndarray:
+        """Meters that report nothing at all lately, bool [meters]."""
+        return np.nan_to_num(self["nothing_reported"]) > 0
+
 
 def evidence(
     traits: np.ndarray, day_types: np.ndarray, customer_class: np.ndarray, explanation: Explanation | None

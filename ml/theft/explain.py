@@ -268,6 +268,7 @@ class _Transformer:
         }
         found |= {"way": np.full(count, NOBODY), "since": np.zeros(count, dtype=int)}
         drawn = self._bootstrapped()
+        alone = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)
         for member in range(count):
             others = [at for at, column in enumerate(self._active) if self._owner[column] != member]
             own = [at for at, column in enumerate(self._active) if self._owner[column] == member]
@@ -287,9 +288,7 @@ class _Transformer:
                 found["stolen_low_wh"][member] = max(min(low, found["stolen_wh"][member]), 0.0)
                 found["stolen_high_wh"][member] = max(high, found["stolen_wh"][member])
             else:
-                gain = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)[
-                    self._owner == member
-                ].max()
+                gain = alone[self._owner == member].max()
                 found["gain"][member] = 0.5 * gain / self._mean_square
                 found["gain_share"][member] = 0.5 * gain / max(self._current, 1.0)
         return found

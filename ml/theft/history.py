@@ -17,7 +17,7 @@ class FleetHistory:
     `wh` is float32 [days, meters, slots] in Wh, NaN where nothing was accepted or supply was off; daily readings have one slot.
     `day_types` int [days] as in ml.forecast; `customer_class` int [meters]; `transformer` int [meters], NO_TRANSFORMER where unknown.
     `lost_wh` float64 [days, transformers, slots] is each transformer's non-technical loss (in − metered − technical), NaN where the interval
-    cannot be balanced; None where no transformer has a meter. `is_prepaid` bool [meters] and `bought_wh` float64 [days, meters], or None.
+    cannot be balanced; None where no transformer has a meter.
     """
 
     wh: np.ndarray
@@ -25,8 +25,6 @@ class FleetHistory:
     customer_class: np.ndarray
     transformer: np.ndarray
     lost_wh: np.ndarray | None = None
-    is_prepaid: np.ndarray | None = None
-    bought_wh: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         days, meters, slots = self.wh.shape
@@ -56,7 +54,6 @@ class FleetHistory:
             wh=self.wh[part],
             day_types=self.day_types[part],
             lost_wh=None if self.lost_wh is None else self.lost_wh[part],
-            bought_wh=None if self.bought_wh is None else self.bought_wh[part],
         )
 
     def without_balance(self) -> FleetHistory:

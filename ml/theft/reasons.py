@@ -137,20 +137,18 @@ def _of_balance(evidence: Evidence, transformers: Sequence[str]) -> list[_Told]:
 
 
 def _of_history(evidence: Evidence, first_day: date) -> list[_Told]:
-
     def since(day: np.ndarray, meter: int) -> str:
         return (first_day + timedelta(days=int(day[meter]))).isoformat()
 
     with np.errstate(invalid="ignore", divide="ignore"):
         change = evidence.after_w / evidence.before_w - 1
     fell = (-evidence["drop_t"] >= LEAST_FALL_T) & (change <= -LEAST_FALL) & (evidence.drop_day > 0)
-    is_silent = np.nan_to_num(evidence["nothing_reported"]) > 0
     other = _is_far_out(evidence, "profile_likeness") & (evidence["profile_likeness"] < 0.5) & (evidence.onset_day > 0)
     return [
-        _Told("reports_nothing", is_silent, lambda meter: {"days": int(evidence.known_days[meter])}),
+        _Told("reports_nothing", evidence.is_silent, lambda meter: {"days": int(evidence.known_days[meter])}),
         _Told(
             "level_fell",
-            fell & ~is_silent,
+            fell & ~evidence.is_silent,
             lambda meter: {
                 "change": round(100 * float(change[meter])),
                 "peers": round(100 * float(np.nan_to_num(evidence.fleet_change[meter]))),
@@ -174,11 +172,9 @@ def _of_history(evidence: Evidence, first_day: date) -> list[_Told]:
 
 
 def _of_peers(evidence: Evidence) -> list[_Told]:
-    is_silent = np.nan_to_num(evidence["nothing_reported"]) > 0
-
     def share(code: str, name: str, least: float) -> _Told:
         values = evidence[name]
-        holds = _is_far_out(evidence, name) & (values >= least) & ~is_silent
+        holds = _is_far_out(evidence, name) & (values >= least) & ~evidence.is_silent
         return _Told(code, holds, lambda meter: {"share": round(100 * float(values[meter]))})
 
     weekend = evidence["weekend_ratio"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
+from ml.forecast.day_ahead import NINETY_PERCENT
 from ml.theft.evidence import Evidence
 from ml.theft.explain import NOBODY
 from ml.theft.ranker import theft_scores
@@ -19,7 +20,6 @@ STATUSES = (SCORED, TOO_FEW_DAYS)
 LEAST_KNOWN_DAYS = 14
 """Of the last four weeks: a meter that was silent for longer is a matter of communication, and is not scored."""
 LEAST_FALL_T = 3.0
-NINETY_PERCENT = 1.645
 UNBOUGHT_SHARE, UNBOUGHT_SCORE = 0.5, 0.5
 """A prepaid meter that used twice what was bought for it has at least that score."""
 

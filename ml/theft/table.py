@@ -19,6 +19,7 @@ from ml.theft.lookbacks import LOOKBACK_DAYS
 from ml.theft.ranker import is_of_days, version
 from ml.theft.reasons import Reason, in_words
 from ml.theft.scores import SCORED, Scores
+from ml.validation.estimation import whole
 
 EVIDENCE = pa.schema(
     [
@@ -194,7 +195,7 @@ def _days(dates: pa.ChunkedArray, first: date) -> np.ndarray:
 
 
 def _whole(values: np.ndarray) -> pa.Array:
-    return pa.array(np.floor(values + 0.5), mask=np.isnan(values)).cast(pa.int64())
+    return pa.array(whole(values), mask=np.isnan(values)).cast(pa.int64())
 
 
 def _number(values: np.ndarray, decimals: int = DECIMALS) -> pa.Array:
