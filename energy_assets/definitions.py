@@ -15,6 +15,7 @@ from energy_assets.assets.landing import landing, readable
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.reference import reference_tables
 from energy_assets.assets.serving import RECONCILE_CHECKS
+from energy_assets.assets.theft import theft_model
 from energy_assets.automation.alerts import red_days_alert
 from energy_assets.automation.data_docs import data_docs_sensor
 from energy_assets.automation.edges import COMPUTED_ASSETS, LONGEST_LOOKBACK_DAYS
@@ -47,6 +48,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             reference_tables,
             *RAW_ASSETS,
             anomaly_model,
+            theft_model,
             *COMPUTED_ASSETS,
             *(checkpoint(table) for table in GATED),
             *DASHBOARD_SPECS,

@@ -149,6 +149,9 @@ class Settings(BaseSettings):
     expected_theft_rate: float = Field(
         0.05, gt=0, lt=1, description="share of meters that are thought to steal, until inspections say how many do"
     )
+    least_theft_labels: int = Field(
+        200, ge=40, description="visits that found theft from which on a ranker is learnt from what crews found"
+    )
 
     anomaly_share: float = Field(0.01, ge=0.005, le=0.02, description="expected share of anomalous readings")
     anomaly_threshold: float | None = Field(

@@ -4,6 +4,8 @@ What belongs here: which days are read, and writing them down. What does not: ev
 for them (resources/).
 """
 
+from datetime import date, timedelta
+
 import dagster as dg
 
 from energy_assets.assets.daily import daily_asset, declared_columns, write_days
@@ -11,14 +13,17 @@ from energy_assets.days import DayWindow
 from energy_assets.keys import EXPLAINED_FROM, FEATURES, INTERMEDIATE, ML, TRAITS, checkpoint_key
 from energy_assets.partitions import CALENDAR, day_window, lookback
 from energy_assets.resources.gates import require_readable
+from energy_assets.resources.models import Models
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
-from ml.theft.lookbacks import BALANCE_DAYS, LOOKBACK_DAYS
+from ml.theft.lookbacks import BALANCE_DAYS, EVIDENCE_DAYS, LABEL_DAYS, LOOKBACK_DAYS
 
 SUPPLY = ("stg_meters", "stg_transformers", "stg_outages", "stg_transformer_readings")
 """What tells where supply was off, of the day itself."""
 PURCHASED = ("stg_token_purchases", "int_readings_daily")
 WEEK = 7
+MODEL_LOOKBACK_DAYS = WEEK - 1 + LABEL_DAYS + EVIDENCE_DAYS
+"""The last day of a week uses the ranker of its first day, taught by visits before it and their evidence."""
 
 
 @daily_asset(
@@ -101,20 +106,50 @@ def theft_evidence(context: dg.AssetExecutionContext, warehouse: Warehouse) -> d
 
 
 @daily_asset(
+    dg.AssetKey([ML, "theft_model"]),
+    deps=[
+        dg.AssetDep(checkpoint_key("stg_inspections"), partition_mapping=lookback(MODEL_LOOKBACK_DAYS)),
+        dg.AssetDep(checkpoint_key("theft_evidence"), partition_mapping=lookback(MODEL_LOOKBACK_DAYS)),
+    ],
+    kinds={"scikitlearn", "postgres"},
+    description="Who scores a week: a ranker that inspections before it taught, if it proved better on later ones; else the unsupervised score.",
+    date_column="fitted_date",
+    columns=declared_columns("ml.theft_model"),
+)
+def theft_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
+    """Decide each week of the window that is not decided yet, or lost its ranker's file."""
+    from energy_assets.resources.theft_models import TheftModels
+    from energy_assets.resources.theft_visits import TeachingVisits
+
+    window, rankers = day_window(context), TheftModels(warehouse, models)
+    decided = {week: rankers.decided(week) for week in map(first_of_week, window)}
+    if waiting := [week for week, found in decided.items() if not found]:
+        visits, least = TeachingVisits(warehouse, waiting), settings().least_theft_labels
+        decided |= {week: rankers.decide(week, visits, least_labels=least, run_id=context.run_id) for week in waiting}
+    for day in window:
+        of_week = decided[first_of_week(day)]
+        shown = {"model": of_week.model_version or "none", "decision": f"{of_week.decision}: {of_week.reason}"}
+        context.add_asset_metadata(shown | {"dagster/partition_row_count": 1}, partition_key=day.isoformat())
+    return dg.MaterializeResult()
+
+
+@daily_asset(
     dg.AssetKey([ML, "theft_scores"]),
-    deps=[checkpoint_key("theft_evidence")],
+    deps=[dg.AssetKey([ML, "theft_model"]), checkpoint_key("theft_evidence")],
     kinds={"scikitlearn", "postgres"},
     description="How suspicious each meter is, since when, how much it hides, and why. A reason to look, not a proof.",
     date_column="score_date",
     columns=declared_columns("ml.theft_scores"),
 )
-def theft_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Rewrite the scores of each day of the window from that day's evidence."""
+def theft_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, models: Models) -> dg.MaterializeResult:
+    """Rewrite the scores of each day of the window from that day's evidence, by its week's ranker."""
     from energy_assets.resources.theft import most_suspicious, score_rows
+    from energy_assets.resources.theft_models import TheftModels
 
     window = day_window(context)
     require_readable(warehouse, ["theft_evidence"], window)
-    write_days(context, warehouse, window, lambda day: score_rows(warehouse, day))
+    rankers = TheftModels(warehouse, models)
+    write_days(context, warehouse, window, lambda day: score_rows(warehouse, day, rankers.scoring(first_of_week(day))))
     records = [
         dg.TableRecord({"meter": meter, "score": score, "why": why})
         for meter, score, why in most_suspicious(warehouse, window.last)
@@ -125,4 +160,10 @@ def theft_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
     )
 
 
+def first_of_week(day: date) -> date:
+    """Monday of the day's ISO week."""
+    return day - timedelta(days=day.weekday())
+
+
 THEFT_ASSETS = [int_day_traits, loss_explanations, theft_evidence, theft_scores]
+"""What is made by day of other tables: decisions of weeks, theft_model, are not among them, for they are made once."""

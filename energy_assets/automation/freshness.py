@@ -15,6 +15,7 @@ import dagster as dg
 
 from energy_assets.assets.anomaly import anomaly_model
 from energy_assets.assets.raw import RAW_ASSETS
+from energy_assets.assets.theft import theft_model
 from energy_assets.automation.edges import COMPUTED_ASSETS
 from energy_assets.home import Calendar
 from energy_assets.partitions import CALENDAR
@@ -24,7 +25,7 @@ warnings.filterwarnings("ignore", category=dg.SupersessionWarning)
 DEADLINE = "0 9 * * *"
 """Three hours after the morning run starts."""
 
-TABLES = sorted({key for asset in [*RAW_ASSETS, *COMPUTED_ASSETS, anomaly_model] for key in asset.keys})
+TABLES = sorted({key for asset in [*RAW_ASSETS, *COMPUTED_ASSETS, anomaly_model, theft_model] for key in asset.keys})
 
 
 def freshness_checks(calendar: Calendar) -> Sequence[dg.AssetChecksDefinition]:

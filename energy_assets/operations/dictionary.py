@@ -53,6 +53,7 @@ WRITERS = {
     "ml.anomaly_scores": "asset `ml/anomaly_scores`",
     "ml.load_forecast": "asset `ml/load_forecast`",
     "ml.loss_explanations": "asset `ml/loss_explanations`",
+    "ml.theft_model": "asset `ml/theft_model`",
     "ml.theft_evidence": "asset `ml/theft_evidence`",
     "ml.theft_scores": "asset `ml/theft_scores`",
 }

@@ -33,7 +33,7 @@ class Loaded:
 
 
 class Models(dg.ConfigurableResource):
-    """The anomaly models of a home."""
+    """The models of a home: their store, and the anomaly models of its weeks."""
 
     home: str
 
@@ -46,7 +46,7 @@ class Models(dg.ConfigurableResource):
     def kept(self, warehouse: Warehouse, fitted_date: date) -> Published | None:
         """The published model of the week, where its file was not lost."""
         published = self.published(warehouse, fitted_date)
-        return published if published and self._store.holds(published.model_version) else None
+        return published if published and self.store.holds(published.model_version) else None
 
     def load(self, warehouse: Warehouse, fitted_date: date) -> Loaded | None:
         """The model of the week that starts on `fitted_date`, its hash verified; None where none was published."""
@@ -55,7 +55,7 @@ class Models(dg.ConfigurableResource):
         published = self.published(warehouse, fitted_date)
         if published is None:
             return None
-        model = self._store.load(published.model_version, published.sha256, AnomalyModel)
+        model = self.store.load(published.model_version, published.sha256, AnomalyModel)
         return Loaded(published.model_version, model)
 
     def publish(
@@ -75,11 +75,11 @@ class Models(dg.ConfigurableResource):
         """
         with warehouse.locked("ml.anomaly_model"):
             if held := self.published(warehouse, fitted_date):
-                self._store.rebuild(model, held.model_version, held.sha256)
+                self.store.rebuild(model, held.model_version, held.sha256)
                 return held
             # A run that died between file and table leaves a file that nothing refers to.
-            self._store.discard(version)
-            digest = self._store.publish(model, version)
+            self.store.discard(version)
+            digest = self.store.publish(model, version)
             with warehouse.transaction() as connection, connection.cursor() as cursor:
                 cursor.execute(
                     "insert into ml.anomaly_model (fitted_date, model_version, sha256, training_start_date,"
@@ -101,7 +101,7 @@ class Models(dg.ConfigurableResource):
         return Published(version, digest)
 
     @property
-    def _store(self) -> ModelStore:
+    def store(self) -> ModelStore:
         from ml.model_store import ModelStore
 
         return ModelStore(Home.at(self.home).models)

@@ -17,7 +17,7 @@ from energy_assets.days import DayWindow
 from energy_assets.resources.fleet import days_literal, looked_up, texts_of
 from energy_assets.resources.gates import day_states
 from energy_assets.settings import settings
-from ml.theft.evidence import evidence
+from ml.theft.evidence import Evidence, evidence
 from ml.theft.explain import NOBODY, WAYS, Explanation
 from ml.theft.lookbacks import LEAST_METERS, LOOKBACK_DAYS
 from ml.theft.reasons import reasons_of, without_purchase
@@ -26,6 +26,7 @@ from ml.theft.state import RECENT_DAYS
 from ml.theft.table import EVIDENCE, SCORES, evidence_of, evidence_table, first_day, scores_table
 
 if TYPE_CHECKING:
+    from energy_assets.resources.theft_models import InService
     from energy_assets.resources.traits import TraitDays
     from energy_assets.resources.warehouse import Warehouse
 
@@ -99,24 +100,34 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held
     return pa.concat_tables(tables)
 
 
-def score_rows(warehouse: Warehouse, day: date) -> pa.Table:
-    """Scores of the meters that have evidence on `day`, as SCORES."""
-    with warehouse.stream(EVIDENCE_OF, (day.isoformat(),)) as batches:
-        table = batches.read_all().combine_chunks()
+def score_rows(warehouse: Warehouse, day: date, in_service: InService | None = None) -> pa.Table:
+    """Scores of the meters that have evidence on `day`, as SCORES; by the ranker of its week, or by the unsupervised score where there is none."""
+    table = day_evidence(warehouse, day)
     if not table.num_rows:
         return SCORES.empty_table()
-    table = table.select(EVIDENCE.names)
     found = evidence_of(table, day)
+    used, unbought = purchases_of(table, found)
+    learnt, version = (in_service.ranker, in_service.version) if in_service else (None, None)
+    scored = scores(found, expected_rate=settings().expected_theft_rate, unbought_share=unbought, learnt=learnt)
+    bypassed = without_purchase(used, unbought, PURCHASE_DAYS, np.nan_to_num(unbought) >= UNBOUGHT_SHARE)
+    reasons = reasons_of(found, first_day(day), texts_of(table["transformer_id"]), [bypassed])
+    return scores_table(scored, reasons, table, day, ~np.isnan(found["balance_gain"]), version)
+
+
+def day_evidence(warehouse: Warehouse, day: date) -> pa.Table:
+    """Evidence of `day` as it is kept, as EVIDENCE in the order of meters."""
+    with warehouse.stream(EVIDENCE_OF, (day.isoformat(),)) as batches:
+        return batches.read_all().combine_chunks().select(EVIDENCE.names)
+
+
+def purchases_of(table: pa.Table, found: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """(Use in Wh, share of it that was never bought) of prepaid meters that go on using energy, NaN for others."""
     used, bought = (
         pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy() for name in ("used_wh", "bought_wh")
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         goes_on = found.reported_wh * RECENT_DAYS >= LEAST_USED_WH  # what was bought before may still be there
-        unbought = np.where(goes_on & (used >= LEAST_USED_WH), np.clip(1 - bought / used, 0.0, 1.0), np.nan)
-    scored = scores(found, expected_rate=settings().expected_theft_rate, unbought_share=unbought)
-    bypassed = without_purchase(used, unbought, PURCHASE_DAYS, np.nan_to_num(unbought) >= UNBOUGHT_SHARE)
-    reasons = reasons_of(found, first_day(day), texts_of(table["transformer_id"]), [bypassed])
-    return scores_table(scored, reasons, table, day, ~np.isnan(found["balance_gain"]))
+        return used, np.where(goes_on & (used >= LEAST_USED_WH), np.clip(1 - bought / used, 0.0, 1.0), np.nan)
 
 
 def most_suspicious(warehouse: Warehouse, day: date) -> list[tuple[str, float, str]]:

@@ -23,7 +23,7 @@ Weighed = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Interval:
-    """A measure, and the 95 % of its bootstrap; NaN where it is not defined."""
+    """A measure, and the 95 % of its bootstrap unless told otherwise; NaN where it is not defined."""
 
     value: float
     low: float
@@ -142,9 +142,10 @@ def bootstrap(
     *,
     value: float,
     repetitions: int = REPETITIONS,
+    coverage: float = 0.95,
     seed: int = 1,
 ) -> Interval:
-    """95 % interval of a measure over customers drawn with replacement (Efron and Tibshirani 1993, percentile method).
+    """Interval of a measure, `coverage` of it, over customers drawn with replacement (Efron and Tibshirani 1993, percentile method).
 
     A customer that is drawn twice counts twice with all of its meters, in whichever fleets. Orders and visits stay as they were;
     repetitions in which the measure is not defined are left out.
@@ -164,7 +165,7 @@ def bootstrap(
         found.append(measure(drawn[:, of].astype(np.float64)))
     known = np.concatenate(found)
     known = known[~np.isnan(known)]
-    low, high = np.quantile(known, (0.025, 0.975)) if len(known) else (np.nan, np.nan)
+    low, high = np.quantile(known, ((1 - coverage) / 2, (1 + coverage) / 2)) if len(known) else (np.nan, np.nan)
     return Interval(value, float(low), float(high))
 
 

@@ -9,3 +9,7 @@ BALANCE_DAYS = 56
 """Days of intervals that explanations read: eight weeks tell as much as sixteen, at half the cost."""
 LEAST_METERS = 10
 """A meter is held against its fleet: a smaller one has no evidence and no scores."""
+LABEL_DAYS = 728
+"""Visits of two years teach: what was stolen by before that says little of today, and each day of visits costs reading its fleet's evidence."""
+EVIDENCE_DAYS = 7
+"""A visit teaches by the newest evidence before it, which is no older than that."""

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from ml.forecast.day_ahead import NINETY_PERCENT
 from ml.theft.evidence import Evidence
 from ml.theft.explain import NOBODY
+from ml.theft.learnt import Learnt, seen_by
 from ml.theft.ranker import theft_scores
 
 SCORED, TOO_FEW_DAYS = "scored", "too_few_days"
@@ -26,7 +27,7 @@ UNBOUGHT_SHARE, UNBOUGHT_SCORE = 0.5, 0.5
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Of each meter, [meters]: `score` 0 to 1, NaN where not scored; `probability` under the expected rate; `onset_day` an index of the traits'
+    """Of each meter, [meters]: `score` 0 to 1, NaN where not scored; `probability` under the expected rate, or as labels say; `onset_day` an index of the traits'
     days, −1 where not known; stolen energy in Wh a day with its 90 % interval, NaN where not known."""
 
     score: np.ndarray
@@ -38,22 +39,39 @@ class Scores:
     stolen_high_wh: np.ndarray
 
 
-def scores(evidence: Evidence, *, expected_rate: float, unbought_share: np.ndarray | None = None) -> Scores:
+def scores(
+    evidence: Evidence,
+    *,
+    expected_rate: float,
+    unbought_share: np.ndarray | None = None,
+    learnt: Learnt | None = None,
+) -> Scores:
     """Scores of a fleet. `expected_rate` is the share of meters that are thought to steal; `unbought_share` [meters] the share of a prepaid
-    meter's use that was never bought, NaN where not known."""
-    is_known = evidence.known_days >= LEAST_KNOWN_DAYS
-    score = np.where(is_known, theft_scores(evidence.values), np.nan)
-    if unbought_share is not None:
-        is_unbought = is_known & (np.nan_to_num(unbought_share) >= UNBOUGHT_SHARE)
-        score = np.where(is_unbought, np.maximum(score, UNBOUGHT_SCORE), score)
+    meter's use that was never bought, NaN where not known. With a ranker that was `learnt` from inspections, score and probability are both its
+    probability, and `expected_rate` is not read."""
+    score = unsupervised_score(evidence, unbought_share)
+    probability = prior_probability(score, expected_rate)
+    if learnt is not None:
+        score = probability = np.where(np.isnan(score), np.nan, learnt.probability(seen_by(evidence.values, score)))
+    is_known = ~np.isnan(score)
     stolen, low, high = stolen_energy(evidence)
     return Scores(
         score,
-        prior_probability(score, expected_rate),
+        probability,
         np.where(is_known, SCORED, TOO_FEW_DAYS),
         onset_day(evidence),
         *(np.where(is_known, one, np.nan) for one in (stolen, low, high)),
     )
+
+
+def unsupervised_score(evidence: Evidence, unbought_share: np.ndarray | None = None) -> np.ndarray:
+    """Score of each meter by the shipped rankers and its purchases, 0 to 1, NaN where too few days are known: float64 [meters]."""
+    is_known = evidence.known_days >= LEAST_KNOWN_DAYS
+    score = np.where(is_known, theft_scores(evidence.values), np.nan)
+    if unbought_share is None:
+        return score
+    is_unbought = is_known & (np.nan_to_num(unbought_share) >= UNBOUGHT_SHARE)
+    return np.where(is_unbought, np.maximum(score, UNBOUGHT_SCORE), score)
 
 
 def prior_probability(score: np.ndarray, expected_rate: float) -> np.ndarray:

@@ -65,7 +65,7 @@ SCORES = pa.schema(
 )
 DECIMALS = 6
 """What is kept of a statistic: the last bits differ from machine to machine."""
-PRIOR = "prior"
+PRIOR, LABELS = "prior", "labels"
 ENGLISH, FRENCH = 0, 1
 
 
@@ -151,9 +151,14 @@ def evidence_of(table: pa.Table, day: date) -> Evidence:
 
 
 def scores_table(
-    scores: Scores, reasons: Sequence[Sequence[Reason]], table: pa.Table, day: date, has_balance: np.ndarray
+    scores: Scores,
+    reasons: Sequence[Sequence[Reason]],
+    table: pa.Table,
+    day: date,
+    has_balance: np.ndarray,
+    learnt_version: str | None = None,
 ) -> pa.Table:
-    """Rows of SCORES, of the meters of `table` (EVIDENCE) in their order."""
+    """Rows of SCORES, of the meters of `table` (EVIDENCE) in their order. `learnt_version` names the ranker that inspections taught, where one scored."""
     is_scored = scores.status == SCORED
     of_days = is_of_days(_floats(table["zero_share"]))
     versions = np.where(
@@ -161,6 +166,9 @@ def scores_table(
         np.where(has_balance, version(True, True), version(False, True)),
         np.where(has_balance, version(True), version(False)),
     )
+    basis = PRIOR
+    if learnt_version:
+        basis, versions = LABELS, np.full(len(is_scored), learnt_version)
     kwh = (scores.stolen_wh, scores.stolen_low_wh, scores.stolen_high_wh)
     columns = [
         _all(day, len(is_scored)),
@@ -168,7 +176,7 @@ def scores_table(
         table["transformer_id"],
         _number(scores.score),
         _number(scores.probability),
-        pa.array(np.full(len(is_scored), PRIOR), mask=~is_scored),
+        pa.array(np.full(len(is_scored), basis), mask=~is_scored),
         _dates(np.maximum(scores.onset_day, 0), first_day(day)),
         *(_number(values / 1000, 3) for values in kwh),
         pa.array([json.dumps(one, ensure_ascii=False) for one in reasons], pa.string()),

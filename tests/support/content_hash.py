@@ -45,6 +45,7 @@ WORK: Mapping[str, Collection[str]] = {
     "raw_data.landing_files": ("file_id", "landed_at", "run_id", "retracted_at"),
     "raw_data.landing_paths": ("modified_ns", "seen_at"),
     "ml.anomaly_model": ("run_id", "published_at"),
+    "ml.theft_model": ("run_id", "published_at"),
     "quality.day_versions": ("version", "run_id", "written_at"),
     "quality.validation_results": ("version", "run_id", "judged_at"),
     "quality.overrides": ("version", "accepted_at"),
