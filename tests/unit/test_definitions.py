@@ -21,6 +21,7 @@ from energy_assets.assets.daily import declared_columns
 from energy_assets.assets.dashboards import DASHBOARD_SPECS
 from energy_assets.assets.models import PROJECT, LayerTranslator
 from energy_assets.assets.serving import SERVED
+from energy_assets.assets.theft import MODEL_LOOKBACK_DAYS as THEFT_MODEL_LOOKBACK_DAYS
 from energy_assets.assets.theft import PURCHASED
 from energy_assets.assets.validation import LOOKED_BACK_ON
 from energy_assets.automation.edges import EDGES, WRITERS, assets_of, edges_of, writers_of
@@ -66,6 +67,8 @@ UNPARTITIONED = {
     ),
     *(dg.AssetKey([REFERENCE, table]) for table in ("tariffs", "tariff_tiers")),
 }
+MODELS = {dg.AssetKey([ML, table]) for table in ("anomaly_model", "theft_model")}
+"""Made once for a week: they have no gate, and nothing newer makes one due."""
 HEAVY = ("great_expectations", "sklearn", "chdb", "skops", "pandas")
 
 
@@ -142,7 +145,7 @@ def test_everything_that_is_read_downstream_stands_behind_a_gate() -> None:
 def test_every_day_partitioned_table_has_a_suite_a_checkpoint_and_a_blocking_check() -> None:
     tables = {node.key for node in nodes() if node.is_partitioned and node.key.path[0] not in (QUALITY, SERVING)}
     views = {dg.AssetKey([schema, view]) for view, schema in VIEWS.items()}
-    assert tables - views - {dg.AssetKey([ML, "anomaly_model"])} == {table_key(table) for table in GATED}
+    assert tables - views - MODELS == {table_key(table) for table in GATED}
     assert set(SUITES) == set(GATED)
     for table, schema in GATED.items():
         assert SUITES[table].schema == schema
@@ -201,7 +204,7 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
     }
     expected = set()
     for node in nodes():
-        if node.key.path[0] == QUALITY or node.key == dg.AssetKey([ML, "anomaly_model"]):
+        if node.key.path[0] == QUALITY or node.key in MODELS:
             continue
         output = ".".join(node.key.path) if node.key.path[0] == SERVING else node.key.path[-1]
         for key in node.parent_keys:
@@ -210,10 +213,13 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
                 is_score = node.key.path[0] == ML
                 expected.add(Edge(table, output, looks_back.get((table, output), 0), is_bounded=is_score))
     assert set(EDGES) == expected
-    mapping = asset_graph().get_partition_mapping(
-        dg.AssetKey([ML, "anomaly_model"]), checkpoint_key("int_consumption_features")
-    )
-    assert mapping.start_offset == -MODEL_LOOKBACK_DAYS
+    for model, table, days in (
+        ("anomaly_model", "int_consumption_features", MODEL_LOOKBACK_DAYS),
+        ("theft_model", "stg_inspections", THEFT_MODEL_LOOKBACK_DAYS),
+        ("theft_model", "theft_evidence", THEFT_MODEL_LOOKBACK_DAYS),
+    ):
+        mapping = asset_graph().get_partition_mapping(dg.AssetKey([ML, model]), checkpoint_key(table))
+        assert mapping.start_offset == -days
 
 
 def test_a_model_that_reads_a_reference_table_shows_it_as_an_input_and_waits_for_no_gate_of_it() -> None:

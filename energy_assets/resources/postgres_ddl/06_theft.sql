@@ -91,7 +91,7 @@ create table if not exists ml.theft_scores (
     transformer_id      text,             -- Transformer behind which the register has it on that day
     theft_score         double precision, -- How suspicious it is, 0 to 1; null where it is not scored
     theft_probability   double precision, -- How likely it steals, on the basis that the next column names
-    probability_basis   text,             -- prior: the expected rate of theft, spread in the order of scores
+    probability_basis   text,             -- prior: the expected rate of theft, spread in the order of scores; labels: learnt from what inspections found
     onset_date          date,             -- Day since when; null where none is clear
     stolen_kwh_per_day  double precision, -- Energy that it hides a day, in kWh; null where nothing tells
     stolen_kwh_low      double precision, -- Lower end of its 90 % interval
@@ -100,6 +100,6 @@ create table if not exists ml.theft_scores (
     reason_en           text  not null,   -- The same in words, English
     reason_fr           text  not null,   -- The same in words, French
     score_status        text  not null,   -- scored, or too_few_days
-    model_version       text,             -- Version of the ranker; null where it is not scored
+    model_version       text,             -- Version of the ranker, of ml.theft_model where inspections taught it; null where it is not scored
     primary key (score_date, meter_id)
 ) partition by list (score_date);
