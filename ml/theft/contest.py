@@ -7,8 +7,9 @@ The challenger learns from the earlier visits and is judged on the last quarter 
 on all visits of its day: beside it, only visits since then count, so that neither side knows an answer. A meter is on one side only.
 A challenger that wins is fitted again on all visits.
 
-Average precision is over visited meters, random ones weighed as they teach. Most were chosen by the score that stands, which therefore has less left to tell
-among them: a gain there is larger than the gain in the fleet (benchmarks/THEFT_LABELS.md has both), and is a reason to try, not a measure of detection.
+Average precision is over visited meters. Most were chosen by the score that stands, which therefore has less left to tell among them: a gain there is larger
+than the gain in the fleet (benchmarks/THEFT_LABELS.md has both), and is a reason to try, not a measure of detection. Weighing the few random visits up, as
+fitting does, left the gain where it was and hid what they are too few to show.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from datetime import date
 
 import numpy as np
 
-from ml.evaluation.measures import Interval, bootstrap, weighed_average_precision
-from ml.theft.learnt import Learnt, Visits, fit, weights
+from ml.evaluation.measures import Interval, average_precision, bootstrap, weighed_average_precision
+from ml.theft.learnt import Learnt, Visits, fit
 from ml.theft.lookbacks import LABEL_DAYS
 
 LEAST_LABELS = 200
@@ -123,12 +124,11 @@ def too_few(theft: int, clean: int, *, has_champion: bool, least_labels: int) ->
 
 
 def match(visits: Visits, log_odds: np.ndarray, other: np.ndarray) -> Match:
-    """Two orders of `visits`, float64 [visits] each; the interval of the gain by bootstrap over meters, COVERAGE of it. Visits weigh as they teach."""
-    weight = weights(visits)
+    """Two orders of `visits`, float64 [visits] each; the interval of the gain by bootstrap over meters, COVERAGE of it."""
     mine, others = (weighed_average_precision(visits.is_theft, order) for order in (log_odds, other))
-    precision, other_precision = (float(of(weight[None, :])[0]) for of in (mine, others))
+    precision, other_precision = (average_precision(visits.is_theft, order) for order in (log_odds, other))
     gain = bootstrap(
-        lambda drawn: mine(drawn * weight) - others(drawn * weight),
+        lambda drawn: mine(drawn) - others(drawn),
         visits.meter,
         value=precision - other_precision,
         coverage=COVERAGE,
