@@ -62,28 +62,14 @@ class TheftModels:
             decision = too_few(theft, clean, has_champion=champion is not None, least_labels=least_labels)
         else:
             decision = decide(visits.seen, champion and champion.ranker, until=week, least_labels=least_labels)
-        return self._publish(week, decision, champion, run_id)
-
-    def _recorded(self, week: date) -> Recorded | None:
-        """What was decided of the week that starts on `week`."""
-        rows = self._warehouse.rows(RECORDED, (week,))
-        return Recorded(*rows[0]) if rows else None
+        return self.publish(week, decision, champion, run_id=run_id)
 
     def scoring(self, week: date) -> InService | None:
         """The ranker of the week, its hash verified; None where the unsupervised score stands."""
         found = self._recorded(week)
         return self._loaded(found.model_version, found.sha256) if found else None
 
-    def _champion(self, week: date) -> InService | None:
-        """The ranker of the newest week before."""
-        rows = self._warehouse.rows(BEFORE, (week,))
-        return self._loaded(*rows[0]) if rows else None
-
-    def _has_lost_its_file(self, recorded: Recorded) -> bool:
-        """Whether the ranker that the week itself brought is gone from the store."""
-        return recorded.decision == KEPT and not self._models.store.holds(str(recorded.model_version))
-
-    def _publish(self, week: date, decision: Decision, champion: InService | None, run_id: str) -> Recorded:
+    def publish(self, week: date, decision: Decision, champion: InService | None, *, run_id: str) -> Recorded:
         """Store the ranker that was kept, then record the decision, under the table's lock; of two writers the first one's stands.
 
         A lost file of a published ranker is written again. Raises ModelStoreError where `decision` does not come to that one any more.
@@ -107,6 +93,20 @@ class TheftModels:
             with self._warehouse.transaction() as connection, connection.cursor() as cursor:
                 cursor.execute(sql.SQL("insert into ml.theft_model ({}) values ({})").format(columns, values), row)
         return Recorded(version, sha256, decision.decision, decision.reason)
+
+    def _recorded(self, week: date) -> Recorded | None:
+        """What was decided of the week that starts on `week`."""
+        rows = self._warehouse.rows(RECORDED, (week,))
+        return Recorded(*rows[0]) if rows else None
+
+    def _champion(self, week: date) -> InService | None:
+        """The ranker of the newest week before."""
+        rows = self._warehouse.rows(BEFORE, (week,))
+        return self._loaded(*rows[0]) if rows else None
+
+    def _has_lost_its_file(self, recorded: Recorded) -> bool:
+        """Whether the ranker that the week itself brought is gone from the store."""
+        return recorded.decision == KEPT and not self._models.store.holds(str(recorded.model_version))
 
     def _loaded(self, version: str | None, sha256: str | None) -> InService | None:
         if version is None or sha256 is None:
