@@ -70,6 +70,7 @@ COMPUTED_ASSETS = [*LAYER_ASSETS, *VALIDATION_ASSETS, anomaly_scores, load_forec
 
 EDGES = tuple(edges_of(COMPUTED_ASSETS))
 LONGEST_LOOKBACK_DAYS = max(MODEL_LOOKBACK_DAYS, *(edge.lookback_days for edge in EDGES))
+"""Days that a run holds before its own. Visits that teach lie further back: a week is decided once, from whatever is open then."""
 
 # Raw days depend on the ledger of files, and registers by day on their records, which a landing run writes, not a day's.
 WRITERS = {

@@ -12,8 +12,8 @@ Folds are by meter: none is calibrated by a ranker that knew it.
 Crews go where the score was high, so that labels are no sample of the fleet. Which meters were chosen follows from the score alone, and the score is
 among the columns: boosting is not biased by that choice, only ignorant where nobody went (Zadrozny, "Learning and Evaluating Classifiers
 under Sample Selection Bias", ICML 2004), and is not weighted. The sigmoid has two slopes for all of the fleet, so there each random visit stands for as
-many meters as it was drawn from, but all of them together for no more than the ranked visits do: a few dozen of them, weighed in full, turned
-the order around (benchmarks/THEFT_LABELS.md says what was tried). So probabilities hold for the fleet as far as random visits say, and where there are none for
+many meters as it was drawn from, but all of them together for no more than the ranked visits do: else a few dozen of them would set the slopes alone
+(benchmarks/THEFT_LABELS.md has what else was tried). So probabilities hold for the fleet as far as random visits say, and where there are none for
 meters like those that were visited: for others they are then too high.
 """
 

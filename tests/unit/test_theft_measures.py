@@ -119,3 +119,13 @@ def test_a_guess_is_no_better_than_chance_and_the_interval_says_so():
     assert found["roc_auc"].low < 0.5 < found["roc_auc"].high
     assert found["roc_auc"].low < found["roc_auc"].value < found["roc_auc"].high
     assert found["precision_0.05"].low < 0.08 < found["precision_0.05"].high
+
+
+def test_a_narrower_coverage_lies_within_a_wider_one():
+    rng = np.random.default_rng(1)
+    ranks, is_theft = rng.random(200), rng.random(200) < 0.3
+    narrow, wide = (
+        measures.bootstrap(measures.weighed_roc_auc(is_theft, ranks), np.arange(200), value=0.5, coverage=coverage)
+        for coverage in (0.5, 0.99)
+    )
+    assert wide.low < narrow.low < narrow.high < wide.high
