@@ -119,6 +119,14 @@ SERVED: tuple[Served, ...] = (
         ),
     ),
     Served(
+        source="mart_theft_cases",
+        date_column="case_date",
+        measure=(
+            "coalesce(sum(round(value * 100)), 0)::bigint",
+            "toInt64(coalesce(sum(round(value * 100)), 0))",
+        ),
+    ),
+    Served(
         source="mart_forecast_accuracy",
         date_column="reading_date",
         measure=(

@@ -67,19 +67,29 @@ class ColumnLineage:
     def _found(self, model: Mapping[str, Any], manifest: Mapping[str, Any], warehouse: Warehouse) -> Columns:
         from dagster_dbt.core.dbt_cli_event import EventHistoryMetadata, _build_column_lineage_metadata
 
-        parents = [_node(manifest, name) for name in manifest["parent_map"][model["unique_id"]]]
+        parents = _parents(manifest, model["unique_id"])
         history = EventHistoryMetadata(
             columns=_columns(warehouse, model),
             parents={parent["relation_name"]: _columns(warehouse, parent) for parent in parents},
         )
+        read = {"depends_on": {"nodes": [parent["unique_id"] for parent in parents]}}
         found = _build_column_lineage_metadata(
-            history, dict(model), manifest, self._translator, self._target, self._project
+            history, {**model, **read}, manifest, self._translator, self._target, self._project
         )
         lineage = found[COLUMN_LINEAGE].deps_by_column
         return {
             column: [(list(origin.asset_key.path), origin.column_name) for origin in origins]
             for column, origins in lineage.items()
         }
+
+
+def _parents(manifest: Mapping[str, Any], unique_id: str) -> list[Mapping[str, Any]]:
+    """The tables that a model reads, by itself or through models that are none."""
+    found = []
+    for name in manifest["parent_map"][unique_id]:
+        node = _node(manifest, name)
+        found += [node] if node["relation_name"] else _parents(manifest, name)
+    return found
 
 
 def _node(manifest: Mapping[str, Any], unique_id: str) -> Mapping[str, Any]:

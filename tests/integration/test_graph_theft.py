@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -13,15 +14,21 @@ from graph import Graph, days
 from support.content_hash import assert_same, content
 from support.selections import BALANCE, with_gates
 
+from energy_assets.automation.edges import EDGES
 from energy_assets.home import HomeError
 from energy_assets.landing.files import deliver
+from energy_assets.operations.cases import case_list, found, history
+from energy_assets.operations.decisions import decide, record_visit
 from energy_assets.operations.theft import dossier, suspects
+from energy_assets.resources.due import due_days
+from energy_assets.resources.ledger import retract
 from energy_assets.simulation import simulate
 
 METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
 LAST_MONDAY = date(2024, 1, 29)
 THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
-TABLES = (*BALANCE, "token_purchases", "stg_token_purchases", *THEFT)
+CASES = ("stg_inspections", "stg_case_events", "mart_theft_cases")
+TABLES = (*BALANCE, "token_purchases", "stg_token_purchases", *THEFT, *CASES)
 CITY = {
     "transformers": TRANSFORMERS,
     "theft_rate": 0.16,
@@ -79,13 +86,14 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
         row[0] for row in graph.warehouse.rows("select meter_id from ml.loss_explanations where way is not null")
     }
 
-    tables = [f"ml.{table}" for table in THEFT[1:]]
+    tables = [*(f"ml.{table}" for table in THEFT[1:]), "marts.mart_theft_cases"]
     as_range = content(graph.warehouse, graph.serving, tables)
     for number in range(28, DAYS + 1):
-        assert graph.run(date(2024, 1, number), with_gates(*THEFT)).success
+        assert graph.run(date(2024, 1, number), with_gates(*THEFT, CASES[-1])).success
     assert_same(as_range, content(graph.warehouse, graph.serving, tables))
 
     told_of_the_first(graph)
+    decisions_and_visits_carry_cases_on(graph, stole_for_a_week)
 
 
 def told_of_the_first(graph: Graph) -> None:
@@ -101,3 +109,41 @@ def told_of_the_first(graph: Graph) -> None:
         dossier(graph.warehouse, "M999999", found.day)
     with pytest.raises(HomeError, match=f"the newest day that has is {found.day}"):
         dossier(graph.warehouse, first.meter_id, date(2025, 1, 1))
+
+
+def decisions_and_visits_carry_cases_on(graph: Graph, thieves: set[str]) -> None:
+    """What is decided shows on the list at once, and in the tables once its day is run; later days are owed."""
+    last = date(2024, 1, DAYS)
+    before = case_list(graph.warehouse)
+    assert before.day == last
+    first, second, third = sorted((case for case in before.cases if case.place), key=lambda case: case.place)[:3]
+    assert first.subject_id in thieves
+    assert {case.subject_id for case in before.on_list(2)} == {first.subject_id, second.subject_id}
+
+    decide(graph.home, graph.warehouse, [second], "assigned", on=last, crew="two")
+    record_visit(graph.home, graph.warehouse, first, "theft", on=last, recovered_kwh=120.5)
+    dismissal = decide(graph.home, graph.warehouse, [third], "dismissed", on=last, reason="house empty")
+    with pytest.raises(HomeError, match="is before the decision"):
+        decide(graph.home, graph.warehouse, [second], "snoozed", on=last, until=date(2024, 1, 1))
+    listed = {case.case_id: case for case in case_list(graph.warehouse).on_list()}
+    assert listed[second.case_id].event == "assigned"
+    assert not {first.case_id, third.case_id} & listed.keys()
+
+    owed = {entry.day: entry.work.written for entry in due_days(graph.warehouse, EDGES)}
+    assert {*CASES} <= {*owed[last]}
+    assert graph.run(last, with_gates(*CASES)).success
+    carried = {case.case_id: case for case in case_list(graph.warehouse).cases}
+    assert (carried[first.case_id].state, carried[first.case_id].recovered_kwh) == ("confirmed", Decimal("120.500"))
+    assert (carried[second.case_id].state, carried[second.case_id].crew) == ("assigned", "two")
+    assert carried[third.case_id].suppressed_until == last + timedelta(days=90)
+    assert [row[1] for row in history(graph.warehouse, first.case_id).days] == ["open", "confirmed"]
+    with pytest.raises(HomeError, match="ended as confirmed"):
+        decide(graph.home, graph.warehouse, [carried[first.case_id]], "assigned", on=last, crew="two")
+
+    retract(graph.warehouse, dismissal.relative_to(graph.home.landing).as_posix(), reason="the house is lived in")
+    assert graph.run(last, with_gates(*CASES)).success
+    assert found(case_list(graph.warehouse), third.subject_id).state == "open"
+
+    assert graph.run(date(2024, 1, DAYS - 1), with_gates(CASES[-1])).success
+    owed = {entry.day: entry.work.written for entry in due_days(graph.warehouse, EDGES)}
+    assert CASES[-1] in owed[last], "a day goes on from the one before"
