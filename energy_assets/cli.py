@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from energy_assets.operations.demo import DemoReport
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
-    from energy_assets.operations.theft import Dossier, Suspects
+    from energy_assets.operations.theft import Dossier, JudgedList
     from energy_assets.resources.deliveries import Delivery
 
 app = typer.Typer(
@@ -463,6 +463,7 @@ def explain(
     language: Annotated[Language, typer.Option(help="Of the reasons.")] = Language.en,
 ) -> None:
     """Say why a meter is suspicious on a day, or why it is not."""
+    from energy_assets.operations.cases import standing
     from energy_assets.operations.theft import dossier, newest_day
 
     with errors():
@@ -471,7 +472,10 @@ def explain(
             raise HomeError(
                 "no day was scored yet: run days first, with `energy-assets ingest` or `energy-assets backfill`"
             )
-        print_dossier(dossier(warehouse(), meter, of), language)
+        store = warehouse()
+        told = dossier(store, meter, of)
+        print_dossier(told, language)
+        out.print(f"case       {standing(store, meter, of, told.suspect.probability)}", markup=False)
 
 
 @app.command()
@@ -894,8 +898,8 @@ def print_demo(report: DemoReport) -> None:
     out.print("[bold]Seconds[/]    " + " · ".join(f"{layer} {value:.1f}" for layer, value in seconds.items()))
     if summary.statement:
         out.print(f"[yellow]Note[/]       {summary.statement}")
-    if report.suspects:
-        print_suspects(report.suspects)
+    if report.cases:
+        print_judged(report.cases)
     out.print()
     out.print(
         "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    energy-assets explain METER    make down",
@@ -934,24 +938,30 @@ def print_balance(found: Balance, truth: Truth | None) -> None:
         )
 
 
-def print_suspects(found: Suspects) -> None:
-    told = f"the {len(found.first)} most suspicious of {found.scored:,} meters on {found.day}"
+def print_judged(found: JudgedList) -> None:
+    """The list of cases, beside what the simulator knows of each."""
+    told = f"{len(found.listed)} worth a visit on {found.known.day}, of {len(found.known.cases)} cases"
     if found.truth:
-        told += f", {found.found} of them thieves, as the simulator knows"
-    out.print(f"[bold]Theft[/]      {told}")
-    for suspect in found.first:
-        kind = found.truth.kinds.get(suspect.meter_id, "") if found.truth else ""
-        truth = (
-            f"[{'thief' if suspect.meter_id in found.truth.thieves else 'no thief'}: {kind}]  " if found.truth else ""
-        )
+        random = sum(case.selection == "random" for case in found.listed)
+        honest = len(found.listed) - random - found.found
+        told += f": {found.found} found, {len(found.missed)} missed, {honest} false, {random} drawn at random (the simulator knows)"
+    out.print(f"[bold]Cases[/]      {told}")
+    for case in found.listed:
+        truth = ""
+        if found.truth:
+            kind = found.truth.kinds.get(case.subject_id, case.subject_kind)
+            truth = f"[{'thief' if case.subject_id in found.truth.thieves else 'no thief'}: {kind}]  "
+        worth = "–" if case.value is None else f"{case.value:,.0f} {case.currency}"
         out.print(
-            f" {suspect.place:>2}  {suspect.meter_id}  {suspect.transformer_id or '–'}  {suspect.score:.2f}  {truth}{suspect.reason_en}",
+            f" {case.place or '–':>2}  {case.subject_id}  {case.transformer_id or '–'}  {worth:>12}  {truth}{case.reason_en}",
             markup=False,
         )
     if found.truth and found.missed:
-        places = ", ".join(f"{meter} ({found.truth.kinds[meter]}) at place {place}" for meter, place in found.missed)
-        out.print(f"           missed: {places}", markup=False)
-    out.print(f"           a score is a reason to look, not a proof  → energy-assets explain {found.first[0].meter_id}")
+        out.print(
+            f"           missed: {', '.join(f'{meter} ({found.truth.kinds[meter]})' for meter in found.missed)}",
+            markup=False,
+        )
+    out.print("           a case is a reason to look, not a proof  → energy-assets cases")
 
 
 def print_dossier(found: Dossier, language: Language) -> None:

@@ -202,6 +202,15 @@ def history(warehouse: Warehouse, name: str) -> History:
     return History(case, tuple(days), tuple(events))
 
 
+def standing(warehouse: Warehouse, subject_id: str, day: date, probability: float | None) -> str:
+    """What became of a subject on the list of `day`, in words."""
+    try:
+        known = case_list(warehouse, day)
+    except HomeError as error:
+        return str(error)
+    return why_not(next((case for case in known.cases if case.subject_id == subject_id), None), probability)
+
+
 def why_not(case: Case | None, probability: float | None) -> str:
     """Why a meter is not on the list: without a case, with one that rests or has ended, or with one that is not worth it."""
     least = settings().case_probability

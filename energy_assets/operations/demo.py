@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.summary import Summary
-    from energy_assets.operations.theft import Suspects
+    from energy_assets.operations.theft import JudgedList
 
 METERS, TRANSFORMERS, DAYS, SEED, THEFT_RATE = 200, 8, 60, 1, 0.08
-SHOWN_SUSPECTS = 10
 RED_DAY = date(2024, 1, 20)
 """On this day the simulated head-end loses a quarter of the meter identifiers: a gate must be seen to hold."""
 
@@ -47,7 +46,7 @@ class DemoReport:
     """None where nobody knows it."""
     foretold: Foretold | None = None
     """None where no load was foretold."""
-    suspects: Suspects | None = None
+    cases: JudgedList | None = None
     """None where no meter was scored."""
 
 
@@ -77,7 +76,7 @@ def run_demo(
     from energy_assets.operations.balance import balance, truth_of
     from energy_assets.operations.forecast import foretold
     from energy_assets.operations.summary import summarize
-    from energy_assets.operations.theft import suspects
+    from energy_assets.operations.theft import judged_list
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
 
@@ -93,7 +92,7 @@ def run_demo(
         found,
         truth,
         foretold(warehouse),
-        suspects(warehouse, home, SHOWN_SUSPECTS),
+        judged_list(warehouse, home),
     )
 
 

@@ -17,9 +17,9 @@ from support.selections import BALANCE, with_gates
 from energy_assets.automation.edges import EDGES
 from energy_assets.home import HomeError
 from energy_assets.landing.files import deliver
-from energy_assets.operations.cases import case_list, found, history
+from energy_assets.operations.cases import case_list, found, history, standing
 from energy_assets.operations.decisions import decide, record_visit
-from energy_assets.operations.theft import dossier, suspects
+from energy_assets.operations.theft import dossier, newest_day
 from energy_assets.resources.due import due_days
 from energy_assets.resources.ledger import retract
 from energy_assets.simulation import simulate
@@ -92,23 +92,24 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
         assert graph.run(date(2024, 1, number), with_gates(*THEFT, CASES[-1])).success
     assert_same(as_range, content(graph.warehouse, graph.serving, tables))
 
-    told_of_the_first(graph)
+    told_of_the_first(graph, meter)
     decisions_and_visits_carry_cases_on(graph, stole_for_a_week)
 
 
-def told_of_the_first(graph: Graph) -> None:
+def told_of_the_first(graph: Graph, meter: str) -> None:
     """What speaks for the first meter, and who shares its transformer's loss."""
-    found = suspects(graph.warehouse, graph.home, 3)
-    first = found.first[0]
-    told = dossier(graph.warehouse, first.meter_id, found.day)
-    assert (told.suspect, told.explained_date) == (first, LAST_MONDAY)
+    day = newest_day(graph.warehouse)
+    told = dossier(graph.warehouse, meter, day)
+    assert (told.suspect.meter_id, told.suspect.place, told.explained_date) == (meter, 1, LAST_MONDAY)
     assert told.telling[0].farther_than > 0.9
-    assert first.meter_id in [meter for meter, *_ in told.sharers]
+    assert meter in [meter for meter, *_ in told.sharers]
     assert "" in [meter for meter, *_ in told.sharers], "what nobody explains is told as well"
     with pytest.raises(HomeError, match="no meter M999999 delivered anything"):
-        dossier(graph.warehouse, "M999999", found.day)
-    with pytest.raises(HomeError, match=f"the newest day that has is {found.day}"):
-        dossier(graph.warehouse, first.meter_id, date(2025, 1, 1))
+        dossier(graph.warehouse, "M999999", day)
+    with pytest.raises(HomeError, match=f"the newest day that has is {day}"):
+        dossier(graph.warehouse, meter, date(2025, 1, 1))
+    assert "is on the list, at place" in standing(graph.warehouse, meter, day, told.suspect.probability)
+    assert "no case: one opens where theft is at least 20%" in standing(graph.warehouse, "M999999", day, None)
 
 
 def decisions_and_visits_carry_cases_on(graph: Graph, thieves: set[str]) -> None:
