@@ -1,0 +1,596 @@
+"""Reading what a sheet tells from the warehouse: days whose gate is open, and no others.
+
+What belongs here: the questions to the store, and the arithmetic that turns rows into courses. What does not: drawing and words.
+
+A meter's expectation is its own level before the onset times the course of its peers: the median, day by day, of their energy over their own mean of the
+same days before. Peers are the other meters behind its transformer where there are LEAST_PEERS of them, else a sample of its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from energy_assets.case_sheet.facts import (
+    CaseFacts,
+    DailyCourse,
+    Estimate,
+    Explained,
+    Kind,
+    LossCourse,
+    MeanDay,
+    MeanWeek,
+    Neighbour,
+    Score,
+    Sheet,
+    Subject,
+    Whereabouts,
+)
+from energy_assets.case_sheet.words import parsed_reasons
+from energy_assets.days import DayWindow
+from energy_assets.home import Home, HomeError
+
+if TYPE_CHECKING:
+    from energy_assets.resources.warehouse import Warehouse
+
+SHOWN_DAYS = 112
+RECENT_DAYS = 28
+WEEK = 7
+LEAST_PEERS, MOST_PEERS = 5, 200
+LEAST_BASE_DAYS = 7
+"""Days before the onset that a level needs."""
+LEAST_PEER_SHARE = 0.5
+"""A peer is asked only where so much of those days is known of it."""
+LEAST_READ_SHARE = 0.5
+"""A day of which less was read, and nothing estimated, is a gap."""
+LEAST_CLASS_METERS = 5
+MOST_NEIGHBOURS, MOST_METERS = 5, 24
+LEAST_SCORE = 0.5
+LEAST_EXPLAINED_WH = 50
+DAILY_MINUTES = 1440
+
+READINGS, PROFILES, CLASSES = "int_readings_daily", "int_consumption_features", "mart_load_profile"
+METERS, TRANSFORMERS, OUTAGES = "stg_meters", "stg_transformers", "stg_outages"
+LOSSES, EXPLANATIONS, SCORES, EVIDENCE = (
+    "mart_transformer_losses",
+    "loss_explanations",
+    "theft_scores",
+    "theft_evidence",
+)
+TABLES = (
+    READINGS, PROFILES, CLASSES, METERS, TRANSFORMERS, OUTAGES, LOSSES, EXPLANATIONS, SCORES, EVIDENCE,
+)  # fmt: skip
+
+NEWEST = """
+    select max(reading_date) from quality.day_states
+    where table_name = %s and state in ('green', 'accepted') and row_count > 0
+"""
+SCORED = """
+    select scores.meter_id, theft_score, theft_probability,
+        row_number() over (order by theft_score desc nulls last, scores.meter_id), count(theft_score) over (),
+        onset_date, stolen_kwh_per_day, stolen_kwh_low, stolen_kwh_high, reasons, reason_en, reason_fr, scores.transformer_id
+    from ml.theft_scores as scores where score_date = %s
+"""
+SCORE_OF_METER = f"select * from ({SCORED}) as scored where meter_id = %s"
+SCORES_OF_TRANSFORMER = f"select * from ({SCORED}) as scored where transformer_id = %s"
+KNOWN_DAYS = "select known_days from ml.theft_evidence where score_date = %s and meter_id = %s"
+REGISTERED = """
+    select customer_class, transformer_id, feeder_id, latitude, longitude, is_prepaid, phases, ct_multiplier
+    from staging.stg_meters where reading_date = %s and meter_id = %s
+"""
+RATED = """
+    select feeder_id, latitude, longitude, rating_kva from staging.stg_transformers where reading_date = %s and transformer_id = %s
+"""
+BEHIND = "select meter_id, customer_class from staging.stg_meters where reading_date = %s and transformer_id = %s"
+OF_CLASS = """
+    select meter_id from staging.stg_meters where reading_date = %s and customer_class = %s and meter_id <> %s
+    order by md5(meter_id) limit %s
+"""
+DAILY = """
+    select reading_date, total_wh, estimated_wh, accepted_count, expected_count from intermediate.int_readings_daily
+    where reading_date = any(%s) and meter_id = %s order by reading_date
+"""
+DAILY_OF_PEERS = """
+    select meter_id, reading_date, (total_wh + coalesce(estimated_wh, 0)) / 1000.0 from intermediate.int_readings_daily
+    where reading_date = any(%s) and meter_id = any(%s) and accepted_count * 2 >= expected_count
+"""
+RECENT = """
+    select meter_id, avg(total_wh + coalesce(estimated_wh, 0)) / 1000.0 from intermediate.int_readings_daily
+    where reading_date = any(%s) and meter_id = any(%s) and accepted_count > 0 group by meter_id
+"""
+DARK = """
+    select reading_date, off_from, off_until from staging.stg_outages where reading_date = any(%s) and area_id = any(%s)
+    order by off_from
+"""
+PROFILE = """
+    select reading_date, interval_minutes, profile_wh from intermediate.int_consumption_features
+    where reading_date = any(%s) and meter_id = %s
+"""
+CLASS_PROFILE = """
+    select slot, sum(total_kwh) / nullif(sum(meter_count), 0), max(meter_count) from marts.mart_load_profile
+    where reading_date = any(%s) and customer_class = %s and interval_minutes = %s group by slot order by slot
+"""
+LOST = """
+    select loss_date, non_technical_loss_kwh, non_technical_loss_low_kwh, non_technical_loss_high_kwh, energy_in_kwh, is_plausible
+    from marts.mart_transformer_losses where loss_date = any(%s) and transformer_id = %s and balanced_count > 0
+"""
+EXPLAINED = """
+    select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, since_date, is_misplaced, has_drifting_clock, transformer_id
+    from ml.loss_explanations where explained_date = %s and (transformer_id = %s or meter_id = %s)
+"""
+KNOWN_METER = "select 1 from intermediate.int_readings_daily where reading_date = any(%s) and meter_id = %s limit 1"
+
+Interval = tuple[date, int, int]
+"""Of an outage within a day: the day, and its first and its last second since local midnight."""
+
+
+class Readable:
+    """Which days of which tables may be read, of the weeks that a sheet shows; asked for once."""
+
+    def __init__(self, warehouse: Warehouse, day: date) -> None:
+        from energy_assets.resources.gates import day_states
+
+        self.window = DayWindow.of(day).with_lookback(SHOWN_DAYS - 1)
+        self._states = day_states(warehouse, TABLES, self.window)
+
+    def days(self, table: str, window: DayWindow | None = None) -> list[date]:
+        """Days of `window` (default: all) that may be read and hold rows."""
+        return [day for day in window or self.window if self._holds(table, day)]
+
+    def newest(self, table: str, *, within: int = SHOWN_DAYS) -> date | None:
+        """The newest of the last `within` days that may be read and holds rows."""
+        return max(self.days(table, DayWindow.of(self.window.last).with_lookback(within - 1)), default=None)
+
+    def refusal(self, table: str) -> str | None:
+        """Why the sheet's day may not be read from `table`; None where it may, or was never written."""
+        state = self._states.get((table, self.window.last))
+        return None if state is None or state.is_readable else state.state
+
+    def _holds(self, table: str, day: date) -> bool:
+        state = self._states.get((table, day))
+        return state is not None and state.is_readable and state.row_count > 0
+
+
+def newest_day(warehouse: Warehouse) -> date:
+    """The newest day with scores that may be read; of a home without scores, with readings. Raises HomeError where there is neither."""
+    for table in (SCORES, READINGS):
+        if day := warehouse.rows(NEWEST, (table,))[0][0]:
+            return day
+    raise HomeError("no day may be read yet: run days first, with `energy-assets ingest` or `energy-assets backfill`")
+
+
+def subject_of(warehouse: Warehouse, identifier: str, day: date) -> Subject:
+    """The meter, else the transformer of that name. Raises HomeError where there is neither."""
+    readable = Readable(warehouse, day)
+    if warehouse.rows(KNOWN_METER, (readable.days(READINGS), identifier)):
+        return Subject(Kind.METER, identifier)
+    lost, listed = readable.days(LOSSES), readable.newest(METERS)
+    if warehouse.rows(LOST, (lost, identifier)) or (listed and warehouse.rows(BEHIND, (listed, identifier))):
+        return Subject(Kind.TRANSFORMER, identifier)
+    raise HomeError(
+        f"no meter and no transformer {identifier} has anything to show in the sixteen weeks to {day}: is the identifier right, and is the day in the"
+        ' home? energy-assets sql "select …" shows those that delivered'
+    )
+
+
+def read_sheet(
+    warehouse: Warehouse, subject: Subject, day: date, case: CaseFacts | None = None
+) -> Sheet:
+    """All that is known of the subject as of `day`. Raises HomeError where the day's scores may not be read."""
+    readable = Readable(warehouse, day)
+    if reason := readable.refusal(SCORES):
+        raise HomeError(f"{SCORES} of {day} may not be read: it is {reason}  → energy-assets why {day} {SCORES}")
+    reader = _Reader(warehouse, readable, day)
+    return reader.of_meter(subject, case) if subject.kind is Kind.METER else reader.of_transformer(subject, case)
+
+
+class _Reader:
+    """The questions that a sheet asks of one day, its gates known."""
+
+    def __init__(self, warehouse: Warehouse, readable: Readable, day: date) -> None:
+        self.warehouse = warehouse
+        self.readable = readable
+        self.day = day
+        self.zone = Home.at(warehouse.home).calendar().zone
+        self.listed = readable.newest(METERS)
+        self.is_scored = bool(readable.days(SCORES, DayWindow.of(day)))
+        self.explained_date = readable.newest(EXPLANATIONS, within=WEEK)
+
+    def of_meter(self, subject: Subject, case: CaseFacts | None) -> Sheet:
+        meter = subject.identifier
+        place = self._meter_place(meter)
+        score = self._score(meter)
+        shared = self._explanations(place.transformer_id, meter)
+        own = [row for row in shared if row[0] == meter]
+        mine = next((row for row in own if row[4] is not None), None)
+        misplaced = next((row for row in own if row[6]), None)
+        dark = self._dark(place)
+        behind = self._behind(place.transformer_id)
+        daily = self._daily(meter, place, score.onset if score else None, dark, behind)
+        explained = self._explained(mine) if mine and mine[8] == place.transformer_id else None
+        others = [one for one in behind if one != meter]
+        told = self._neighbours(place.transformer_id, {one: behind[one] for one in others}, shared)
+        notable = [one for one in told if _is_notable(one)][:MOST_NEIGHBOURS]
+        return Sheet(
+            subject=subject,
+            day=self.day,
+            case=case,
+            whereabouts=place,
+            score=score,
+            daily=daily,
+            mean=self._mean(meter, place.customer_class, daily, dark) if daily else None,
+            loss=self._loss(place.transformer_id, dark, explained),
+            neighbours=notable,
+            other_meters=len(others) - len(notable),
+            is_misplaced=misplaced is not None,
+            fits_transformer=misplaced[8] if misplaced else None,
+            has_drifting_clock=any(row[7] for row in own),
+        )
+
+    def of_transformer(self, subject: Subject, case: CaseFacts | None) -> Sheet:
+        transformer = subject.identifier
+        behind = self._behind(transformer)
+        place = self._transformer_place(transformer, len(behind))
+        shared = self._explanations(transformer, "")
+        nobody = next((row for row in shared if row[0] == "" and row[8] == transformer), None)
+        told = self._neighbours(transformer, behind, shared)[:MOST_METERS]
+        return Sheet(
+            subject=subject,
+            day=self.day,
+            case=case,
+            whereabouts=place,
+            score=None,
+            daily=None,
+            mean=None,
+            loss=self._loss(transformer, self._dark(place), self._explained(nobody) if nobody else None),
+            neighbours=told,
+            other_meters=len(behind) - len(told),
+        )
+
+    def _meter_place(self, meter: str) -> Whereabouts:
+        rows = self.warehouse.rows(REGISTERED, (self.listed, meter)) if self.listed else []
+        if not rows:
+            return Whereabouts()
+        customer_class, transformer, feeder, latitude, longitude, prepaid, phases, multiplier = rows[0]
+        rated = self._rated(transformer)
+        return Whereabouts(
+            customer_class=customer_class,
+            transformer_id=transformer,
+            feeder_id=rated[0] or feeder,
+            latitude=_float(latitude),
+            longitude=_float(longitude),
+            is_prepaid=prepaid,
+            phases=phases,
+            ct_multiplier=_float(multiplier),
+        )
+
+    def _transformer_place(self, transformer: str, meters: int) -> Whereabouts:
+        feeder, latitude, longitude, rating = self._rated(transformer)
+        return Whereabouts(
+            transformer_id=transformer,
+            feeder_id=feeder,
+            latitude=_float(latitude),
+            longitude=_float(longitude),
+            rating_kva=_float(rating),
+            connected_meters=meters,
+        )
+
+    def _rated(self, transformer: str | None) -> tuple:
+        listed = self.readable.newest(TRANSFORMERS)
+        rows = self.warehouse.rows(RATED, (listed, transformer)) if listed and transformer else []
+        return rows[0] if rows else (None, None, None, None)
+
+    def _behind(self, transformer: str | None) -> dict[str, str | None]:
+        """Meters behind the transformer -> class."""
+        if not (self.listed and transformer):
+            return {}
+        return dict(self.warehouse.rows(BEHIND, (self.listed, transformer)))
+
+    def _score(self, meter: str) -> Score | None:
+        if not self.is_scored:
+            return None
+        rows = self.warehouse.rows(SCORE_OF_METER, (self.day, meter))
+        if not rows:
+            return None
+        known = (
+            self.warehouse.rows(KNOWN_DAYS, (self.day, meter)) if self.readable.days(EVIDENCE, DayWindow.of(self.day)) else []
+        )
+        return _score(rows[0], known[0][0] if known else None)
+
+    def _explanations(self, transformer: str | None, meter: str) -> list[tuple]:
+        """Rows of EXPLAINED of the transformer's meters, and of `meter` wherever its readings fit."""
+        if self.explained_date is None or not (transformer or meter):
+            return []
+        return self.warehouse.rows(EXPLAINED, (self.explained_date, transformer or "", meter or transformer))
+
+    def _explained(self, row: Sequence) -> Explained | None:
+        if self.explained_date is None:
+            return None
+        return Explained(row[5], self.explained_date, Estimate(*(None if wh is None else wh / 1000 for wh in row[1:4])))
+
+    def _dark(self, place: Whereabouts) -> list[Interval]:
+        """When supply was off at the place, as far as anybody reported it."""
+        areas = [area for area in (place.transformer_id, place.feeder_id) if area]
+        days = self.readable.days(OUTAGES)
+        if not (areas and days):
+            return []
+        return [
+            (day, _second(off_from, day, self.zone), _second(off_until, day, self.zone))
+            for day, off_from, off_until in self.warehouse.rows(DARK, (days, areas))
+        ]
+
+    def _daily(
+        self,
+        meter: str,
+        place: Whereabouts,
+        onset: date | None,
+        dark: Sequence[Interval],
+        behind: Iterable[str],
+    ) -> DailyCourse | None:
+        held = self.readable.days(READINGS)
+        rows = self.warehouse.rows(DAILY, (held, meter)) if held else []
+        if not rows:
+            return None
+        days = list(DayWindow(rows[0][0], self.day + timedelta(days=1)))
+        reported, is_estimated = _reported(rows, days)
+        peers, are_siblings = self._peers(meter, place, behind)
+        base = np.array([onset is None or day < onset for day in days])
+        course, used = self._course(peers, days, base)
+        return DailyCourse(
+            days=days,
+            reported_kwh=reported,
+            is_estimated=is_estimated,
+            expected_kwh=expectation(reported, course, base),
+            off_hours=off_hours(dark, days),
+            onset=onset if onset and onset > days[0] else None,
+            peers=used,
+            are_siblings=are_siblings,
+        )
+
+    def _peers(self, meter: str, place: Whereabouts, behind: Iterable[str]) -> tuple[list[str], bool]:
+        siblings = sorted(set(behind) - {meter})[:MOST_PEERS]
+        if len(siblings) >= LEAST_PEERS or not (self.listed and place.customer_class):
+            return siblings, True
+        rows = self.warehouse.rows(OF_CLASS, (self.listed, place.customer_class, meter, MOST_PEERS))
+        return [row[0] for row in rows], False
+
+    def _course(self, peers: Sequence[str], days: Sequence[date], base: np.ndarray) -> tuple[np.ndarray | None, int]:
+        """(Median over the peers of their energy over their own mean of the days of `base`, how many they are); None where they are too few."""
+        if len(peers) < LEAST_PEERS:
+            return None, 0
+        held = [day for day in self.readable.days(READINGS) if day >= days[0]]
+        energy = np.full((len(peers), len(days)), np.nan)
+        rows = {peer: number for number, peer in enumerate(peers)}
+        columns = {day: number for number, day in enumerate(days)}
+        for peer, day, kwh in self.warehouse.rows(DAILY_OF_PEERS, (held, list(peers))):
+            energy[rows[peer], columns[day]] = kwh
+        return peers_course(energy, base)
+
+    def _mean(
+        self, meter: str, customer_class: str | None, daily: DailyCourse, dark: Sequence[Interval]
+    ) -> MeanDay | MeanWeek | None:
+        """The mean day before the onset and lately; of daily readings, the mean week."""
+        rows = self.warehouse.rows(PROFILE, (self.readable.days(PROFILES), meter))
+        recent_from = self.day - timedelta(days=RECENT_DAYS - 1)
+        before_until = daily.onset
+        lately = [row for row in rows if row[0] >= recent_from]
+        if not lately:
+            return None
+        minutes = max({row[1] for row in lately}, key=lambda one: sum(row[1] == one for row in lately))
+        if minutes >= DAILY_MINUTES:
+            return mean_week(daily, recent_from)
+        slots = DAILY_MINUTES // minutes
+        by_day = {
+            day: _supplied(profile, day, minutes, dark)
+            for day, interval, profile in rows
+            if interval == minutes and len(profile) == slots
+        }
+        before = [power for day, power in by_day.items() if before_until and day < min(before_until, recent_from)]
+        recent = [
+            power for day, power in by_day.items() if day >= max(recent_from, before_until or recent_from)
+        ]
+        if not recent:
+            return None
+        before_kw = _mean_of(before if len(before) >= LEAST_BASE_DAYS else [], slots)
+        recent_kw = _mean_of(recent, slots)
+        level = np.nanmean(before_kw) if np.isfinite(before_kw).any() else np.nanmean(recent_kw)
+        return MeanDay(
+            slot_minutes=minutes,
+            before_kw=before_kw,
+            recent_kw=recent_kw,
+            class_kw=self._class_kw(customer_class or "unknown", minutes, slots, recent_from, float(level)),
+            before_days=len(before),
+            recent_days=len(recent),
+        )
+
+    def _class_kw(self, customer_class: str, minutes: int, slots: int, since: date, level_kw: float) -> np.ndarray:
+        """The class's mean day since, brought to the mean power `level_kw`."""
+        found = np.full(slots, np.nan)
+        held = self.readable.days(CLASSES, DayWindow(since, self.day + timedelta(days=1)))
+        for slot, kwh, meters in self.warehouse.rows(CLASS_PROFILE, (held, customer_class, minutes)):
+            if slot < slots and kwh is not None and meters >= LEAST_CLASS_METERS:
+                found[slot] = float(kwh)
+        mean = np.nanmean(found) if np.isfinite(found).any() else np.nan
+        return found / mean * level_kw if mean > 0 else np.full(slots, np.nan)
+
+    def _loss(
+        self, transformer: str | None, dark: Sequence[Interval], explained: Explained | None
+    ) -> LossCourse | None:
+        held = self.readable.days(LOSSES)
+        rows = self.warehouse.rows(LOST, (held, transformer)) if transformer and held else []
+        if not rows:
+            return None
+        known = {row[0]: row[1:] for row in rows}
+        days = list(DayWindow(min(known), self.day + timedelta(days=1)))
+        loss, low, high, energy_in = (
+            np.array([_nan(known[day][number]) if day in known else np.nan for day in days]) for number in range(4)
+        )
+        implausible = sum(row[5] is False for row in rows)
+        return LossCourse(days, loss, low, high, energy_in, off_hours(dark, days), implausible, explained)
+
+    def _neighbours(
+        self, transformer: str | None, behind: Mapping[str, str | None], shared: Sequence[tuple]
+    ) -> list[Neighbour]:
+        """The meters `behind`, most suspicious first."""
+        if not behind:
+            return []
+        scored = self.warehouse.rows(SCORES_OF_TRANSFORMER, (self.day, transformer)) if self.is_scored else []
+        scores = {row[0]: _score(row, None) for row in scored}
+        explains = {row[0]: row for row in shared if row[4] is not None and row[1] >= LEAST_EXPLAINED_WH}
+        lately = self.readable.days(READINGS, DayWindow.of(self.day).with_lookback(RECENT_DAYS - 1))
+        recent = dict(self.warehouse.rows(RECENT, (lately, list(behind)))) if lately else {}
+        found = [
+            Neighbour(
+                meter_id=meter,
+                customer_class=customer_class,
+                score=scores.get(meter),
+                explained_kwh=explains[meter][1] / 1000 if meter in explains else None,
+                way=explains[meter][4] if meter in explains else None,
+                recent_kwh=_float(recent.get(meter)),
+            )
+            for meter, customer_class in behind.items()
+        ]
+        return sorted(found, key=lambda one: (-(one.score.score or 0.0) if one.score else 0.0, one.meter_id))
+
+
+def expectation(reported: np.ndarray, course: np.ndarray | None, base: np.ndarray) -> np.ndarray:
+    """Energy [days] that a meter would have reported at the level of its days `base`, moving as `course` [days]; without a course, that level.
+
+    All NaN where fewer than LEAST_BASE_DAYS of those days are known, and without a course where all days are base: a level alone says nothing then.
+    """
+    nothing = np.full(len(reported), np.nan)
+    if course is None:
+        if base.all():
+            return nothing
+        course = np.ones(len(reported))
+    known = base & np.isfinite(reported) & np.isfinite(course)
+    if known.sum() < LEAST_BASE_DAYS or course[known].sum() <= 0:
+        return nothing
+    return reported[known].sum() / course[known].sum() * course
+
+
+def peers_course(energy: np.ndarray, base: np.ndarray) -> tuple[np.ndarray | None, int]:
+    """(Median course [days] of peers, how many they are) of their energy [peers, days]; None where fewer than LEAST_PEERS are known well enough."""
+    known = np.isfinite(energy) & base
+    counts = known.sum(axis=1)
+    level = np.where(known, energy, 0.0).sum(axis=1) / np.maximum(counts, 1)
+    is_used = (counts >= max(LEAST_BASE_DAYS, LEAST_PEER_SHARE * base.sum())) & (level > 0)
+    if is_used.sum() < LEAST_PEERS:
+        return None, 0
+    relative = energy[is_used] / level[is_used, None]
+    enough = np.isfinite(relative).sum(axis=0) >= LEAST_PEERS // 2 + 1
+    course = np.full(energy.shape[1], np.nan)
+    course[enough] = np.nanmedian(relative[:, enough], axis=0)
+    return course, int(is_used.sum())
+
+
+def off_hours(dark: Sequence[Interval], days: Sequence[date]) -> np.ndarray:
+    """Hours without supply [days]; what overlaps counts once."""
+    numbers = {day: number for number, day in enumerate(days)}
+    hours = np.zeros(len(days))
+    reached: dict[date, int] = {}
+    for day, first, last in sorted(dark):
+        if day in numbers:
+            start = max(first, reached.get(day, 0))
+            hours[numbers[day]] += max(0, last - start) / 3600
+            reached[day] = max(reached.get(day, 0), last)
+    return hours
+
+
+def mean_week(daily: DailyCourse, recent_from: date) -> MeanWeek | None:
+    """Mean energy by day of the week; days with outages are left out where others remain."""
+    days = np.array([day.weekday() for day in daily.days])
+    is_known = np.isfinite(daily.reported_kwh)
+    recent = is_known & np.array([day >= max(recent_from, daily.onset or recent_from) for day in daily.days])
+    before = is_known & np.array(
+        [daily.onset is not None and day < min(daily.onset, recent_from) for day in daily.days]
+    )
+    if not recent.any():
+        return None
+
+    def by_weekday(chosen: np.ndarray) -> np.ndarray:
+        supplied = chosen & (daily.off_hours == 0)
+        return np.array(
+            [
+                daily.reported_kwh[of].mean() if of.any() else np.nan
+                for number in range(WEEK)
+                for of in [(supplied if (supplied & (days == number)).any() else chosen) & (days == number)]
+            ]
+        )
+
+    nothing = np.full(WEEK, np.nan)
+    is_enough = before.sum() >= LEAST_BASE_DAYS
+    return MeanWeek(by_weekday(before) if is_enough else nothing, by_weekday(recent), int(before.sum()), int(recent.sum()))
+
+
+def _reported(rows: Sequence[tuple], days: Sequence[date]) -> tuple[np.ndarray, np.ndarray]:
+    """(kWh, whether a part of it is estimated), [days] each; NaN where a day was not read, or hardly."""
+    numbers = {day: number for number, day in enumerate(days)}
+    kwh, is_estimated = np.full(len(days), np.nan), np.zeros(len(days), dtype=bool)
+    for day, total, estimated, accepted, expected in rows:
+        if accepted and (estimated or accepted >= LEAST_READ_SHARE * expected):
+            kwh[numbers[day]] = ((total or 0) + (estimated or 0)) / 1000
+            is_estimated[numbers[day]] = bool(estimated)
+    return kwh, is_estimated
+
+
+def _supplied(profile: Sequence[int | None], day: date, minutes: int, dark: Sequence[Interval]) -> np.ndarray:
+    """Power in kW by slot, NaN where nothing was read or supply was off for a part of it."""
+    power = np.array([_nan(wh) for wh in profile]) / 1000 * (60 / minutes)
+    starts = np.arange(len(power)) * minutes * 60
+    for off_day, first, last in dark:
+        if off_day == day:
+            power[(starts < last) & (starts + minutes * 60 > first)] = np.nan
+    return power
+
+
+def _mean_of(days: Sequence[np.ndarray], slots: int) -> np.ndarray:
+    """Mean over days by slot, NaN where no day knows it."""
+    if not days:
+        return np.full(slots, np.nan)
+    values = np.stack(days)
+    known = np.isfinite(values)
+    counts = known.sum(axis=0)
+    return np.where(counts > 0, np.where(known, values, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
+
+
+def _is_notable(neighbour: Neighbour) -> bool:
+    score = neighbour.score
+    return neighbour.explained_kwh is not None or bool(score and score.score is not None and score.score >= LEAST_SCORE)
+
+
+def _score(row: Sequence, known_days: int | None) -> Score:
+    """Of a row of SCORED."""
+    hidden = None if row[6] is None else Estimate(row[6], row[7], row[8])
+    return Score(
+        score=row[1],
+        probability=row[2],
+        place=row[3],
+        scored=row[4],
+        onset=row[5],
+        hidden=hidden,
+        reasons=parsed_reasons(row[9]),
+        told_en=row[10],
+        told_fr=row[11],
+        known_days=known_days,
+    )
+
+
+def _second(at: object, day: date, zone: ZoneInfo) -> int:
+    """Seconds from the day's local midnight, within the day."""
+    local = at.astimezone(zone)
+    if local.date() > day:
+        return DAILY_MINUTES * 60
+    return 0 if local.date() < day else local.hour * 3600 + local.minute * 60 + local.second
+
+
+def _float(value: object) -> float | None:
+    return None if value is None else float(value)
+
+
+def _nan(value: object) -> float:
+    return np.nan if value is None else float(value)
