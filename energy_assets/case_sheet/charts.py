@@ -3,7 +3,7 @@
 What belongs here: drawing. What does not: what is drawn (facts.py), its words (words.py).
 
 They are told apart by line, mark and hatch, so that they can be read in black and white; the colours are those of Okabe and Ito ("Color Universal
-Design", 2008), which the colour-blind tell apart. Text stays text, in the page's own font. The names of meters are never drawn.
+Design", 2008), the orange darker, which the colour-blind tell apart. Text stays text, in the page's own font. The names of meters are never drawn.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLACK, GREY, PALE = "#000000", "#767676", "#d9d9d9"
-BLUE, ORANGE, VERMILION = "#0072b2", "#e69f00", "#d55e00"
+BLUE, ORANGE, VERMILION = "#0072b2", "#b87500", "#d55e00"
+LIGHT_BLUE = "#b3d5e8"
+# Nothing is see-through: a page's transparent parts become pictures on their way into a PDF.
 WIDE_MM, NARROW_MM = 186.0, 90.0
 MM_PER_INCH = 25.4
 FONT_POINTS = 7.0
@@ -49,16 +51,18 @@ STYLE = {
     "lines.solid_capstyle": "round",
     "text.parse_math": False,
 }
-LEAST_SHADE, MOST_SHADE = 0.35, 1.0
+LIGHTEST, DARKEST = 0.90, 0.70
+"""Grey of a day with hardly an outage, and of one without supply at all."""
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-LEGEND_LINE_MM = 3.6
+LETTER_MM, HANDLE_MM = 1.36, 9.5
+"""Of a legend: the mean width of a letter, and of all that is beside the letters."""
 
 
 def daily_chart(course: DailyCourse, words: Words, *, is_narrow: bool = False) -> str:
     """Reported energy a day against what was expected; outages shaded, the onset marked, days without readings as gaps."""
     days = np.array(course.days)
     reported, expected = course.reported_kwh, course.expected_kwh
-    with _drawn(is_narrow, 50 if is_narrow else 52) as (figure, axes):
+    with _drawn(is_narrow, 50 if is_narrow else 46) as (figure, axes):
         _shade_outages(axes, course.days, course.off_hours, words)
         is_after = np.array([course.onset is not None and day >= course.onset for day in course.days])
         is_short = is_after & np.isfinite(reported) & np.isfinite(expected)
@@ -95,11 +99,12 @@ def daily_chart(course: DailyCourse, words: Words, *, is_narrow: bool = False) -
             )
         _mark_gaps(axes, days, reported, words)
         axes.set_ylabel(words("kwh_per_day"))
-        axes.set_ylim(bottom=0, top=1.12 * max(_highest(reported, expected), 0.1))
+        _from_zero(axes, 1.12 * max(_highest(reported, expected), 0.1))
         _date_axis(axes, course.days, words, is_narrow)
-        _mark_onset(axes, course.days, course.onset, words)
+        told = words("onset", day=words.day(course.onset)) if course.onset else ""
+        _mark_onset(axes, course.days, course.onset, told)
         _finish(figure, axes, words)
-        return _svg(figure, words("daily_title"))
+        return _svg(figure, words("daily_title"), "daily-narrow" if is_narrow else "daily")
 
 
 def mean_chart(mean: MeanDay | MeanWeek, words: Words, customer_class: str | None) -> str:
@@ -108,7 +113,7 @@ def mean_chart(mean: MeanDay | MeanWeek, words: Words, customer_class: str | Non
         return _mean_week(mean, words)
     hours = np.arange(len(mean.recent_kw) + 1) * mean.slot_minutes / 60
 
-    with _drawn(True, 50) as (figure, axes):
+    with _drawn(True, 46) as (figure, axes):
         if np.isfinite(mean.class_kw).any():
             label = words("class_course", customer_class=words.customer_class(customer_class or "unknown"))
             _steps(axes, hours, mean.class_kw, color=GREY, linewidth=1.0, linestyle=(0, (1, 1.2)), label=label)
@@ -121,23 +126,24 @@ def mean_chart(mean: MeanDay | MeanWeek, words: Words, customer_class: str | Non
         axes.set_xticks(range(0, 25, 2), minor=True)
         axes.set_xlabel(words("hour"))
         axes.set_ylabel(words("kw"))
-        axes.set_ylim(bottom=0, top=1.08 * max(_highest(mean.before_kw, mean.recent_kw, mean.class_kw), 0.01))
+        _from_zero(axes, 1.08 * max(_highest(mean.before_kw, mean.recent_kw, mean.class_kw), 0.01))
         _finish(figure, axes, words)
-        return _svg(figure, words("mean_day_title"))
+        return _svg(figure, words("mean_day_title"), "mean")
 
 
-def loss_chart(loss: LossCourse, words: Words, kind: Kind, *, is_narrow: bool = True) -> str:
+def loss_chart(
+    loss: LossCourse, words: Words, kind: Kind, *, onset: date | None = None, is_narrow: bool = True
+) -> str:
     """A transformer's non-technical loss a day with its interval, and what of it the subject accounts for."""
     days = np.array(loss.days)
-    with _drawn(is_narrow, 50) as (figure, axes):
+    with _drawn(is_narrow, 46) as (figure, axes):
         _shade_outages(axes, loss.days, loss.off_hours, words)
         axes.fill_between(
             days,
             loss.low_kwh,
             loss.high_kwh,
             where=np.isfinite(loss.loss_kwh),
-            facecolor=BLUE,
-            alpha=0.25,
+            facecolor=LIGHT_BLUE,
             linewidth=0,
             label=words("loss_interval"),
         )
@@ -149,17 +155,20 @@ def loss_chart(loss: LossCourse, words: Words, kind: Kind, *, is_narrow: bool = 
             _draw_explained(axes, loss, words("this_meter" if kind is Kind.METER else "nobody"))
         axes.axhline(0, color=BLACK, linewidth=0.5)
         axes.set_ylabel(words("kwh_per_day"))
-        lowest, highest = _lowest(loss.low_kwh, loss.loss_kwh), _highest(loss.high_kwh, loss.loss_kwh)
+        at = np.array([loss.explained.estimate.kwh if loss.explained else np.nan])
+        lowest, highest = _lowest(loss.low_kwh, loss.loss_kwh, at), _highest(loss.high_kwh, loss.loss_kwh, at)
         margin = 0.08 * max(highest - min(lowest, 0.0), 0.1)
-        axes.set_ylim(min(lowest, 0.0) - (margin if lowest < 0 else 0), max(highest, 0.0) + margin)
+        axes.set_ylim(min(lowest, 0.0) - margin, max(highest, 0.0) + margin)
         _date_axis(axes, loss.days, words, is_narrow)
+        _mark_onset(axes, loss.days, onset)
         _finish(figure, axes, words)
-        return _svg(figure, words("loss_title", transformer=words("transformer").lower()))
+        title = words("loss_title", transformer=words("transformer").lower())
+        return _svg(figure, title, "loss-narrow" if is_narrow else "loss")
 
 
 def _mean_week(mean: MeanWeek, words: Words) -> str:
     places = np.arange(7)
-    with _drawn(True, 50) as (figure, axes):
+    with _drawn(True, 46) as (figure, axes):
         has_before = np.isfinite(mean.before_kwh).any()
         if has_before:
             label = words("before", days=words.number(mean.before_days))
@@ -179,7 +188,7 @@ def _mean_week(mean: MeanWeek, words: Words) -> str:
         axes.set_xticks(places, [words.weekday(place) for place in places])
         axes.set_ylabel(words("kwh_per_day"))
         _finish(figure, axes, words)
-        return _svg(figure, words("mean_week_title"))
+        return _svg(figure, words("mean_week_title"), "mean")
 
 
 @contextmanager
@@ -201,8 +210,8 @@ def _shade_outages(axes: Axes, days: Sequence[date], off_hours: np.ndarray, word
     for day, hours in zip(days, off_hours, strict=True):
         if hours > 0:
             start = np.datetime64(day) - np.timedelta64(half)
-            share = LEAST_SHADE + (MOST_SHADE - LEAST_SHADE) * min(hours / 24, 1.0)
-            axes.axvspan(start, start + np.timedelta64(24, "h"), color=PALE, alpha=share, linewidth=0, label=label, zorder=0)
+            grey = LIGHTEST + (DARKEST - LIGHTEST) * min(hours / 24, 1.0)
+            axes.axvspan(start, start + np.timedelta64(24, "h"), color=(grey,) * 3, linewidth=0, label=label, zorder=0)
             label = "_"
 
 
@@ -213,6 +222,7 @@ def _mark_gaps(axes: Axes, days: np.ndarray, values: np.ndarray, words: Words) -
             days[missing],
             np.zeros(missing.sum()),
             "x",
+            transform=axes.get_xaxis_transform(),
             color=GREY,
             markersize=2.6,
             markeredgewidth=0.7,
@@ -221,14 +231,16 @@ def _mark_gaps(axes: Axes, days: np.ndarray, values: np.ndarray, words: Words) -
         )
 
 
-def _mark_onset(axes: Axes, days: Sequence[date], onset: date | None, words: Words) -> None:
+def _mark_onset(axes: Axes, days: Sequence[date], onset: date | None, told: str = "") -> None:
     if onset is None or not days[0] <= onset <= days[-1]:
         return
     at = np.datetime64(onset) - np.timedelta64(12, "h")
     axes.axvline(at, color=VERMILION, linewidth=1.2, dashes=(6, 1.5, 1, 1.5))
+    if not told:
+        return
     is_late = (onset - days[0]).days > 0.7 * len(days)
     axes.annotate(
-        words("onset", day=words.day(onset)),
+        told,
         (at, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(-3 if is_late else 3, -1),
@@ -237,7 +249,7 @@ def _mark_onset(axes: Axes, days: Sequence[date], onset: date | None, words: Wor
         va="top",
         color=VERMILION,
         fontweight="bold",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         zorder=5,
     )
 
@@ -263,6 +275,11 @@ def _draw_explained(axes: Axes, loss: LossCourse, label: str) -> None:
         )
 
 
+def _from_zero(axes: Axes, top: float) -> None:
+    """From a little below zero: what is at zero is seen, and is not what is missing."""
+    axes.set_ylim(-0.04 * top, top)
+
+
 def _steps(axes: Axes, hours: np.ndarray, values: np.ndarray, **look: object) -> None:
     axes.step(hours, np.append(values, values[-1:]), where="post", **look)
 
@@ -286,7 +303,7 @@ def _finish(figure: Figure, axes: Axes, words: Words) -> None:
     low, high = axes.get_ylim()
     ticks = axes.get_yticks()
     step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
-    digits = max(0, int(np.ceil(-np.log10(step) - 1e-9))) if step > 0 else 0
+    digits = next(digits for digits in range(6) if np.isclose(step, round(step, digits)) or digits == 5)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value, digits)))
     axes.grid(axis="y", color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)
@@ -311,10 +328,12 @@ def _finish(figure: Figure, axes: Axes, words: Words) -> None:
 
 
 def _columns(labels: Sequence[str], width_mm: float) -> int:
-    """As many columns as fit, were all as wide as the longest label."""
-    letter_mm, handle_mm = 1.55, 9.0
-    longest = max(len(label) for label in labels) * letter_mm + handle_mm
-    return int(np.clip(width_mm // longest, 1, len(labels)))
+    """As many columns as fit; a legend fills them one after the other."""
+    for columns in range(len(labels), 1, -1):
+        widest = [max(map(len, part)) for part in map(list, np.array_split(np.array(labels, dtype=object), columns))]
+        if sum(widest) * LETTER_MM + columns * HANDLE_MM <= width_mm:
+            return columns
+    return 1
 
 
 def _highest(*courses: np.ndarray) -> float:
@@ -327,8 +346,12 @@ def _lowest(*courses: np.ndarray) -> float:
     return float(known.min()) if len(known) else 0.0
 
 
-def _svg(figure: Figure, title: str) -> str:
-    """The figure as an element of a page: as wide as its place, with a name for those who hear the page, and without ids but the ones it refers to."""
+def _svg(figure: Figure, title: str, name: str) -> str:
+    """The figure as an element of a page: as wide as its place, with `title` for those who hear the page.
+
+    Of its ids only those remain that it refers to, each with `name` before it: charts of one page share none, because what refers into a chart that is not
+    shown draws nothing.
+    """
     from xml.sax.saxutils import escape, quoteattr
 
     written = io.StringIO()
@@ -340,7 +363,8 @@ def _svg(figure: Figure, title: str) -> str:
     inner = text[text.index(">", view.end()) + 1 :]
     inner = re.sub(r"<style[^>]*>.*?</style>", "", inner, count=1, flags=re.DOTALL)
     used = set(re.findall(r'(?:href="#|url\(#)([\w.-]+)', inner))
-    inner = re.sub(r' id="([^"]*)"', lambda found: found.group(0) if found.group(1) in used else "", inner)
+    inner = re.sub(r' id="([^"]*)"', lambda it: f' id="{name}-{it.group(1)}"' if it.group(1) in used else "", inner)
+    inner = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", inner)
     inner = re.sub(r"\s*\n\s*", "\n", inner)
     return (
         f'<svg class="chart" role="img" aria-label={quoteattr(title)} viewBox="{view.group(1)}"'

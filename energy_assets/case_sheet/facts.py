@@ -165,6 +165,8 @@ class Neighbour:
     explained_kwh: float | None
     way: str | None
     recent_kwh: float | None
+    fits_transformer: str | None = None
+    """The transformer that its readings fit, where the register has it behind another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +184,6 @@ class Sheet:
     neighbours: Sequence[Neighbour]
     other_meters: int
     """Meters behind the transformer that are not among the neighbours shown."""
-    is_misplaced: bool = False
     fits_transformer: str | None = None
-    """The transformer that a misplaced meter's readings fit."""
+    """The transformer that the meter's readings fit, where the register has it behind another."""
     has_drifting_clock: bool = False

@@ -47,13 +47,12 @@ LEAST_PEER_SHARE = 0.5
 """A peer is asked only where so much of those days is known of it."""
 LEAST_READ_SHARE = 0.5
 """A day of which less was read, and nothing estimated, is a gap."""
-LEAST_CLASS_METERS = 5
 MOST_NEIGHBOURS, MOST_METERS = 5, 24
 LEAST_SCORE = 0.5
 LEAST_EXPLAINED_WH = 50
 DAILY_MINUTES = 1440
 
-READINGS, PROFILES, CLASSES = "int_readings_daily", "int_consumption_features", "mart_load_profile"
+READINGS, PROFILES = "int_readings_daily", "int_consumption_features"
 METERS, TRANSFORMERS, OUTAGES = "stg_meters", "stg_transformers", "stg_outages"
 LOSSES, EXPLANATIONS, SCORES, EVIDENCE = (
     "mart_transformer_losses",
@@ -62,7 +61,7 @@ LOSSES, EXPLANATIONS, SCORES, EVIDENCE = (
     "theft_evidence",
 )
 TABLES = (
-    READINGS, PROFILES, CLASSES, METERS, TRANSFORMERS, OUTAGES, LOSSES, EXPLANATIONS, SCORES, EVIDENCE,
+    READINGS, PROFILES, METERS, TRANSFORMERS, OUTAGES, LOSSES, EXPLANATIONS, SCORES, EVIDENCE,
 )  # fmt: skip
 
 NEWEST = """
@@ -111,8 +110,10 @@ PROFILE = """
     where reading_date = any(%s) and meter_id = %s
 """
 CLASS_PROFILE = """
-    select slot, sum(total_kwh) / nullif(sum(meter_count), 0), max(meter_count) from marts.mart_load_profile
-    where reading_date = any(%s) and customer_class = %s and interval_minutes = %s group by slot order by slot
+    select slot.number - 1, avg(slot.wh) / 1000.0 from intermediate.int_consumption_features as profiles
+    cross join lateral unnest(profiles.profile_wh) with ordinality as slot (wh, number)
+    where reading_date = any(%s) and meter_id = any(%s) and interval_minutes = %s and slot.wh is not null
+    group by slot.number
 """
 LOST = """
     select loss_date, non_technical_loss_kwh, non_technical_loss_low_kwh, non_technical_loss_high_kwh, energy_in_kwh, is_plausible
@@ -120,7 +121,7 @@ LOST = """
 """
 EXPLAINED = """
     select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, since_date, is_misplaced, has_drifting_clock, transformer_id
-    from ml.loss_explanations where explained_date = %s and (transformer_id = %s or meter_id = %s)
+    from ml.loss_explanations where explained_date = %s and (transformer_id = %s or meter_id = any(%s))
 """
 KNOWN_METER = "select 1 from intermediate.int_readings_daily where reading_date = any(%s) and meter_id = %s limit 1"
 
@@ -204,12 +205,12 @@ class _Reader:
         meter = subject.identifier
         place = self._meter_place(meter)
         score = self._score(meter)
-        shared = self._explanations(place.transformer_id, meter)
+        behind = self._behind(place.transformer_id)
+        shared = self._explanations(place.transformer_id, {meter, *behind})
         own = [row for row in shared if row[0] == meter]
         mine = next((row for row in own if row[4] is not None), None)
         misplaced = next((row for row in own if row[6]), None)
         dark = self._dark(place)
-        behind = self._behind(place.transformer_id)
         daily = self._daily(meter, place, score.onset if score else None, dark, behind)
         explained = self._explained(mine) if mine and mine[8] == place.transformer_id else None
         others = [one for one in behind if one != meter]
@@ -223,10 +224,9 @@ class _Reader:
             score=score,
             daily=daily,
             mean=self._mean(meter, place.customer_class, daily, dark) if daily else None,
-            loss=self._loss(place.transformer_id, dark, explained),
+            loss=self._loss(place.transformer_id, dark, explained, since=daily.days[0] if daily else None),
             neighbours=notable,
             other_meters=len(others) - len(notable),
-            is_misplaced=misplaced is not None,
             fits_transformer=misplaced[8] if misplaced else None,
             has_drifting_clock=any(row[7] for row in own),
         )
@@ -235,7 +235,7 @@ class _Reader:
         transformer = subject.identifier
         behind = self._behind(transformer)
         place = self._transformer_place(transformer, len(behind))
-        shared = self._explanations(transformer, "")
+        shared = self._explanations(transformer, behind)
         nobody = next((row for row in shared if row[0] == "" and row[8] == transformer), None)
         told = self._neighbours(transformer, behind, shared)[:MOST_METERS]
         return Sheet(
@@ -301,11 +301,11 @@ class _Reader:
         )
         return _score(rows[0], known[0][0] if known else None)
 
-    def _explanations(self, transformer: str | None, meter: str) -> list[tuple]:
-        """Rows of EXPLAINED of the transformer's meters, and of `meter` wherever its readings fit."""
-        if self.explained_date is None or not (transformer or meter):
+    def _explanations(self, transformer: str | None, meters: Iterable[str]) -> list[tuple]:
+        """Rows of EXPLAINED of the transformer, and of `meters` wherever their readings fit."""
+        if self.explained_date is None:
             return []
-        return self.warehouse.rows(EXPLAINED, (self.explained_date, transformer or "", meter or transformer))
+        return self.warehouse.rows(EXPLAINED, (self.explained_date, transformer or "", list(meters)))
 
     def _explained(self, row: Sequence) -> Explained | None:
         if self.explained_date is None:
@@ -353,10 +353,9 @@ class _Reader:
 
     def _peers(self, meter: str, place: Whereabouts, behind: Iterable[str]) -> tuple[list[str], bool]:
         siblings = sorted(set(behind) - {meter})[:MOST_PEERS]
-        if len(siblings) >= LEAST_PEERS or not (self.listed and place.customer_class):
+        if len(siblings) >= LEAST_PEERS:
             return siblings, True
-        rows = self.warehouse.rows(OF_CLASS, (self.listed, place.customer_class, meter, MOST_PEERS))
-        return [row[0] for row in rows], False
+        return self._of_class(meter, place.customer_class), False
 
     def _course(self, peers: Sequence[str], days: Sequence[date], base: np.ndarray) -> tuple[np.ndarray | None, int]:
         """(Median over the peers of their energy over their own mean of the days of `base`, how many they are); None where they are too few."""
@@ -402,30 +401,45 @@ class _Reader:
             slot_minutes=minutes,
             before_kw=before_kw,
             recent_kw=recent_kw,
-            class_kw=self._class_kw(customer_class or "unknown", minutes, slots, recent_from, float(level)),
+            class_kw=self._class_kw(meter, customer_class, minutes, slots, recent_from, float(level)),
             before_days=len(before),
             recent_days=len(recent),
         )
 
-    def _class_kw(self, customer_class: str, minutes: int, slots: int, since: date, level_kw: float) -> np.ndarray:
-        """The class's mean day since, brought to the mean power `level_kw`."""
+    def _class_kw(
+        self, meter: str, customer_class: str | None, minutes: int, slots: int, since: date, level_kw: float
+    ) -> np.ndarray:
+        """The mean day of a sample of the class since, brought to the mean power `level_kw`."""
         found = np.full(slots, np.nan)
-        held = self.readable.days(CLASSES, DayWindow(since, self.day + timedelta(days=1)))
-        for slot, kwh, meters in self.warehouse.rows(CLASS_PROFILE, (held, customer_class, minutes)):
-            if slot < slots and kwh is not None and meters >= LEAST_CLASS_METERS:
-                found[slot] = float(kwh)
-        mean = np.nanmean(found) if np.isfinite(found).any() else np.nan
+        sample = self._of_class(meter, customer_class)
+        held = self.readable.days(PROFILES, DayWindow(since, self.day + timedelta(days=1)))
+        if len(sample) < LEAST_PEERS or not held:
+            return found
+        for slot, kwh in self.warehouse.rows(CLASS_PROFILE, (held, sample, minutes)):
+            if slot < slots:
+                found[slot] = kwh
+        mean = np.nanmean(found) if np.isfinite(found).any() else 0.0
         return found / mean * level_kw if mean > 0 else np.full(slots, np.nan)
 
+    def _of_class(self, meter: str, customer_class: str | None) -> list[str]:
+        """A sample of the other meters of the class, always the same; none where the class is not known."""
+        if not self.listed or customer_class in (None, "unknown"):
+            return []
+        return [row[0] for row in self.warehouse.rows(OF_CLASS, (self.listed, customer_class, meter, MOST_PEERS))]
+
     def _loss(
-        self, transformer: str | None, dark: Sequence[Interval], explained: Explained | None
+        self,
+        transformer: str | None,
+        dark: Sequence[Interval],
+        explained: Explained | None,
+        since: date | None = None,
     ) -> LossCourse | None:
         held = self.readable.days(LOSSES)
         rows = self.warehouse.rows(LOST, (held, transformer)) if transformer and held else []
         if not rows:
             return None
         known = {row[0]: row[1:] for row in rows}
-        days = list(DayWindow(min(known), self.day + timedelta(days=1)))
+        days = list(DayWindow(min(known) if since is None else min(since, *known), self.day + timedelta(days=1)))
         loss, low, high, energy_in = (
             np.array([_nan(known[day][number]) if day in known else np.nan for day in days]) for number in range(4)
         )
@@ -440,7 +454,12 @@ class _Reader:
             return []
         scored = self.warehouse.rows(SCORES_OF_TRANSFORMER, (self.day, transformer)) if self.is_scored else []
         scores = {row[0]: _score(row, None) for row in scored}
-        explains = {row[0]: row for row in shared if row[4] is not None and row[1] >= LEAST_EXPLAINED_WH}
+        explains = {
+            row[0]: row
+            for row in shared
+            if row[8] == transformer and row[4] is not None and row[1] >= LEAST_EXPLAINED_WH
+        }
+        elsewhere = {row[0]: row[8] for row in shared if row[6] and row[8] != transformer}
         lately = self.readable.days(READINGS, DayWindow.of(self.day).with_lookback(RECENT_DAYS - 1))
         recent = dict(self.warehouse.rows(RECENT, (lately, list(behind)))) if lately else {}
         found = [
@@ -451,10 +470,11 @@ class _Reader:
                 explained_kwh=explains[meter][1] / 1000 if meter in explains else None,
                 way=explains[meter][4] if meter in explains else None,
                 recent_kwh=_float(recent.get(meter)),
+                fits_transformer=elsewhere.get(meter),
             )
             for meter, customer_class in behind.items()
         ]
-        return sorted(found, key=lambda one: (-(one.score.score or 0.0) if one.score else 0.0, one.meter_id))
+        return sorted(found, key=lambda one: (not _is_notable(one), -_suspicion(one), one.meter_id))
 
 
 def expectation(reported: np.ndarray, course: np.ndarray | None, base: np.ndarray) -> np.ndarray:
@@ -560,7 +580,13 @@ def _mean_of(days: Sequence[np.ndarray], slots: int) -> np.ndarray:
 
 def _is_notable(neighbour: Neighbour) -> bool:
     score = neighbour.score
-    return neighbour.explained_kwh is not None or bool(score and score.score is not None and score.score >= LEAST_SCORE)
+    if neighbour.explained_kwh is not None or neighbour.fits_transformer:
+        return True
+    return bool(score and score.score is not None and score.score >= LEAST_SCORE)
+
+
+def _suspicion(neighbour: Neighbour) -> float:
+    return neighbour.score.score or 0.0 if neighbour.score else 0.0
 
 
 def _score(row: Sequence, known_days: int | None) -> Score:

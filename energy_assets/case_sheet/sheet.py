@@ -127,7 +127,7 @@ def _headline(sheet: Sheet, words: Words) -> list[Fact]:
         found.append(Fact(words("score"), words.number(score.score, 2)))
     probability = case.probability if case and case.probability is not None else score.probability if score else None
     if probability is not None:
-        found.append(Fact(words("probability"), words.percent(probability)))
+        found.append(Fact(words("probability"), words.percent(probability), words("probability_basis")))
     if case and case.value is not None:
         cost = words.money(case.visit_cost, case.currency) if case.visit_cost is not None else ""
         note = words("visit_cost", cost=cost) if cost else ""
@@ -147,15 +147,16 @@ def _facts(sheet: Sheet, words: Words) -> list[Fact]:
     if sheet.subject.kind is Kind.METER:
         kinds = [
             words("prepaid") if place.is_prepaid else "",
-            words("phases", phases=place.phases) if place.phases else "",
+            words.phases(place.phases) if place.phases else "",
             words("multiplier", multiplier=words.number(place.ct_multiplier, 0 if place.ct_multiplier % 1 == 0 else 2))
             if place.ct_multiplier not in (None, 1)
             else "",
         ]
         known_class = words.customer_class(place.customer_class) if place.customer_class else words("not_known")
         found.append(Fact(words("class"), known_class, ", ".join(kind for kind in kinds if kind)))
-        found.append(Fact(words("transformer"), place.transformer_id or words("not_known")))
-    if place.feeder_id:
+        feeder = words("of_feeder", feeder=place.feeder_id) if place.feeder_id else ""
+        found.append(Fact(words("transformer"), place.transformer_id or words("not_known"), feeder))
+    elif place.feeder_id:
         found.append(Fact(words("feeder"), place.feeder_id))
     if place.rating_kva:
         found.append(Fact(words("rating"), words("kva", kva=words.number(place.rating_kva))))
@@ -199,22 +200,26 @@ def _reasons_of_transformer(sheet: Sheet, words: Words) -> list[str]:
     found = []
     if loss.explained:
         of = loss.explained.estimate
-        low, high = (words.kwh(of.kwh if value is None else value) for value in (of.low_kwh, of.high_kwh))
-        found.append(
-            words("nobodys_loss", kwh=words.kwh(of.kwh), low=low, high=high, day=words.day(loss.explained.until))
-        )
+        low, high = (of.kwh if value is None else value for value in (of.low_kwh, of.high_kwh))
+        numbers = {"kwh": words.kwh(of.kwh), "low": words.kwh(low), "high": words.kwh(high)}
+        told = "nobodys_loss" if low > 0 else "nothing_left"
+        found.append(words(told, day=words.day(loss.explained.until), **numbers))
     lately = slice(-RECENT_DAYS, None)
     lost, came_in = loss.loss_kwh[lately], loss.energy_in_kwh[lately]
     known = lost == lost
-    if known.any() and came_in[known].sum() > 0:
+    if known.any() and came_in[known].sum() > 0 and lost[known].sum() > 0:
         share = words.number(100 * lost[known].sum() / came_in[known].sum(), 1)
         found.append(words("loss_share", kwh=words.kwh(float(lost[known].mean())), share=share))
     explaining = [one.explained_kwh for one in sheet.neighbours if one.explained_kwh is not None]
     if explaining:
         found.append(words("meters_explain", kwh=words.kwh(sum(explaining)), count=words.number(len(explaining))))
     if loss.implausible_days:
-        found.append(words("implausible", days=words.number(loss.implausible_days)))
+        found.append(_told_of_implausible(loss.implausible_days, words))
     return found or [words("no_reason")]
+
+
+def _told_of_implausible(days: int, words: Words) -> str:
+    return words("implausible_once") if days == 1 else words("implausible", days=words.number(days))
 
 
 def _numbers(sheet: Sheet, words: Words) -> list[Fact]:
@@ -273,7 +278,8 @@ def _pictures(sheet: Sheet, words: Words) -> list[Picture]:
         found.append(Picture(title, "", mean_chart(sheet.mean, words, sheet.whereabouts.customer_class)))
     if sheet.loss:
         title = words("loss_title", transformer=sheet.whereabouts.transformer_id)
-        found.append(Picture(title, "", loss_chart(sheet.loss, words, Kind.METER)))
+        told = _told_of_implausible(sheet.loss.implausible_days, words) if sheet.loss.implausible_days else ""
+        found.append(Picture(title, told, loss_chart(sheet.loss, words, Kind.METER, onset=sheet.daily.onset if sheet.daily else None)))
     return found
 
 
@@ -294,6 +300,8 @@ def _missing(sheet: Sheet, words: Words) -> list[str]:
 def _listed(neighbour: Neighbour, words: Words) -> Listed:
     score = neighbour.score
     told = [] if score is None else _told_of(score, words)[:MOST_TOLD_OF_NEIGHBOUR]
+    if neighbour.fits_transformer:
+        told = [words("fits", transformer=neighbour.fits_transformer)]
     if neighbour.explained_kwh is not None and not told:
         told = [f"{words('explains')} {words('kwh_a_day', kwh=words.kwh(neighbour.explained_kwh))}"]
     if not told and neighbour.recent_kwh is not None:

@@ -38,6 +38,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "place_of_fleet": ("Place by score", "Rang par score"),
     "score": ("Score", "Score"),
     "probability": ("Likely theft", "Fraude probable"),
+    "probability_basis": ("at the expected rate of theft", "au taux de fraude attendu"),
     "value": ("Worth of a visit", "Valeur d'une visite"),
     "visit_cost": ("after {cost} for the visit", "visite de {cost} déduite"),
     "recoverable": ("Recoverable", "Récupérable"),
@@ -46,10 +47,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kwh": ("{kwh} kWh", "{kwh} kWh"),
     "kwh_a_day": ("{kwh} kWh a day", "{kwh} kWh par jour"),
     "class": ("Class", "Classe"),
+    "of_feeder": ("feeder {feeder}", "départ {feeder}"),
     "feeder": ("Feeder", "Départ"),
     "coordinates": ("Coordinates", "Coordonnées"),
     "prepaid": ("prepaid", "prépayé"),
-    "phases": ("{phases}-phase", "{phases} phase(s)"),
     "multiplier": ("CT × {multiplier}", "TC × {multiplier}"),
     "rating": ("Rating", "Puissance"),
     "kva": ("{kva} kVA", "{kva} kVA"),
@@ -83,6 +84,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{kwh} kWh a day of its loss follow no meter ({low} to {high} kWh, 90 %), as of {day}",
         "{kwh} kWh par jour de ses pertes ne suivent aucun compteur (de {low} à {high} kWh, 90 %), au {day}",
     ),
+    "nothing_left": (
+        "Its meters explain what is lost: {low} to {high} kWh a day (90 %) are left for nobody, as of {day}",
+        "Ses compteurs expliquent les pertes : il reste de {low} à {high} kWh par jour (90 %) sans compteur, au {day}",
+    ),
     "loss_share": (
         "over the last four weeks {kwh} kWh a day are lost, {share} % of what comes in",
         "sur les quatre dernières semaines, {kwh} kWh par jour sont perdus, {share} % de l'énergie reçue",
@@ -95,6 +100,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "on {days} days its meters say more than came in: a fault of the register is likely",
         "pendant {days} jours, ses compteurs indiquent plus que l'énergie reçue : erreur de registre probable",
     ),
+    "implausible_once": (
+        "on one day its meters say more than came in",
+        "un jour, ses compteurs indiquent plus que l'énergie reçue",
+    ),
+    "fits": ("its readings fit {transformer}", "ses relevés suivent {transformer}"),
     "daily_title": ("Energy a day", "Énergie par jour"),
     "daily_told_siblings": (
         "Expected: its own level before {onset}, moving as the median of {peers} meters behind the same transformer.",
@@ -139,7 +149,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "loss_title": ("Non-technical loss of {transformer}", "Pertes non techniques de {transformer}"),
     "loss": ("loss", "pertes"),
     "loss_interval": ("90 % interval", "intervalle à 90 %"),
-    "this_meter": ("this meter would explain", "ce compteur expliquerait"),
+    "this_meter": ("this meter explains", "ce compteur explique"),
     "nobody": ("no meter explains", "aucun compteur n'explique"),
     "no_loss": (
         "There is no meter at its transformer, or no balance of these weeks: what is lost there is not known.",
@@ -187,6 +197,9 @@ STATES: dict[str, tuple[str, str]] = {
     "confirmed": ("confirmed", "confirmé"),
 }
 CLASSES: dict[str, tuple[str, str]] = {
+    "household": ("household", "ménage"),
+    "shop": ("shop", "boutique"),
+    "workshop": ("workshop", "atelier"),
     "residential": ("residential", "résidentiel"),
     "commercial": ("commercial", "commercial"),
     "industrial": ("industrial", "industriel"),
@@ -194,21 +207,22 @@ CLASSES: dict[str, tuple[str, str]] = {
     "unknown": ("unknown", "inconnue"),
 }
 """What utilities call their classes is theirs: others stay as the register has them."""
+PHASES: dict[int, tuple[str, str]] = {1: ("single-phase", "monophasé"), 3: ("three-phase", "triphasé")}
 CHECKS: dict[str, tuple[str, str]] = {
-    "seal": ("Meter number and every seal: whole, and as the register has them", "Numéro du compteur et scellés : intacts, conformes au registre"),
-    "bypass": ("Bypass: a second cable or a bridge before the meter, up to the pole", "Dérivation : câble ou pont avant le compteur, jusqu'au poteau"),
-    "clamp": ("Clamp on the service line under load: does the meter count as much?", "Pince sur le branchement, en charge : le compteur compte-t-il autant ?"),
-    "neutral": ("Neutral and every phase connected; none swapped or led to earth", "Neutre et phases raccordés ; ni inversés, ni mis à la terre"),
-    "ct": ("CT ratio on the plate against the register; secondaries not bridged", "Rapport du TC sur la plaque et au registre ; secondaires non pontés"),
+    "seal": ("Meter number and seals: whole, as the register says", "Numéro et scellés : intacts, conformes au registre"),
+    "bypass": ("Cable or bridge before the meter, up to the pole", "Câble ou pont avant le compteur, jusqu'au poteau"),
+    "clamp": ("Clamp on the line under load: does it count as much?", "Pince en charge : le compteur compte-t-il autant ?"),
+    "neutral": ("Neutral, each phase: connected, not swapped or earthed", "Neutre et phases : raccordés, ni inversés ni à la terre"),
+    "ct": ("CT: ratio as in the register, secondaries not bridged", "TC : rapport conforme, secondaires non pontés"),
     "clock": ("Clock of the meter against your own", "Horloge du compteur comparée à la vôtre"),
-    "switch": ("Hidden switch, relay or magnet; come at the hours that the chart shows low", "Interrupteur caché, relais ou aimant ; venir aux heures creuses du graphique"),
-    "occupied": ("Does somebody live or work here, and since when no more?", "Le lieu est-il occupé, et depuis quand ne l'est-il plus ?"),
-    "supply": ("Supply at the meter: screen alive, breaker closed, service line connected", "Tension au compteur : écran allumé, disjoncteur fermé, branchement en place"),
+    "switch": ("Hidden switch, relay, magnet; come at its low hours", "Interrupteur caché, relais, aimant ; venir aux heures basses"),
+    "occupied": ("Is the place in use, or since when no more?", "Lieu occupé, ou depuis quand ne l'est-il plus ?"),
+    "supply": ("Supply: screen alive, breaker closed, line connected", "Tension : écran allumé, disjoncteur fermé, branché"),
     "appliances": ("Appliances in use against what the chart shows", "Appareils en service comparés au graphique"),
-    "stuck": ("Does the display move under load? Is it read, or are readings made up?", "L'index avance-t-il en charge ? Est-il relevé ou inventé ?"),
-    "tokens": ("Token history on the keypad; does supply go on without credit?", "Historique des jetons au clavier ; l'alimentation continue-t-elle sans crédit ?"),
-    "register": ("Register: class, multiplier and transformer right for this place", "Registre : classe, coefficient et transformateur conformes au lieu"),
-    "display": ("Note what the display reads, beside the last reading delivered", "Noter l'index affiché, à côté du dernier relevé transmis"),
+    "stuck": ("Does the display move under load, or is it stuck?", "L'index avance-t-il en charge, ou est-il figé ?"),
+    "tokens": ("Token history; does supply go on without credit?", "Historique des jetons ; courant sans crédit ?"),
+    "register": ("Register: class, multiplier, transformer are right", "Registre : classe, coefficient, transformateur justes"),
+    "display": ("Note the display, beside the last reading delivered", "Noter l'index, à côté du dernier relevé transmis"),
     "hooks": ("Lines from the transformer, pole by pole: hooks, cables without a meter", "Lignes depuis le transformateur, poteau par poteau : crochets, câbles sans compteur"),
     "unregistered": ("Customers and street lighting that are connected and in no register", "Clients et éclairage public raccordés sans figurer au registre"),
     "mapping": ("Each service line's meter against the list: which belong elsewhere?", "Chaque branchement face à la liste : lesquels relèvent d'un autre poste ?"),
@@ -287,12 +301,15 @@ class Words:
     def customer_class(self, code: str) -> str:
         return CLASSES[code][NUMBER_IN_LANGUAGE[self.language]] if code in CLASSES else code
 
+    def phases(self, phases: int) -> str:
+        return PHASES[phases][NUMBER_IN_LANGUAGE[self.language]] if phases in PHASES else str(phases)
+
     def reason(self, reason: Mapping[str, float | int | str]) -> str | None:
         """The sentence of a reason; None where its code has none, as that of a newer version."""
         sentence = REASONS.get(str(reason.get("code")))
         if sentence is None:
             return None
-        written = {name: self._written(value) for name, value in reason.items()}
+        written = {name: self._written(name, value) for name, value in reason.items()}
         return sentence[NUMBER_IN_LANGUAGE[self.language]].format(**written)
 
     def reasons(self, reasons: Sequence[Mapping[str, float | int | str]], told_en: str, told_fr: str) -> list[str]:
@@ -312,10 +329,12 @@ class Words:
     def checks_of_transformer(self) -> list[str]:
         return [CHECKS[check][NUMBER_IN_LANGUAGE[self.language]] for check in OF_TRANSFORMER]
 
-    def _written(self, value: float | int | str) -> str:
+    def _written(self, name: str, value: float | int | str) -> str:
         if isinstance(value, str):
             return self.day(date.fromisoformat(value)) if ISO_DATE.fullmatch(value) else value
-        return self.number(value, 0 if isinstance(value, int) else 2 if abs(value) < 1 else 1)
+        if name.endswith("kwh"):
+            return self.kwh(value)
+        return self.number(value, 0 if isinstance(value, int) else 2)
 
 
 def check_codes(reasons: Sequence[Mapping[str, float | int | str]]) -> list[str]:
