@@ -131,9 +131,7 @@ def mean_chart(mean: MeanDay | MeanWeek, words: Words, customer_class: str | Non
         return _svg(figure, words("mean_day_title"), "mean")
 
 
-def loss_chart(
-    loss: LossCourse, words: Words, kind: Kind, *, onset: date | None = None, is_narrow: bool = True
-) -> str:
+def loss_chart(loss: LossCourse, words: Words, kind: Kind, *, onset: date | None = None, is_narrow: bool = True) -> str:
     """A transformer's non-technical loss a day with its interval, and what of it the subject accounts for."""
     days = np.array(loss.days)
     with _drawn(is_narrow, 46) as (figure, axes):
@@ -182,9 +180,7 @@ def _mean_week(mean: MeanWeek, words: Words) -> str:
                 linewidth=0.8,
                 label=label,
             )
-        axes.bar(
-            places + (0.2 if has_before else 0), mean.recent_kwh, width=0.38, color=BLACK, label=words("recent")
-        )
+        axes.bar(places + (0.2 if has_before else 0), mean.recent_kwh, width=0.38, color=BLACK, label=words("recent"))
         axes.set_xticks(places, [words.weekday(place) for place in places])
         axes.set_ylabel(words("kwh_per_day"))
         _finish(figure, axes, words)

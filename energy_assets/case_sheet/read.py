@@ -47,7 +47,7 @@ LEAST_PEER_SHARE = 0.5
 """A peer is asked only where so much of those days is known of it."""
 LEAST_READ_SHARE = 0.5
 """A day of which less was read, and nothing estimated, is a gap."""
-MOST_NEIGHBOURS, MOST_METERS = 5, 24
+MOST_NEIGHBOURS = 5
 LEAST_SCORE = 0.5
 LEAST_EXPLAINED_WH = 50
 DAILY_MINUTES = 1440
@@ -178,9 +178,7 @@ def subject_of(warehouse: Warehouse, identifier: str, day: date) -> Subject:
     )
 
 
-def read_sheet(
-    warehouse: Warehouse, subject: Subject, day: date, case: CaseFacts | None = None
-) -> Sheet:
+def read_sheet(warehouse: Warehouse, subject: Subject, day: date, case: CaseFacts | None = None) -> Sheet:
     """All that is known of the subject as of `day`. Raises HomeError where the day's scores may not be read."""
     readable = Readable(warehouse, day)
     if reason := readable.refusal(SCORES):
@@ -215,7 +213,7 @@ class _Reader:
         explained = self._explained(mine) if mine and mine[8] == place.transformer_id else None
         others = [one for one in behind if one != meter]
         told = self._neighbours(place.transformer_id, {one: behind[one] for one in others}, shared)
-        notable = [one for one in told if _is_notable(one)][:MOST_NEIGHBOURS]
+        notable = [one for one in told if is_notable(one)][:MOST_NEIGHBOURS]
         return Sheet(
             subject=subject,
             day=self.day,
@@ -237,7 +235,6 @@ class _Reader:
         place = self._transformer_place(transformer, len(behind))
         shared = self._explanations(transformer, behind)
         nobody = next((row for row in shared if row[0] == "" and row[8] == transformer), None)
-        told = self._neighbours(transformer, behind, shared)[:MOST_METERS]
         return Sheet(
             subject=subject,
             day=self.day,
@@ -247,8 +244,8 @@ class _Reader:
             daily=None,
             mean=None,
             loss=self._loss(transformer, self._dark(place), self._explained(nobody) if nobody else None),
-            neighbours=told,
-            other_meters=len(behind) - len(told),
+            neighbours=self._neighbours(transformer, behind, shared),
+            other_meters=0,
         )
 
     def _meter_place(self, meter: str) -> Whereabouts:
@@ -297,7 +294,9 @@ class _Reader:
         if not rows:
             return None
         known = (
-            self.warehouse.rows(KNOWN_DAYS, (self.day, meter)) if self.readable.days(EVIDENCE, DayWindow.of(self.day)) else []
+            self.warehouse.rows(KNOWN_DAYS, (self.day, meter))
+            if self.readable.days(EVIDENCE, DayWindow.of(self.day))
+            else []
         )
         return _score(rows[0], known[0][0] if known else None)
 
@@ -389,9 +388,7 @@ class _Reader:
             if interval == minutes and len(profile) == slots
         }
         before = [power for day, power in by_day.items() if before_until and day < min(before_until, recent_from)]
-        recent = [
-            power for day, power in by_day.items() if day >= max(recent_from, before_until or recent_from)
-        ]
+        recent = [power for day, power in by_day.items() if day >= max(recent_from, before_until or recent_from)]
         if not recent:
             return None
         before_kw = _mean_of(before if len(before) >= LEAST_BASE_DAYS else [], slots)
@@ -449,7 +446,7 @@ class _Reader:
     def _neighbours(
         self, transformer: str | None, behind: Mapping[str, str | None], shared: Sequence[tuple]
     ) -> list[Neighbour]:
-        """The meters `behind`, most suspicious first."""
+        """The meters `behind`, those worth mentioning first, the most suspicious of them before the others."""
         if not behind:
             return []
         scored = self.warehouse.rows(SCORES_OF_TRANSFORMER, (self.day, transformer)) if self.is_scored else []
@@ -474,7 +471,7 @@ class _Reader:
             )
             for meter, customer_class in behind.items()
         ]
-        return sorted(found, key=lambda one: (not _is_notable(one), -_suspicion(one), one.meter_id))
+        return sorted(found, key=lambda one: (not is_notable(one), -_suspicion(one), one.meter_id))
 
 
 def expectation(reported: np.ndarray, course: np.ndarray | None, base: np.ndarray) -> np.ndarray:
@@ -544,7 +541,9 @@ def mean_week(daily: DailyCourse, recent_from: date) -> MeanWeek | None:
 
     nothing = np.full(WEEK, np.nan)
     is_enough = before.sum() >= LEAST_BASE_DAYS
-    return MeanWeek(by_weekday(before) if is_enough else nothing, by_weekday(recent), int(before.sum()), int(recent.sum()))
+    return MeanWeek(
+        by_weekday(before) if is_enough else nothing, by_weekday(recent), int(before.sum()), int(recent.sum())
+    )
 
 
 def _reported(rows: Sequence[tuple], days: Sequence[date]) -> tuple[np.ndarray, np.ndarray]:
@@ -578,7 +577,8 @@ def _mean_of(days: Sequence[np.ndarray], slots: int) -> np.ndarray:
     return np.where(counts > 0, np.where(known, values, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
 
 
-def _is_notable(neighbour: Neighbour) -> bool:
+def is_notable(neighbour: Neighbour) -> bool:
+    """Whether a meter is worth mentioning beside another: suspicious, explaining a loss, or in the wrong place."""
     score = neighbour.score
     if neighbour.explained_kwh is not None or neighbour.fits_transformer:
         return True

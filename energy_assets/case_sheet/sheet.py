@@ -5,6 +5,7 @@ What belongs here: which facts stand where. What does not: reading them (read.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +28,8 @@ TEMPLATE = "sheet.html.j2"
 OUTCOMES = ("theft", "clean", "no_access", "faulty_meter")
 """As the landing contract's `inspections/` has them."""
 COORDINATE_DIGITS = 5
-MOST_TOLD_OF_NEIGHBOUR = 1
+MOST_LISTED, MOST_NAMED = 10, 110
+"""Of a transformer's meters so many have a line each, and those up to the second number their names."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ def write_sheet(
     return out
 
 
+def default_name(subject: Subject, day: date, ending: str) -> str:
+    """A file's name: of identifiers only what any file system takes."""
+    return f"sheet-{re.sub(r'[^A-Za-z0-9._-]+', '_', subject.identifier)}-{day}.{ending}"
+
+
 def html_of(sheet: Sheet, language: Language) -> str:
     """The sheet as one HTML document that needs nothing else: no script, no other file, no network."""
     words = Words(language)
@@ -92,7 +99,8 @@ def html_of(sheet: Sheet, language: Language) -> str:
         pictures=_pictures(sheet, words),
         missing=_missing(sheet, words),
         list_title=words("neighbours" if sheet.subject.kind is Kind.METER else "its_meters"),
-        listed=[_listed(neighbour, words) for neighbour in sheet.neighbours],
+        listed=[_listed(neighbour, words) for neighbour in sheet.neighbours[:MOST_LISTED]],
+        named=[neighbour.meter_id for neighbour in sheet.neighbours[MOST_LISTED:MOST_NAMED]],
         list_note=_list_note(sheet, words),
         is_of_transformer=sheet.subject.kind is Kind.TRANSFORMER,
         checks=_checks(sheet, words),
@@ -127,7 +135,8 @@ def _headline(sheet: Sheet, words: Words) -> list[Fact]:
         found.append(Fact(words("score"), words.number(score.score, 2)))
     probability = case.probability if case and case.probability is not None else score.probability if score else None
     if probability is not None:
-        found.append(Fact(words("probability"), words.percent(probability), words("probability_basis")))
+        basis = "" if case and case.probability is not None else words("probability_basis")
+        found.append(Fact(words("probability"), words.percent(probability), basis))
     if case and case.value is not None:
         cost = words.money(case.visit_cost, case.currency) if case.visit_cost is not None else ""
         note = words("visit_cost", cost=cost) if cost else ""
@@ -167,12 +176,20 @@ def _facts(sheet: Sheet, words: Words) -> list[Fact]:
         # Some telephones drop a pin only at a place that is asked for.
         link = f"geo:{at[0]},{at[1]}?q={at[0]},{at[1]}"
         found.append(Fact(words("coordinates"), f"{at[0]}, {at[1]}", link=link))
-    if case and case.recoverable_kwh is not None:
-        found.append(Fact(words("recoverable"), words("kwh", kwh=words.kwh(case.recoverable_kwh))))
-    if case and case.bill_effect_per_month is not None:
-        amount = words.money(case.bill_effect_per_month, case.currency)
-        found.append(Fact(words("bill_effect"), words("a_month", amount=amount)))
+    if case:
+        found += _worth(case, words)
     return found
+
+
+def _worth(case: CaseFacts, words: Words) -> list[Fact]:
+    """What is recoverable, and what it does to the customer's bill."""
+    bill = ""
+    if case.bill_effect_per_month is not None:
+        bill = words("a_month", amount=words.money(case.bill_effect_per_month, case.currency))
+    if case.recoverable_kwh is not None:
+        note = words("on_the_bill", amount=bill) if bill else ""
+        return [Fact(words("recoverable"), words("kwh", kwh=words.kwh(case.recoverable_kwh)), note)]
+    return [Fact(words("bill_effect"), bill)] if bill else []
 
 
 def _reasons(sheet: Sheet, words: Words) -> list[str]:
@@ -258,10 +275,8 @@ def _first_picture(sheet: Sheet, words: Words) -> Picture | None:
 def _told_of_expectation(daily: DailyCourse, words: Words) -> str:
     if not daily.has_expectation:
         return words("daily_told_none")
-    if not daily.peers:
-        key = "daily_told_alone"
-    else:
-        key = "daily_told_siblings" if daily.are_siblings else "daily_told_class"
+    peers = "siblings" if daily.are_siblings else "class"
+    key = f"daily_told_{peers if daily.peers else 'alone'}"
     onset = words.day(daily.onset) if daily.onset else ""
     if not daily.onset:
         key = key.replace("daily_told", "daily_told_no_onset")
@@ -278,8 +293,13 @@ def _pictures(sheet: Sheet, words: Words) -> list[Picture]:
         found.append(Picture(title, "", mean_chart(sheet.mean, words, sheet.whereabouts.customer_class)))
     if sheet.loss:
         title = words("loss_title", transformer=sheet.whereabouts.transformer_id)
-        told = _told_of_implausible(sheet.loss.implausible_days, words) if sheet.loss.implausible_days else ""
-        found.append(Picture(title, told, loss_chart(sheet.loss, words, Kind.METER, onset=sheet.daily.onset if sheet.daily else None)))
+        days = sheet.loss.implausible_days
+        told = words("implausible_short", days=words.number(days)) if days else ""
+        found.append(
+            Picture(
+                title, told, loss_chart(sheet.loss, words, Kind.METER, onset=sheet.daily.onset if sheet.daily else None)
+            )
+        )
     return found
 
 
@@ -299,11 +319,12 @@ def _missing(sheet: Sheet, words: Words) -> list[str]:
 
 def _listed(neighbour: Neighbour, words: Words) -> Listed:
     score = neighbour.score
-    told = [] if score is None else _told_of(score, words)[:MOST_TOLD_OF_NEIGHBOUR]
     if neighbour.fits_transformer:
         told = [words("fits", transformer=neighbour.fits_transformer)]
-    if neighbour.explained_kwh is not None and not told:
+    elif neighbour.explained_kwh is not None:
         told = [f"{words('explains')} {words('kwh_a_day', kwh=words.kwh(neighbour.explained_kwh))}"]
+    else:
+        told = _told_of(score, words)[:1] if score else []
     if not told and neighbour.recent_kwh is not None:
         told = [f"{words('reports')} {words('kwh_a_day', kwh=words.kwh(neighbour.recent_kwh))}"]
     return Listed(
@@ -319,7 +340,7 @@ def _told_of(score: Score, words: Words) -> Sequence[str]:
 
 
 def _list_note(sheet: Sheet, words: Words) -> str:
-    count = sheet.other_meters
+    count = sheet.other_meters or max(0, len(sheet.neighbours) - MOST_NAMED)
     if sheet.subject.kind is Kind.METER and not sheet.whereabouts.transformer_id:
         return words("no_transformer")
     if not sheet.neighbours:
@@ -338,5 +359,3 @@ def _checks(sheet: Sheet, words: Words) -> list[str]:
     if sheet.has_drifting_clock:
         codes.append("drifting_clock")
     return words.checks(codes)
-
-

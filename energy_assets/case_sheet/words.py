@@ -24,6 +24,8 @@ NUMBER_IN_LANGUAGE: dict[str, int] = {"en": 0, "fr": 1}
 MINUS = "\u2212"
 NO_BREAK = "\u00a0"
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+SPACED = re.compile(r" (?=[:;?!])")
+NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:kWh|kW|kVA|%))")
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Inspection sheet", "Fiche d'inspection"),
@@ -43,6 +45,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "visit_cost": ("after {cost} for the visit", "visite de {cost} déduite"),
     "recoverable": ("Recoverable", "Récupérable"),
     "bill_effect": ("On the bill", "Sur la facture"),
+    "on_the_bill": ("{amount} on the bill", "{amount} de facture"),
     "a_month": ("{amount} a month", "{amount} par mois"),
     "kwh": ("{kwh} kWh", "{kwh} kWh"),
     "kwh_a_day": ("{kwh} kWh a day", "{kwh} kWh par jour"),
@@ -85,8 +88,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{kwh} kWh par jour de ses pertes ne suivent aucun compteur (de {low} à {high} kWh, 90 %), au {day}",
     ),
     "nothing_left": (
-        "Its meters explain what is lost: {low} to {high} kWh a day (90 %) are left for nobody, as of {day}",
-        "Ses compteurs expliquent les pertes : il reste de {low} à {high} kWh par jour (90 %) sans compteur, au {day}",
+        "no meter explains {low} to {high} kWh a day of its loss (90 %), as of {day}: nothing to speak of",
+        "aucun compteur n'explique de {low} à {high} kWh par jour de ses pertes (90 %), au {day} : rien de notable",
     ),
     "loss_share": (
         "over the last four weeks {kwh} kWh a day are lost, {share} % of what comes in",
@@ -100,6 +103,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "on {days} days its meters say more than came in: a fault of the register is likely",
         "pendant {days} jours, ses compteurs indiquent plus que l'énergie reçue : erreur de registre probable",
     ),
+    "implausible_short": ("impossible on {days}: a fault of the register?", "impossibles {days} j : registre à corriger ?"),
     "implausible_once": (
         "on one day its meters say more than came in",
         "un jour, ses compteurs indiquent plus que l'énergie reçue",
@@ -167,6 +171,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "no_transformer": ("The register names no transformer.", "Le registre n'indique aucun transformateur."),
     "alone": ("No other meter is known there.", "Aucun autre compteur n'y est connu."),
+    "and_also": ("also", "ainsi que"),
     "explains": ("explains", "explique"),
     "reports": ("reports", "relève"),
     "check": ("To check on site", "À vérifier sur place"),
@@ -264,7 +269,7 @@ class Words:
     language: Language
 
     def __call__(self, key: str, **values: object) -> str:
-        return TEXTS[key][NUMBER_IN_LANGUAGE[self.language]].format(**values)
+        return self._set(TEXTS[key][NUMBER_IN_LANGUAGE[self.language]].format(**values))
 
     @property
     def locale(self) -> str:
@@ -310,7 +315,7 @@ class Words:
         if sentence is None:
             return None
         written = {name: self._written(name, value) for name, value in reason.items()}
-        return sentence[NUMBER_IN_LANGUAGE[self.language]].format(**written)
+        return self._set(sentence[NUMBER_IN_LANGUAGE[self.language]].format(**written))
 
     def reasons(self, reasons: Sequence[Mapping[str, float | int | str]], told_en: str, told_fr: str) -> list[str]:
         """Sentences of reasons; as they were told when they were found, where one has no sentence here."""
@@ -323,11 +328,19 @@ class Words:
     def checks(self, codes: Sequence[str]) -> list[str]:
         """What to look at for these codes (as CHECKS_OF has them), most telling first."""
         wanted = [check for code in codes for check in CHECKS_OF.get(code, ())] or list(IN_GENERAL)
-        chosen = list(dict.fromkeys([ALWAYS_FIRST, *wanted]))[: MOST_CHECKS - 1] + [ALWAYS_LAST]
-        return [CHECKS[check][NUMBER_IN_LANGUAGE[self.language]] for check in chosen]
+        chosen = [*list(dict.fromkeys([ALWAYS_FIRST, *wanted]))[: MOST_CHECKS - 1], ALWAYS_LAST]
+        return [self._check(name) for name in chosen]
 
     def checks_of_transformer(self) -> list[str]:
-        return [CHECKS[check][NUMBER_IN_LANGUAGE[self.language]] for check in OF_TRANSFORMER]
+        return [self._check(name) for name in OF_TRANSFORMER]
+
+    def _check(self, name: str) -> str:
+        return self._set(CHECKS[name][NUMBER_IN_LANGUAGE[self.language]])
+
+    def _set(self, text: str) -> str:
+        """`text` with the spaces that no line breaks at: before French punctuation, between numbers and their units."""
+        text = NUMBER_AND_UNIT.sub(NO_BREAK, text)
+        return SPACED.sub(NO_BREAK, text) if self.language == "fr" else text
 
     def _written(self, name: str, value: float | int | str) -> str:
         if isinstance(value, str):
