@@ -507,6 +507,8 @@ def sheet(
 
     with errors():
         store = warehouse()
+        if day:
+            require_day(day.date())
         of = day.date() if day else newest_day(store)
         about = subject_of(store, subject, of)
         ending = format.value if format else "pdf" if out_file and out_file.suffix.lower() == ".pdf" else "html"

@@ -120,7 +120,7 @@ def mean_chart(mean: MeanDay | MeanWeek, words: Words, customer_class: str | Non
         if np.isfinite(mean.before_kw).any():
             label = words("before", days=words.number(mean.before_days))
             _steps(axes, hours, mean.before_kw, color=BLUE, linewidth=1.2, linestyle=(0, (4, 1.5)), label=label)
-        _steps(axes, hours, mean.recent_kw, color=BLACK, linewidth=1.4, label=words("recent"))
+        _steps(axes, hours, mean.recent_kw, color=BLACK, linewidth=1.4, label=_recent(mean, words))
         axes.set_xlim(0, 24)
         axes.set_xticks(range(0, 25, 6), [str(hour) for hour in range(0, 25, 6)])
         axes.set_xticks(range(0, 25, 2), minor=True)
@@ -164,6 +164,10 @@ def loss_chart(loss: LossCourse, words: Words, kind: Kind, *, onset: date | None
         return _svg(figure, title, "loss-narrow" if is_narrow else "loss")
 
 
+def _recent(mean: MeanDay | MeanWeek, words: Words) -> str:
+    return words("since_then", days=words.number(mean.recent_days)) if mean.is_since_onset else words("recent")
+
+
 def _mean_week(mean: MeanWeek, words: Words) -> str:
     places = np.arange(7)
     with _drawn(True, 46) as (figure, axes):
@@ -180,7 +184,9 @@ def _mean_week(mean: MeanWeek, words: Words) -> str:
                 linewidth=0.8,
                 label=label,
             )
-        axes.bar(places + (0.2 if has_before else 0), mean.recent_kwh, width=0.38, color=BLACK, label=words("recent"))
+        axes.bar(
+            places + (0.2 if has_before else 0), mean.recent_kwh, width=0.38, color=BLACK, label=_recent(mean, words)
+        )
         axes.set_xticks(places, [words.weekday(place) for place in places])
         axes.set_ylabel(words("kwh_per_day"))
         _finish(figure, axes, words)

@@ -111,7 +111,7 @@ class DailyCourse:
 
 @dataclass(frozen=True, eq=False)
 class MeanDay:
-    """The mean day as power in kW by slot since midnight: before the onset (all NaN without one), over the last four weeks, and of the class over those,
+    """The mean day as power in kW by slot since midnight: before the onset (all NaN without one), over the last four weeks of what came after it, and of the class over those,
     brought to the energy of the meter before. Intervals without supply are left out."""
 
     slot_minutes: int
@@ -120,6 +120,8 @@ class MeanDay:
     class_kw: np.ndarray
     before_days: int
     recent_days: int
+    is_since_onset: bool = False
+    """Whether the recent days begin with the onset, which is less than four weeks ago."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +132,8 @@ class MeanWeek:
     recent_kwh: np.ndarray
     before_days: int
     recent_days: int
+    is_since_onset: bool = False
+    """Whether the recent days begin with the onset, which is less than four weeks ago."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,8 @@ class LossCourse:
     off_hours: np.ndarray
     implausible_days: int
     explained: Explained | None
+    elsewhere_kwh: float | None = None
+    """Part of it a day that meters draw which the register has behind another transformer; below zero: that meters say which are fed from another."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +171,8 @@ class Neighbour:
     explained_kwh: float | None
     way: str | None
     recent_kwh: float | None
-    fits_transformer: str | None = None
-    """The transformer that its readings fit, where the register has it behind another."""
+    is_misplaced: bool = False
+    """Whether its readings fit another transformer than the one that the register has it behind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +190,5 @@ class Sheet:
     neighbours: Sequence[Neighbour]
     other_meters: int
     """Meters behind the transformer that are not among the neighbours shown."""
-    fits_transformer: str | None = None
-    """The transformer that the meter's readings fit, where the register has it behind another."""
+    is_misplaced: bool = False
     has_drifting_clock: bool = False

@@ -9,6 +9,7 @@ same days before. Peers are the other meters behind its transformer where there 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -50,6 +51,8 @@ LEAST_READ_SHARE = 0.5
 MOST_NEIGHBOURS = 5
 LEAST_SCORE = 0.5
 LEAST_EXPLAINED_WH = 50
+LEAST_ELSEWHERE_KWH, LEAST_ELSEWHERE_SHARE = 1.0, 0.25
+"""What a loss and its explanation may differ by before it is told."""
 DAILY_MINUTES = 1440
 
 READINGS, PROFILES = "int_readings_daily", "int_consumption_features"
@@ -120,13 +123,26 @@ LOST = """
     from marts.mart_transformer_losses where loss_date = any(%s) and transformer_id = %s and balanced_count > 0
 """
 EXPLAINED = """
-    select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, since_date, is_misplaced, has_drifting_clock, transformer_id
-    from ml.loss_explanations where explained_date = %s and (transformer_id = %s or meter_id = any(%s))
+    select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, since_date, is_misplaced, has_drifting_clock
+    from ml.loss_explanations where explained_date = %s and transformer_id = %s
 """
 KNOWN_METER = "select 1 from intermediate.int_readings_daily where reading_date = any(%s) and meter_id = %s limit 1"
 
 Interval = tuple[date, int, int]
 """Of an outage within a day: the day, and its first and its last second since local midnight."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A row of EXPLAINED."""
+
+    energy_wh: int
+    low_wh: int
+    high_wh: int
+    way: str | None
+    since: date | None
+    is_misplaced: bool
+    has_drifting_clock: bool
 
 
 class Readable:
@@ -202,18 +218,17 @@ class _Reader:
     def of_meter(self, subject: Subject, case: CaseFacts | None) -> Sheet:
         meter = subject.identifier
         place = self._meter_place(meter)
-        score = self._score(meter)
         behind = self._behind(place.transformer_id)
-        shared = self._explanations(place.transformer_id, {meter, *behind})
-        own = [row for row in shared if row[0] == meter]
-        mine = next((row for row in own if row[4] is not None), None)
-        misplaced = next((row for row in own if row[6]), None)
+        shared = self._explanations(place.transformer_id)
+        mine = shared.get(meter)
+        explained = self._explained(mine) if mine and mine.way else None
+        score = self._score(meter)
+        if score:
+            score = replace(score, onset=told_onset(score, explained))
         dark = self._dark(place)
         daily = self._daily(meter, place, score.onset if score else None, dark, behind)
-        explained = self._explained(mine) if mine and mine[8] == place.transformer_id else None
-        others = [one for one in behind if one != meter]
-        told = self._neighbours(place.transformer_id, {one: behind[one] for one in others}, shared)
-        notable = [one for one in told if is_notable(one)][:MOST_NEIGHBOURS]
+        others = {one: customer_class for one, customer_class in behind.items() if one != meter}
+        notable = [one for one in self._neighbours(place.transformer_id, others, shared) if is_notable(one)]
         return Sheet(
             subject=subject,
             day=self.day,
@@ -222,19 +237,19 @@ class _Reader:
             score=score,
             daily=daily,
             mean=self._mean(meter, place.customer_class, daily, dark) if daily else None,
-            loss=self._loss(place.transformer_id, dark, explained, since=daily.days[0] if daily else None),
-            neighbours=notable,
-            other_meters=len(others) - len(notable),
-            fits_transformer=misplaced[8] if misplaced else None,
-            has_drifting_clock=any(row[7] for row in own),
+            loss=self._loss(place.transformer_id, dark, shared, explained, since=daily.days[0] if daily else None),
+            neighbours=notable[:MOST_NEIGHBOURS],
+            other_meters=len(others) - min(len(notable), MOST_NEIGHBOURS),
+            is_misplaced=bool(mine and mine.is_misplaced),
+            has_drifting_clock=bool(mine and mine.has_drifting_clock),
         )
 
     def of_transformer(self, subject: Subject, case: CaseFacts | None) -> Sheet:
         transformer = subject.identifier
         behind = self._behind(transformer)
         place = self._transformer_place(transformer, len(behind))
-        shared = self._explanations(transformer, behind)
-        nobody = next((row for row in shared if row[0] == "" and row[8] == transformer), None)
+        shared = self._explanations(transformer)
+        nobody = self._explained(shared[""]) if "" in shared else None
         return Sheet(
             subject=subject,
             day=self.day,
@@ -243,7 +258,7 @@ class _Reader:
             score=None,
             daily=None,
             mean=None,
-            loss=self._loss(transformer, self._dark(place), self._explained(nobody) if nobody else None),
+            loss=self._loss(transformer, self._dark(place), shared, nobody),
             neighbours=self._neighbours(transformer, behind, shared),
             other_meters=0,
         )
@@ -300,16 +315,18 @@ class _Reader:
         )
         return _score(rows[0], known[0][0] if known else None)
 
-    def _explanations(self, transformer: str | None, meters: Iterable[str]) -> list[tuple]:
-        """Rows of EXPLAINED of the transformer, and of `meters` wherever their readings fit."""
-        if self.explained_date is None:
-            return []
-        return self.warehouse.rows(EXPLAINED, (self.explained_date, transformer or "", list(meters)))
+    def _explanations(self, transformer: str | None) -> dict[str, Explanation]:
+        """Who explains the transformer's loss, as of the newest Monday; an empty name is nobody."""
+        if self.explained_date is None or transformer is None:
+            return {}
+        rows = self.warehouse.rows(EXPLAINED, (self.explained_date, transformer))
+        return {row[0]: Explanation(*row[1:]) for row in rows}
 
-    def _explained(self, row: Sequence) -> Explained | None:
+    def _explained(self, of: Explanation) -> Explained | None:
         if self.explained_date is None:
             return None
-        return Explained(row[5], self.explained_date, Estimate(*(None if wh is None else wh / 1000 for wh in row[1:4])))
+        estimate = Estimate(of.energy_wh / 1000, of.low_wh / 1000, of.high_wh / 1000)
+        return Explained(of.since, self.explained_date, estimate)
 
     def _dark(self, place: Whereabouts) -> list[Interval]:
         """When supply was off at the place, as far as anybody reported it."""
@@ -374,7 +391,7 @@ class _Reader:
         """The mean day before the onset and lately; of daily readings, the mean week."""
         rows = self.warehouse.rows(PROFILE, (self.readable.days(PROFILES), meter))
         recent_from = self.day - timedelta(days=RECENT_DAYS - 1)
-        before_until = daily.onset
+        onset = daily.onset
         lately = [row for row in rows if row[0] >= recent_from]
         if not lately:
             return None
@@ -387,8 +404,8 @@ class _Reader:
             for day, interval, profile in rows
             if interval == minutes and len(profile) == slots
         }
-        before = [power for day, power in by_day.items() if before_until and day < min(before_until, recent_from)]
-        recent = [power for day, power in by_day.items() if day >= max(recent_from, before_until or recent_from)]
+        before = [power for day, power in by_day.items() if onset and day < onset]
+        recent = [power for day, power in by_day.items() if day >= max(recent_from, onset or recent_from)]
         if not recent:
             return None
         before_kw = _mean_of(before if len(before) >= LEAST_BASE_DAYS else [], slots)
@@ -401,6 +418,7 @@ class _Reader:
             class_kw=self._class_kw(meter, customer_class, minutes, slots, recent_from, float(level)),
             before_days=len(before),
             recent_days=len(recent),
+            is_since_onset=onset is not None and onset > recent_from,
         )
 
     def _class_kw(
@@ -428,6 +446,7 @@ class _Reader:
         self,
         transformer: str | None,
         dark: Sequence[Interval],
+        shared: Mapping[str, Explanation],
         explained: Explained | None,
         since: date | None = None,
     ) -> LossCourse | None:
@@ -440,23 +459,39 @@ class _Reader:
         loss, low, high, energy_in = (
             np.array([_nan(known[day][number]) if day in known else np.nan for day in days]) for number in range(4)
         )
-        implausible = sum(row[5] is False for row in rows)
-        return LossCourse(days, loss, low, high, energy_in, off_hours(dark, days), implausible, explained)
+        return LossCourse(
+            days=days,
+            loss_kwh=loss,
+            low_kwh=low,
+            high_kwh=high,
+            energy_in_kwh=energy_in,
+            off_hours=off_hours(dark, days),
+            implausible_days=sum(row[5] is False for row in rows),
+            explained=explained,
+            elsewhere_kwh=self._elsewhere(days, loss, shared),
+        )
+
+    def _elsewhere(self, days: Sequence[date], loss: np.ndarray, shared: Mapping[str, Explanation]) -> float | None:
+        """Energy a day that the loss holds and its explanation does not, for that has every meter where its readings fit."""
+        if not shared or self.explained_date is None:
+            return None
+        span = DayWindow.of(self.explained_date).with_lookback(RECENT_DAYS - 1)
+        lately = np.array([span.start <= day < span.end for day in days]) & np.isfinite(loss)
+        if not lately.any():
+            return None
+        mean = float(loss[lately].mean())
+        elsewhere = mean - sum(of.energy_wh for of in shared.values()) / 1000
+        return elsewhere if abs(elsewhere) > max(LEAST_ELSEWHERE_KWH, LEAST_ELSEWHERE_SHARE * abs(mean)) else None
 
     def _neighbours(
-        self, transformer: str | None, behind: Mapping[str, str | None], shared: Sequence[tuple]
+        self, transformer: str | None, behind: Mapping[str, str | None], shared: Mapping[str, Explanation]
     ) -> list[Neighbour]:
         """The meters `behind`, those worth mentioning first, the most suspicious of them before the others."""
         if not behind:
             return []
         scored = self.warehouse.rows(SCORES_OF_TRANSFORMER, (self.day, transformer)) if self.is_scored else []
         scores = {row[0]: _score(row, None) for row in scored}
-        explains = {
-            row[0]: row
-            for row in shared
-            if row[8] == transformer and row[4] is not None and row[1] >= LEAST_EXPLAINED_WH
-        }
-        elsewhere = {row[0]: row[8] for row in shared if row[6] and row[8] != transformer}
+        explains = {meter: of for meter, of in shared.items() if of.way and of.energy_wh >= LEAST_EXPLAINED_WH}
         lately = self.readable.days(READINGS, DayWindow.of(self.day).with_lookback(RECENT_DAYS - 1))
         recent = dict(self.warehouse.rows(RECENT, (lately, list(behind)))) if lately else {}
         found = [
@@ -464,14 +499,20 @@ class _Reader:
                 meter_id=meter,
                 customer_class=customer_class,
                 score=scores.get(meter),
-                explained_kwh=explains[meter][1] / 1000 if meter in explains else None,
-                way=explains[meter][4] if meter in explains else None,
+                explained_kwh=explains[meter].energy_wh / 1000 if meter in explains else None,
+                way=explains[meter].way if meter in explains else None,
                 recent_kwh=_float(recent.get(meter)),
-                fits_transformer=elsewhere.get(meter),
+                is_misplaced=meter in shared and shared[meter].is_misplaced,
             )
             for meter, customer_class in behind.items()
         ]
         return sorted(found, key=lambda one: (not is_notable(one), -_suspicion(one), one.meter_id))
+
+
+def told_onset(score: Score, explained: Explained | None) -> date | None:
+    """The onset of a score where something that is told has a day: the strongest change of a meter that nothing speaks against is no onset."""
+    has_day = any("since" in reason for reason in score.reasons)
+    return score.onset if has_day or (explained and explained.since) else None
 
 
 def expectation(reported: np.ndarray, course: np.ndarray | None, base: np.ndarray) -> np.ndarray:
@@ -523,9 +564,7 @@ def mean_week(daily: DailyCourse, recent_from: date) -> MeanWeek | None:
     days = np.array([day.weekday() for day in daily.days])
     is_known = np.isfinite(daily.reported_kwh)
     recent = is_known & np.array([day >= max(recent_from, daily.onset or recent_from) for day in daily.days])
-    before = is_known & np.array(
-        [daily.onset is not None and day < min(daily.onset, recent_from) for day in daily.days]
-    )
+    before = is_known & np.array([daily.onset is not None and day < daily.onset for day in daily.days])
     if not recent.any():
         return None
 
@@ -539,10 +578,12 @@ def mean_week(daily: DailyCourse, recent_from: date) -> MeanWeek | None:
             ]
         )
 
-    nothing = np.full(WEEK, np.nan)
-    is_enough = before.sum() >= LEAST_BASE_DAYS
     return MeanWeek(
-        by_weekday(before) if is_enough else nothing, by_weekday(recent), int(before.sum()), int(recent.sum())
+        before_kwh=by_weekday(before) if before.sum() >= LEAST_BASE_DAYS else np.full(WEEK, np.nan),
+        recent_kwh=by_weekday(recent),
+        before_days=int(before.sum()),
+        recent_days=int(recent.sum()),
+        is_since_onset=daily.onset is not None and daily.onset > recent_from,
     )
 
 
@@ -580,7 +621,7 @@ def _mean_of(days: Sequence[np.ndarray], slots: int) -> np.ndarray:
 def is_notable(neighbour: Neighbour) -> bool:
     """Whether a meter is worth mentioning beside another: suspicious, explaining a loss, or in the wrong place."""
     score = neighbour.score
-    if neighbour.explained_kwh is not None or neighbour.fits_transformer:
+    if neighbour.explained_kwh is not None or neighbour.is_misplaced:
         return True
     return bool(score and score.score is not None and score.score >= LEAST_SCORE)
 

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_assets.case_sheet.charts import daily_chart, loss_chart, mean_chart
-from energy_assets.case_sheet.facts import CaseFacts, DailyCourse, Kind, MeanWeek, Neighbour, Score, Sheet, Subject
+from energy_assets.case_sheet.facts import (
+    CaseFacts,
+    DailyCourse,
+    Explained,
+    Kind,
+    MeanWeek,
+    Neighbour,
+    Score,
+    Sheet,
+    Subject,
+)
 from energy_assets.case_sheet.pdf import pdf_of
 from energy_assets.case_sheet.read import RECENT_DAYS, read_sheet
 from energy_assets.case_sheet.words import Language, Words, check_codes
@@ -202,9 +212,8 @@ def _reasons(sheet: Sheet, words: Words) -> list[str]:
         found = [words("not_scored", days=words.number(score.known_days or 0))]
     else:
         found = words.reasons(score.reasons, score.told_en, score.told_fr) or [words("no_reason")]
-    if sheet.fits_transformer:
-        place = sheet.whereabouts.transformer_id or words("not_known")
-        found.append(words("misplaced", transformer=place, fits=sheet.fits_transformer))
+    if sheet.is_misplaced:
+        found.append(words("misplaced", transformer=sheet.whereabouts.transformer_id))
     if sheet.has_drifting_clock:
         found.append(words("drifting_clock"))
     return found
@@ -215,28 +224,37 @@ def _reasons_of_transformer(sheet: Sheet, words: Words) -> list[str]:
     if loss is None:
         return [words("no_loss")]
     found = []
-    if loss.explained:
-        of = loss.explained.estimate
-        low, high = (of.kwh if value is None else value for value in (of.low_kwh, of.high_kwh))
-        numbers = {"kwh": words.kwh(of.kwh), "low": words.kwh(low), "high": words.kwh(high)}
-        told = "nobodys_loss" if low > 0 else "nothing_left"
-        found.append(words(told, day=words.day(loss.explained.until), **numbers))
     lately = slice(-RECENT_DAYS, None)
     lost, came_in = loss.loss_kwh[lately], loss.energy_in_kwh[lately]
     known = lost == lost
     if known.any() and came_in[known].sum() > 0 and lost[known].sum() > 0:
         share = words.number(100 * lost[known].sum() / came_in[known].sum(), 1)
         found.append(words("loss_share", kwh=words.kwh(float(lost[known].mean())), share=share))
+    if loss.elsewhere_kwh is not None:
+        found.append(_told_of_elsewhere(loss.elsewhere_kwh, words))
     explaining = [one.explained_kwh for one in sheet.neighbours if one.explained_kwh is not None]
     if explaining:
         found.append(words("meters_explain", kwh=words.kwh(sum(explaining)), count=words.number(len(explaining))))
+    if loss.explained:
+        found.append(_told_of_nobody(loss.explained, words))
     if loss.implausible_days:
         found.append(_told_of_implausible(loss.implausible_days, words))
     return found or [words("no_reason")]
 
 
+def _told_of_nobody(explained: Explained, words: Words) -> str:
+    of = explained.estimate
+    low, high = (of.kwh if value is None else value for value in (of.low_kwh, of.high_kwh))
+    numbers = {"kwh": words.kwh(of.kwh), "low": words.kwh(low), "high": words.kwh(high)}
+    return words("nobodys_loss" if low > 0 else "nothing_left", day=words.day(explained.until), **numbers)
+
+
 def _told_of_implausible(days: int, words: Words) -> str:
     return words("implausible_once") if days == 1 else words("implausible", days=words.number(days))
+
+
+def _told_of_elsewhere(kwh: float, words: Words) -> str:
+    return words("drawn_from_here" if kwh > 0 else "drawn_elsewhere", kwh=words.kwh(abs(kwh)))
 
 
 def _numbers(sheet: Sheet, words: Words) -> list[Fact]:
@@ -249,7 +267,7 @@ def _numbers(sheet: Sheet, words: Words) -> list[Fact]:
         since = words.day(score.onset)
     else:
         since = words("throughout" if explained and explained.since is None else "no_onset")
-    found = [Fact(words("since"), since)]
+    found = [Fact(words("since"), since)] if score.reasons else []
     if score.hidden:
         hidden = score.hidden
         note = ""
@@ -274,13 +292,14 @@ def _first_picture(sheet: Sheet, words: Words) -> Picture | None:
 
 def _told_of_expectation(daily: DailyCourse, words: Words) -> str:
     if not daily.has_expectation:
-        return words("daily_told_none")
-    peers = "siblings" if daily.are_siblings else "class"
-    key = f"daily_told_{peers if daily.peers else 'alone'}"
-    onset = words.day(daily.onset) if daily.onset else ""
-    if not daily.onset:
-        key = key.replace("daily_told", "daily_told_no_onset")
-    return words(key, onset=onset, peers=words.number(daily.peers))
+        peers = "none"
+    elif not daily.peers:
+        peers = "alone"
+    else:
+        peers = "siblings" if daily.are_siblings else "class"
+    if daily.onset is None:
+        return words(f"daily_told_no_onset_{peers}", peers=words.number(daily.peers))
+    return words(f"daily_told_{peers}", onset=words.day(daily.onset), peers=words.number(daily.peers))
 
 
 def _pictures(sheet: Sheet, words: Words) -> list[Picture]:
@@ -293,8 +312,7 @@ def _pictures(sheet: Sheet, words: Words) -> list[Picture]:
         found.append(Picture(title, "", mean_chart(sheet.mean, words, sheet.whereabouts.customer_class)))
     if sheet.loss:
         title = words("loss_title", transformer=sheet.whereabouts.transformer_id)
-        days = sheet.loss.implausible_days
-        told = words("implausible_short", days=words.number(days)) if days else ""
+        told = "" if sheet.loss.elsewhere_kwh is None else _told_of_elsewhere(sheet.loss.elsewhere_kwh, words)
         found.append(
             Picture(
                 title, told, loss_chart(sheet.loss, words, Kind.METER, onset=sheet.daily.onset if sheet.daily else None)
@@ -319,8 +337,8 @@ def _missing(sheet: Sheet, words: Words) -> list[str]:
 
 def _listed(neighbour: Neighbour, words: Words) -> Listed:
     score = neighbour.score
-    if neighbour.fits_transformer:
-        told = [words("fits", transformer=neighbour.fits_transformer)]
+    if neighbour.is_misplaced:
+        told = [words("fed_elsewhere")]
     elif neighbour.explained_kwh is not None:
         told = [f"{words('explains')} {words('kwh_a_day', kwh=words.kwh(neighbour.explained_kwh))}"]
     else:
@@ -354,7 +372,7 @@ def _checks(sheet: Sheet, words: Words) -> list[str]:
     if sheet.subject.kind is Kind.TRANSFORMER:
         return words.checks_of_transformer()
     codes = check_codes(sheet.score.reasons) if sheet.score else []
-    if sheet.fits_transformer:
+    if sheet.is_misplaced:
         codes.insert(0, "misplaced")
     if sheet.has_drifting_clock:
         codes.append("drifting_clock")

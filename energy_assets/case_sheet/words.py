@@ -64,7 +64,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "hidden": ("Hidden, if it steals", "Soustrait, si fraude"),
     "interval": ("{low} to {high}, 90 %", "de {low} à {high}, 90 %"),
     "no_onset": ("no clear day", "aucun jour net"),
-    "throughout": ("as far back as is known", "d'aussi loin que l'on sache"),
+    "throughout": ("the first reading", "le premier relevé"),
     "no_proof": (
         "A score is a reason to look, not a proof. Nobody may be accused, cut off or fined for it.",
         "Un score est une raison d'aller voir, pas une preuve. Il ne permet ni d'accuser, ni de couper, ni de sanctionner.",
@@ -79,8 +79,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Sans score : aucun score n'a été calculé ce jour-là. Un parc de moins de dix compteurs n'en a pas.",
     ),
     "misplaced": (
-        "The register has it behind {transformer}, its readings fit the loss of {fits}: check the place first.",
-        "Le registre le place derrière {transformer}, ses relevés suivent les pertes de {fits} : vérifier d'abord le rattachement.",
+        "Its readings do not fit the loss of {transformer}, behind which the register has it: check the place first.",
+        "Ses relevés ne suivent pas les pertes de {transformer}, derrière lequel il est au registre : vérifier d'abord le rattachement.",
     ),
     "drifting_clock": ("Its clock seems to run fast.", "Son horloge semble avancer."),
     "nobodys_loss": (
@@ -103,12 +103,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "on {days} days its meters say more than came in: a fault of the register is likely",
         "pendant {days} jours, ses compteurs indiquent plus que l'énergie reçue : erreur de registre probable",
     ),
-    "implausible_short": ("impossible on {days}: a fault of the register?", "impossibles {days} j : registre à corriger ?"),
+    "drawn_from_here": (
+        "{kwh} kWh a day of it seem to be drawn by meters that the register has elsewhere",
+        "dont {kwh} kWh par jour semblent dus à des compteurs que le registre place ailleurs",
+    ),
+    "drawn_elsewhere": (
+        "{kwh} kWh a day that its meters say seem to be drawn elsewhere: misplaced in the register",
+        "{kwh} kWh par jour de ses compteurs semblent consommés ailleurs : mal placés au registre",
+    ),
     "implausible_once": (
         "on one day its meters say more than came in",
         "un jour, ses compteurs indiquent plus que l'énergie reçue",
     ),
-    "fits": ("its readings fit {transformer}", "ses relevés suivent {transformer}"),
+    "fed_elsewhere": ("seems to be fed from elsewhere", "semble alimenté par un autre poste"),
     "daily_title": ("Energy a day", "Énergie par jour"),
     "daily_told_siblings": (
         "Expected: its own level before {onset}, moving as the median of {peers} meters behind the same transformer.",
@@ -131,8 +138,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Aucun jour de changement connu. Repère : la médiane de {peers} compteurs de sa classe, au niveau de ce compteur.",
     ),
     "daily_told_none": (
-        "There are too few days before the change, or no peers, to expect anything from.",
-        "Trop peu de jours avant le changement, ou aucun voisin, pour en attendre quoi que ce soit.",
+        "Too few days before {onset} are known to expect anything from.",
+        "Trop peu de jours avant le {onset} sont connus pour en attendre quoi que ce soit.",
+    ),
+    "daily_told_no_onset_none": (
+        "Neither a day of change nor peers are known: nothing can be expected.",
+        "Ni jour de changement ni voisins connus : rien à attendre.",
     ),
     "reported": ("reported", "relevé"),
     "partly_estimated": ("partly estimated", "en partie estimé"),
@@ -147,6 +158,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "mean_week_title": ("Mean week", "Semaine moyenne"),
     "before": ("before ({days} days)", "avant ({days} jours)"),
     "recent": ("last four weeks", "4 dernières semaines"),
+    "since_then": ("since then ({days} days)", "depuis ({days} jours)"),
     "class_course": ("{customer_class}, at its level", "{customer_class}, à son niveau"),
     "hour": ("hour of the day", "heure"),
     "kw": ("kW", "kW"),

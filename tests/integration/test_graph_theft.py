@@ -7,12 +7,16 @@ import os
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from graph import Graph, days
 from support.content_hash import assert_same, content
 from support.selections import BALANCE, with_gates
 
+from energy_assets.case_sheet.facts import Kind, Subject
+from energy_assets.case_sheet.read import read_sheet, subject_of
+from energy_assets.case_sheet.sheet import write_sheet
 from energy_assets.home import HomeError
 from energy_assets.landing.files import deliver
 from energy_assets.operations.theft import dossier, suspects
@@ -45,7 +49,9 @@ def truth(graph: Graph, tmp_path: Path) -> pl.DataFrame:
     return pl.read_parquet(tmp_path / "truth" / "meters.parquet")
 
 
-def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, truth: pl.DataFrame) -> None:
+def test_thieves_come_first_with_reasons_and_the_same_day_by_day(
+    graph: Graph, truth: pl.DataFrame, tmp_path: Path
+) -> None:
     last = date(2024, 1, DAYS)
     rows = graph.warehouse.rows(
         "select meter_id, theft_score, theft_probability, probability_basis, onset_date, stolen_kwh_per_day, reasons, reason_en,"
@@ -86,6 +92,7 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
     assert_same(as_range, content(graph.warehouse, graph.serving, tables))
 
     told_of_the_first(graph)
+    shown_of_the_first(graph, truth, tmp_path)
 
 
 def told_of_the_first(graph: Graph) -> None:
@@ -101,3 +108,40 @@ def told_of_the_first(graph: Graph) -> None:
         dossier(graph.warehouse, "M999999", found.day)
     with pytest.raises(HomeError, match=f"the newest day that has is {found.day}"):
         dossier(graph.warehouse, first.meter_id, date(2025, 1, 1))
+
+
+def shown_of_the_first(graph: Graph, truth: pl.DataFrame, folder: Path) -> None:
+    """The first meter's sheet: what it reported and what was expected, its transformer's loss, its neighbours; and nothing of a closed day."""
+    day = date(2024, 1, DAYS)
+    first = suspects(graph.warehouse, graph.home, 1).first[0]
+    subject = subject_of(graph.warehouse, first.meter_id, day)
+    assert subject == Subject(Kind.METER, first.meter_id)
+    page = write_sheet(graph.warehouse, subject, day, "fr", folder / "sheets" / "first.html").read_text()
+    assert f"Compteur {first.meter_id}" in page
+    assert "Pertes non techniques de" in page
+
+    seen = read_sheet(graph.warehouse, subject, day)
+    assert np.isfinite(seen.daily.reported_kwh).all()
+    onset = truth.filter(pl.col("meter_id") == first.meter_id)["onset"][0]
+    expected, reported = (
+        of[np.array([of_day > onset for of_day in seen.daily.days])].sum()
+        for of in (seen.daily.expected_kwh, seen.daily.reported_kwh)
+    )
+    assert reported < 0.9 * expected
+    assert seen.loss.explained.estimate.kwh > 0
+    behind = graph.warehouse.rows(
+        "select count(*) from staging.stg_meters where reading_date = %s and transformer_id = %s",
+        (day, seen.whereabouts.transformer_id),
+    )[0][0]
+    assert len(seen.neighbours) + seen.other_meters == behind - 1
+    assert subject_of(graph.warehouse, seen.whereabouts.transformer_id, day).kind is Kind.TRANSFORMER
+    with pytest.raises(HomeError, match="no meter and no transformer nobody"):
+        subject_of(graph.warehouse, "nobody", day)
+
+    closed = date(2024, 1, 10)
+    graph.warehouse.bump_days("int_readings_daily", {closed: METERS}, run_id="written again, and not judged yet")
+    blind = read_sheet(graph.warehouse, subject, day).daily
+    assert [of_day for of_day, kwh in zip(blind.days, blind.reported_kwh, strict=True) if np.isnan(kwh)] == [closed]
+    graph.warehouse.bump_days("theft_scores", {day: METERS}, run_id="written again, and not judged yet")
+    with pytest.raises(HomeError, match=f"energy-assets why {day} theft_scores"):
+        read_sheet(graph.warehouse, subject, day)

@@ -168,6 +168,7 @@ SHEETS = {
     "without a register": sheet(whereabouts=Whereabouts(), loss=None, neighbours=[], other_meters=0, score=None),
     "no onset": sheet(daily=daily(onset=None), score=score(onset=None)),
     "no expectation": sheet(daily=daily(expected_kwh=np.full(60, np.nan), peers=0)),
+    "nothing to expect": sheet(daily=daily(onset=None, expected_kwh=np.full(60, np.nan), peers=0)),
     "daily readings": sheet(mean=MeanWeek(np.full(7, 40.0), np.full(7, 18.0), 14, 28)),
     "not scored": sheet(score=score(score=None, probability=None, known_days=3)),
     "no readings": sheet(daily=None, mean=None),
@@ -233,7 +234,7 @@ def test_what_is_not_known_is_said() -> None:
     assert "A fleet of fewer than ten meters has none." in without
     assert "The register names no transformer." in without
     assert "what is lost there is not known" in without
-    assert "too few days before the change" in page_of("no expectation", "en").text
+    assert "Too few days before 15 Jan 2024 are known" in page_of("no expectation", "en").text
     assert "No readings of these weeks may be read." in page_of("no readings", "en").text
 
 
@@ -407,8 +408,8 @@ FULL = sheet(
     case=CASE,
     score=score(reasons=(LONG, *score().reasons, LONG)),
     neighbours=[neighbour(f"METER-00000{number}", 0.9, explained_kwh=12.3) for number in range(5)],
-    loss=loss(implausible_days=12),
-    fits_transformer="TRANSFORMER-0004",
+    loss=loss(elsewhere_kwh=-12.0),
+    is_misplaced=True,
     has_drifting_clock=True,
 )
 
