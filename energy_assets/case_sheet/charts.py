@@ -97,7 +97,7 @@ def daily_chart(course: DailyCourse, words: Words, *, is_narrow: bool = False) -
                 label=words("partly_estimated"),
                 zorder=4,
             )
-        _mark_gaps(axes, days, reported, words)
+        _mark_gaps(axes, days, reported, words("no_readings"))
         axes.set_ylabel(words("kwh_per_day"))
         _from_zero(axes, 1.12 * max(_highest(reported, expected), 0.1))
         _date_axis(axes, course.days, words, is_narrow)
@@ -148,7 +148,7 @@ def loss_chart(loss: LossCourse, words: Words, kind: Kind, *, onset: date | None
         axes.plot(
             days, loss.loss_kwh, color=BLUE, linewidth=1.0, marker="o", markersize=1.4, label=words("loss"), zorder=3
         )
-        _mark_gaps(axes, days, loss.loss_kwh, words)
+        _mark_gaps(axes, days, loss.loss_kwh, words("no_balance"))
         if loss.explained:
             _draw_explained(axes, loss, words("this_meter" if kind is Kind.METER else "nobody"))
         axes.axhline(0, color=BLACK, linewidth=0.5)
@@ -217,7 +217,7 @@ def _shade_outages(axes: Axes, days: Sequence[date], off_hours: np.ndarray, word
             label = "_"
 
 
-def _mark_gaps(axes: Axes, days: np.ndarray, values: np.ndarray, words: Words) -> None:
+def _mark_gaps(axes: Axes, days: np.ndarray, values: np.ndarray, label: str) -> None:
     missing = ~np.isfinite(values)
     if missing.any():
         axes.plot(
@@ -229,7 +229,7 @@ def _mark_gaps(axes: Axes, days: np.ndarray, values: np.ndarray, words: Words) -
             markersize=2.6,
             markeredgewidth=0.7,
             clip_on=False,
-            label=words("no_readings"),
+            label=label,
         )
 
 

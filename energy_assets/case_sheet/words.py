@@ -152,6 +152,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "missing_energy": ("missing", "manquant"),
     "outage": ("outage", "coupure"),
     "no_readings": ("no readings", "sans relevé"),
+    "no_balance": ("no balance", "sans bilan"),
     "onset": ("since {day}", "depuis le {day}"),
     "kwh_per_day": ("kWh a day", "kWh par jour"),
     "mean_day_title": ("Mean day", "Journée moyenne"),

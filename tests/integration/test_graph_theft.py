@@ -25,7 +25,7 @@ from energy_assets.simulation import simulate
 METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
 LAST_MONDAY = date(2024, 1, 29)
 THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
-TABLES = (*BALANCE, "token_purchases", "stg_token_purchases", *THEFT)
+TABLES = (*BALANCE, "mart_transformer_losses", "token_purchases", "stg_token_purchases", *THEFT)
 CITY = {
     "transformers": TRANSFORMERS,
     "theft_rate": 0.16,
