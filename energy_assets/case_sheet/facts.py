@@ -169,7 +169,6 @@ class Neighbour:
     customer_class: str | None
     score: Score | None
     explained_kwh: float | None
-    way: str | None
     recent_kwh: float | None
     is_misplaced: bool = False
     """Whether its readings fit another transformer than the one that the register has it behind."""

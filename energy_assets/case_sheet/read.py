@@ -34,11 +34,11 @@ from energy_assets.case_sheet.facts import (
 from energy_assets.case_sheet.words import parsed_reasons
 from energy_assets.days import DayWindow
 from energy_assets.home import Home, HomeError
+from ml.theft.lookbacks import LOOKBACK_DAYS
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
-SHOWN_DAYS = 112
 RECENT_DAYS = 28
 WEEK = 7
 LEAST_PEERS, MOST_PEERS = 5, 200
@@ -151,14 +151,14 @@ class Readable:
     def __init__(self, warehouse: Warehouse, day: date) -> None:
         from energy_assets.resources.gates import day_states
 
-        self.window = DayWindow.of(day).with_lookback(SHOWN_DAYS - 1)
+        self.window = DayWindow.of(day).with_lookback(LOOKBACK_DAYS - 1)
         self._states = day_states(warehouse, TABLES, self.window)
 
     def days(self, table: str, window: DayWindow | None = None) -> list[date]:
         """Days of `window` (default: all) that may be read and hold rows."""
         return [day for day in window or self.window if self._holds(table, day)]
 
-    def newest(self, table: str, *, within: int = SHOWN_DAYS) -> date | None:
+    def newest(self, table: str, *, within: int = LOOKBACK_DAYS) -> date | None:
         """The newest of the last `within` days that may be read and holds rows."""
         return max(self.days(table, DayWindow.of(self.window.last).with_lookback(within - 1)), default=None)
 
@@ -500,7 +500,6 @@ class _Reader:
                 customer_class=customer_class,
                 score=scores.get(meter),
                 explained_kwh=explains[meter].energy_wh / 1000 if meter in explains else None,
-                way=explains[meter].way if meter in explains else None,
                 recent_kwh=_float(recent.get(meter)),
                 is_misplaced=meter in shared and shared[meter].is_misplaced,
             )

@@ -131,7 +131,7 @@ def loss(**changes: object) -> LossCourse:
 
 
 def neighbour(name: str, value: float, **changes: object) -> Neighbour:
-    return replace(Neighbour(name, "household", score(score=value), None, None, 4.2), **changes)
+    return replace(Neighbour(name, "household", score(score=value), None, 4.2), **changes)
 
 
 def sheet(**changes: object) -> Sheet:
