@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from graph import Graph, days
@@ -15,6 +16,10 @@ from support.content_hash import assert_same, content
 from support.selections import BALANCE, with_gates
 
 from energy_assets.automation.edges import EDGES
+=======
+from energy_assets.case_sheet.facts import Kind, Subject
+from energy_assets.case_sheet.read import read_sheet, subject_of
+from energy_assets.case_sheet.sheet import write_sheet
 from energy_assets.home import HomeError
 from energy_assets.landing.files import deliver
 from energy_assets.operations.cases import case_list, found, history, standing
@@ -28,7 +33,7 @@ METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
 LAST_MONDAY = date(2024, 1, 29)
 THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
 CASES = ("stg_inspections", "stg_case_events", "mart_theft_cases")
-TABLES = (*BALANCE, "token_purchases", "stg_token_purchases", *THEFT, *CASES)
+TABLES = (*BALANCE, "mart_transformer_losses", "token_purchases", "stg_token_purchases", *THEFT, *CASES)
 CITY = {
     "transformers": TRANSFORMERS,
     "theft_rate": 0.16,
@@ -52,7 +57,9 @@ def truth(graph: Graph, tmp_path: Path) -> pl.DataFrame:
     return pl.read_parquet(tmp_path / "truth" / "meters.parquet")
 
 
-def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, truth: pl.DataFrame) -> None:
+def test_thieves_come_first_with_reasons_and_the_same_day_by_day(
+    graph: Graph, truth: pl.DataFrame, tmp_path: Path
+) -> None:
     last = date(2024, 1, DAYS)
     rows = graph.warehouse.rows(
         "select meter_id, theft_score, theft_probability, probability_basis, onset_date, stolen_kwh_per_day, reasons, reason_en,"
@@ -94,6 +101,7 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
 
     told_of_the_first(graph, meter)
     decisions_and_visits_carry_cases_on(graph, stole_for_a_week)
+    shown_of_the_first(graph, meter, truth, tmp_path)
 
 
 def told_of_the_first(graph: Graph, meter: str) -> None:
@@ -148,3 +156,39 @@ def decisions_and_visits_carry_cases_on(graph: Graph, thieves: set[str]) -> None
     assert graph.run(date(2024, 1, DAYS - 1), with_gates(CASES[-1])).success
     owed = {entry.day: entry.work.written for entry in due_days(graph.warehouse, EDGES)}
     assert CASES[-1] in owed[last], "a day goes on from the one before"
+
+
+def shown_of_the_first(graph: Graph, meter: str, truth: pl.DataFrame, folder: Path) -> None:
+    """The first meter's sheet: what it reported and what was expected, its transformer's loss, its neighbours; and nothing of a closed day."""
+    day = date(2024, 1, DAYS)
+    subject = subject_of(graph.warehouse, meter, day)
+    assert subject == Subject(Kind.METER, meter)
+    page = write_sheet(graph.warehouse, subject, day, "fr", folder / "sheets" / "first.html").read_text()
+    assert f"Compteur {meter}" in page
+    assert "Pertes non techniques de" in page
+
+    seen = read_sheet(graph.warehouse, subject, day)
+    assert np.isfinite(seen.daily.reported_kwh).all()
+    onset = truth.filter(pl.col("meter_id") == meter)["onset"][0]
+    expected, reported = (
+        of[np.array([of_day > onset for of_day in seen.daily.days])].sum()
+        for of in (seen.daily.expected_kwh, seen.daily.reported_kwh)
+    )
+    assert reported < 0.9 * expected
+    assert seen.loss.explained.estimate.kwh > 0
+    behind = graph.warehouse.rows(
+        "select count(*) from staging.stg_meters where reading_date = %s and transformer_id = %s",
+        (day, seen.whereabouts.transformer_id),
+    )[0][0]
+    assert len(seen.neighbours) + seen.other_meters == behind - 1
+    assert subject_of(graph.warehouse, seen.whereabouts.transformer_id, day).kind is Kind.TRANSFORMER
+    with pytest.raises(HomeError, match="no meter and no transformer nobody"):
+        subject_of(graph.warehouse, "nobody", day)
+
+    closed = date(2024, 1, 10)
+    graph.warehouse.bump_days("int_readings_daily", {closed: METERS}, run_id="written again, and not judged yet")
+    blind = read_sheet(graph.warehouse, subject, day).daily
+    assert [of_day for of_day, kwh in zip(blind.days, blind.reported_kwh, strict=True) if np.isnan(kwh)] == [closed]
+    graph.warehouse.bump_days("theft_scores", {day: METERS}, run_id="written again, and not judged yet")
+    with pytest.raises(HomeError, match=f"energy-assets why {day} theft_scores"):
+        read_sheet(graph.warehouse, subject, day)
