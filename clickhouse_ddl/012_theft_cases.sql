@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS energy_analytics.theft_cases
     currency              LowCardinality(Nullable(String)) COMMENT 'ISO 4217 code of the currency',
     price_per_kwh         Nullable(Float64)                COMMENT 'What a hidden kWh costs on top of the meter''s bill, without tax; of a transformer the mean of its meters'' bills',
     bill_effect_per_month Nullable(Float64)                COMMENT 'What the bill of 30 days would be higher by, with tax',
-    visit_cost            Float64                          COMMENT 'What a visit costs',
+    visit_cost            Nullable(Float64)                COMMENT 'What a visit costs in that currency; null where nobody said',
     value                 Nullable(Float64)                COMMENT 'Probability × recoverable_kwh × price_per_kwh − visit_cost; null where no tariff or energy is known',
     place                 Nullable(Int32)                  COMMENT 'Place by value among the cases that may be visited; null where it may not, or is not worth it',
     selection             LowCardinality(Nullable(String)) COMMENT 'ranked: within the visits of a week; random: drawn for this week; null: not on the list',

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from energy_assets.console import Language, current, errors, out, warehouse
+from energy_assets.console import Language, current, errors, out, say, warehouse
 from energy_assets.home import HomeError
 from energy_assets.operations.decisions import ASSIGNED, DISMISSED, OPEN, OUTCOMES, SNOOZED
 
@@ -48,6 +48,11 @@ SHOWN_CHANGES = 8
 EXCEL_WIDTH = 60
 
 
+class SheetFormat(StrEnum):
+    html = "html"
+    pdf = "pdf"
+
+
 class ListFormat(StrEnum):
     table = "table"
     csv = "csv"
@@ -77,6 +82,12 @@ def cases(
     out_file: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="File to write; xlsx needs one.", show_default=False)
     ] = None,
+    sheets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write the sheet of each, as PDF, in the order of the list.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """The meters and transformers that are worth a visit, grouped by transformer; csv and xlsx hold coordinates for the route."""
     from energy_assets.operations.case_files import write_cases
@@ -85,6 +96,11 @@ def cases(
     with errors():
         known = case_list(warehouse(), day.date() if day else None)
         shown = grouped(known.cases[:top] if top else known.cases) if every else known.on_list(top)
+        if sheets:
+            from energy_assets.operations.case_sheets import sheets_of
+
+            for path in sheets_of(warehouse(), shown, known.day, language.value, "pdf", sheets):
+                say(f"wrote {path}")
         if format is not ListFormat.table or out_file:
             if format is ListFormat.table:
                 raise HomeError("a table is for the screen: --format csv, xlsx or json writes a file")
@@ -93,6 +109,30 @@ def cases(
                 out.print(f"{len(shown)} cases of {known.day} in {written}", markup=False)
             return
         print_cases(known, shown, language)
+
+
+def sheet(
+    name: Annotated[str, typer.Argument(metavar="CASE", help="A case, a meter or a transformer.")],
+    day: Annotated[
+        datetime | None,
+        typer.Argument(formats=["%Y-%m-%d"], metavar="[YYYY-MM-DD]", help="Default: the newest that is scored."),
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Of the whole sheet.")] = Language.en,
+    format: Annotated[
+        SheetFormat | None, typer.Option(help="Default: as the name of --out ends, else html.", show_default=False)
+    ] = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Default: sheet-METER-DAY.FORMAT here.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the sheet that a crew takes along: why, charts, what to check, and a box to fill in; one page, or a phone's."""
+    from energy_assets.operations.case_sheets import sheet_of
+
+    with errors():
+        ending = format.value if format else "pdf" if out_file and out_file.suffix.lower() == ".pdf" else "html"
+        path = sheet_of(warehouse(), name, day.date() if day else None, language.value, ending, out_file)
+        out.print(f"wrote {path}", markup=False)
 
 
 @case_app.command("assign")

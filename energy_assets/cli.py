@@ -20,7 +20,7 @@ import typer
 from rich.table import Table
 
 from energy_assets import home as homes
-from energy_assets.case_commands import case_app, cases
+from energy_assets.case_commands import case_app, cases, sheet
 from energy_assets.console import (
     EXIT_FAILED,
     EXIT_RED,
@@ -77,17 +77,13 @@ def choose(
 mapping_app = typer.Typer(help="Dialects of delivered files.", no_args_is_help=True)
 app.add_typer(mapping_app, name="mapping")
 app.command()(cases)
+app.command()(sheet)
 app.add_typer(case_app, name="case")
 
 
 class DataFormat(StrEnum):
     parquet = "parquet"
     csv = "csv"
-
-
-class SheetFormat(StrEnum):
-    html = "html"
-    pdf = "pdf"
 
 
 class Store(StrEnum):
@@ -481,39 +477,6 @@ def explain(
         told = dossier(store, meter, of)
         print_dossier(told, language)
         out.print(f"case       {standing(store, meter, of, told.suspect.probability)}", markup=False)
-
-
-@app.command()
-def sheet(
-    subject: Annotated[str, typer.Argument(metavar="METER", help="Identifier of the meter, or of a transformer.")],
-    day: Annotated[
-        datetime | None,
-        typer.Argument(formats=["%Y-%m-%d"], metavar="[YYYY-MM-DD]", help="Default: the newest that is scored."),
-    ] = None,
-    language: Annotated[Language, typer.Option(help="Of the whole sheet.")] = Language.en,
-    format: Annotated[
-        SheetFormat | None, typer.Option(help="Default: as the name of --out ends, else html.", show_default=False)
-    ] = None,
-    out_file: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Default: sheet-METER-DAY.FORMAT here.", show_default=False),
-    ] = None,
-) -> None:
-    """Write the sheet that a crew takes along: why, charts, what to check, and a box to fill in; one page, or a phone's."""
-    from energy_assets.case_sheet.read import newest_day, subject_of
-    from energy_assets.case_sheet.sheet import default_name, write_sheet
-
-    with errors():
-        store = warehouse()
-        if day:
-            require_day(day.date())
-        of = day.date() if day else newest_day(store)
-        about = subject_of(store, subject, of)
-        ending = format.value if format else "pdf" if out_file and out_file.suffix.lower() == ".pdf" else "html"
-        target = out_file or Path(default_name(about, of, ending))
-        if (target.suffix.lower() == ".pdf") != (ending == "pdf"):
-            raise HomeError(f"{target} does not end with .{ending}: name it so, or leave --format out")
-        out.print(f"wrote {write_sheet(store, about, of, language.value, target)}", markup=False)
 
 
 @app.command()

@@ -158,7 +158,10 @@ class Settings(BaseSettings):
     random_visit_share: float = Field(
         0.075, ge=0, le=0.5, description="share of these visits that goes to meters drawn at random"
     )
-    visit_cost: float = Field(10.0, ge=0, description="what a visit costs, in the currency of the tariffs")
+    visit_costs: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=lambda: {"USD": 10.0, "XAF": 6000.0, "XOF": 6000.0},
+        description='what a visit costs, by currency, {"XAF": 6000}; assumed: an hour of two people and a car',
+    )
     back_billed_days: int = Field(90, ge=0, description="days of hidden energy that may be billed afterwards")
     mended_days: int = Field(180, ge=0, description="days for which a mended meter is taken to count what was hidden")
 

@@ -69,3 +69,8 @@
   (1 / (1 + exp(-least(greatest(
     1.5976 * {{ mean }} / {{ deviation }} + 0.07056 * power({{ mean }} / {{ deviation }}, 3), -40), 40))))
 {%- endmacro %}
+
+{# What a visit costs, in the currency of the customer's tariff; null where nobody said. #}
+{% macro visit_cost(currency) -%}
+  (case {{ currency }} {% for name, cost in var('visit_costs').items() %}when '{{ name }}' then {{ cost }} {% endfor %}end)::numeric
+{%- endmacro %}

@@ -52,7 +52,7 @@ MODEL_SETTINGS = (
     "case_days",
     "weekly_visits",
     "random_visit_share",
-    "visit_cost",
+    "visit_costs",
     "back_billed_days",
     "mended_days",
 )

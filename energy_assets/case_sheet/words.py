@@ -208,11 +208,12 @@ TEXTS: dict[str, tuple[str, str]] = {
 STATES: dict[str, tuple[str, str]] = {
     "open": ("open", "ouvert"),
     "assigned": ("assigned", "attribué"),
-    "visited": ("visited", "visité"),
     "dismissed": ("dismissed", "écarté"),
     "snoozed": ("snoozed", "en sommeil"),
-    "closed": ("closed", "clos"),
     "confirmed": ("confirmed", "confirmé"),
+    "cleared": ("cleared", "blanchi"),
+    "faulty_meter": ("faulty meter", "compteur défectueux"),
+    "lapsed": ("lapsed", "éteint"),
 }
 CLASSES: dict[str, tuple[str, str]] = {
     "household": ("household", "ménage"),

@@ -92,7 +92,7 @@ class Case:
     recoverable_kwh: Decimal | None
     currency: str | None
     bill_effect_per_month: Decimal | None
-    visit_cost: Decimal
+    visit_cost: Decimal | None
     value: Decimal | None
     place: int | None
     selection: str | None

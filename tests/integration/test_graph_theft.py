@@ -16,7 +16,6 @@ from support.content_hash import assert_same, content
 from support.selections import BALANCE, with_gates
 
 from energy_assets.automation.edges import EDGES
-=======
 from energy_assets.case_sheet.facts import Kind, Subject
 from energy_assets.case_sheet.read import read_sheet, subject_of
 from energy_assets.case_sheet.sheet import write_sheet

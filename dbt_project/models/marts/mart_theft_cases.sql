@@ -145,7 +145,7 @@ figured as (
         {% for column in ['probability', 'probability_basis', 'onset_date', 'stolen_kwh_per_day', 'stolen_kwh_low', 'stolen_kwh_high', 'recoverable_kwh', 'currency', 'price_per_kwh', 'bill_effect_per_month', 'value'] -%}
         case when suspects.subject_id is not null then suspects.{{ column }} else before.{{ column }} end as {{ column }},
         {% endfor -%}
-        coalesce(suspects.visit_cost, before.visit_cost, {{ var('visit_cost') }}) as visit_cost,
+        coalesce(suspects.visit_cost, before.visit_cost) as visit_cost,
         coalesce(suspects.reason_en, before.reason_en, case stated.origin when 'random' then 'drawn at random: such visits show what the list misses' else 'visited without a case' end) as reason_en,
         coalesce(suspects.reason_fr, before.reason_fr, case stated.origin when 'random' then 'tiré au sort : ces visites montrent ce que la liste ignore' else 'visité sans dossier' end) as reason_fr
     from stated

@@ -135,7 +135,7 @@ subjects as (
         bills.currency,
         bills.lost_charge / nullif(bills.lost_wh / 1000.0, 0) as price_per_kwh,
         bills.lost_total              as bill_effect_per_month,
-        {{ var('visit_cost') }}       as visit_cost,
+        {{ visit_cost('bills.currency') }} as visit_cost,
         meters.reason_en,
         meters.reason_fr
     from meters
@@ -162,7 +162,7 @@ subjects as (
         currency,
         price_per_kwh,
         null,
-        {{ visits_of_transformer() }} * {{ var('visit_cost') }},
+        {{ visits_of_transformer() }} * {{ visit_cost('currency') }},
         format('%s kWh a day of its loss is explained by no meter behind it: a hook on the line, or a meter that the register does not have', round(kwh, 1)),
         format('%s kWh par jour de ses pertes ne s''expliquent par aucun compteur en aval : branchement sur la ligne, ou compteur absent du registre', replace(round(kwh, 1)::text, '.', ','))
     from transformers
