@@ -70,6 +70,7 @@ GATED: dict[str, str] = {
     "mart_transformer_losses": MARTS,
     "mart_forecast_accuracy": MARTS,
     "mart_theft_cases": MARTS,
+    "mart_detection_performance": MARTS,
 }
 """Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
 

@@ -349,6 +349,14 @@ SUITES: dict[str, Suite] = {
             "One row per case, one case per subject, its dates, state and place in agreement",
             is_regular=False,
         ),
+        Suite(
+            "marts",
+            "mart_detection_performance",
+            "week_date",
+            ("selection",),
+            "On Sundays one row per way of choosing whom to visit, whose counts add up",
+            is_regular=False,
+        ),
     )
 }
 """By table name; table names are unique across schemas."""

@@ -44,6 +44,7 @@ IMPLAUSIBLE = """
     from {batch} as day_rows where not is_plausible order by non_technical_loss_kwh
 """
 CASE_STATES = ("open", "assigned", "snoozed", "confirmed", "cleared", "faulty_meter", "dismissed", "lapsed")
+WAYS_OF_CHOOSING = (*SELECTIONS, "other", "all")
 CASE_ORIGINS = ("evidence", "random", "visit")
 LAST_MINUTE = 25 * 60 - 15
 """Start of the last quarter hour of the longest day, in minutes from midnight."""
@@ -397,5 +398,55 @@ def mart_theft_cases(rules: Rules, limits: Limits) -> list[DayExpectation]:
             fault="that break 0 ≤ stolen_kwh_low ≤ stolen_kwh_per_day ≤ stolen_kwh_high, or know but some of them",
             column="stolen_kwh_per_day",
             shows=("stolen_kwh_low", "stolen_kwh_per_day", "stolen_kwh_high"),
+        ),
+    ]
+
+
+def mart_detection_performance(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            week_date=DATE,
+            selection=TEXT,
+            week_visits=INTEGER,
+            week_thefts=INTEGER,
+            visits=INTEGER,
+            no_access=INTEGER,
+            decided=INTEGER,
+            thefts=INTEGER,
+            hit_rate=NUMERIC,
+            hit_rate_low=NUMERIC,
+            hit_rate_high=NUMERIC,
+            precision_at_5=NUMERIC,
+            precision_at_10=NUMERIC,
+            precision_at_20=NUMERIC,
+            lift=NUMERIC,
+            lift_low=NUMERIC,
+            lift_high=NUMERIC,
+            recovered_kwh=NUMERIC,
+            recovered_kwh_per_visit=NUMERIC,
+            currency=TEXT,
+            net_value=NUMERIC,
+            net_value_per_visit=NUMERIC,
+            judged=INTEGER,
+            judged_thefts=INTEGER,
+            expected_thefts=NUMERIC,
+            brier_score=NUMERIC,
+        ),
+        *rules.not_null("selection", "visits", "decided", "thefts"),
+        rules.unique("selection"),
+        rules.one_of("selection", WAYS_OF_CHOOSING),
+        rules.no_rows_where(
+            "counts-in-order",
+            "not (0 <= thefts and thefts <= decided and decided + no_access <= visits and week_thefts <= week_visits and week_visits <= visits)",
+            fault="that break 0 ≤ thefts ≤ decided ≤ visits − no_access",
+            column="thefts",
+            shows=("thefts", "decided", "no_access", "visits"),
+        ),
+        rules.no_rows_where(
+            "shares-in-order",
+            "hit_rate_low > hit_rate or hit_rate > hit_rate_high or hit_rate_low < 0 or hit_rate_high > 1 or lift_low > lift or lift > lift_high",
+            fault="whose share or lift is outside its own interval",
+            column="hit_rate",
+            shows=("hit_rate_low", "hit_rate", "hit_rate_high", "lift_low", "lift", "lift_high"),
         ),
     ]

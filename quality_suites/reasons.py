@@ -49,6 +49,7 @@ REASONS = {
     "mean-temperature_c-usual": "a station that is stuck or in the wrong unit misleads whatever explains energy by weather",
     "mean-*_score-usual": "scores that shift as a whole tell of the model or the delivery, not of meters",
     "anomaly-share": "so many anomalies at once tell of the model or the delivery, not of meters",
+    "shares-in-order": "a share outside its own interval is a fault of the computation",
     "dates-in-order": "what is not yet known on a day cannot be told of it",
     "rested-where-suppressed": "a crew would stand at the same door twice",
     "selected-by-place": "a visit that nothing ranks cannot be explained to the crew",

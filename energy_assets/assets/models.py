@@ -30,8 +30,9 @@ STEPS = {
     "staging_readings": ("stg_meter_readings", ""),
     "intermediate": ("path:models/intermediate", "int_readings_daily int_readings_monthly int_transformer_balance"),
     "intermediate_days": ("int_readings_daily int_readings_monthly int_transformer_balance", ""),
-    "marts": ("path:models/marts", "mart_theft_cases"),
+    "marts": ("path:models/marts", "mart_theft_cases mart_detection_performance"),
     "marts_cases": ("mart_theft_cases", ""),
+    "marts_performance": ("mart_detection_performance", ""),
 }
 """Steps in the order in which data flows: the models that each selects, and those that it leaves to a later one."""
 

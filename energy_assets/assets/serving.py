@@ -127,6 +127,11 @@ SERVED: tuple[Served, ...] = (
         ),
     ),
     Served(
+        source="mart_detection_performance",
+        date_column="week_date",
+        measure=("coalesce(sum(visits), 0)::bigint", "toInt64(sum(visits))"),
+    ),
+    Served(
         source="mart_forecast_accuracy",
         date_column="reading_date",
         measure=(

@@ -134,6 +134,8 @@ values ('{day}', 'M1', 'T1', 0.4, 0.06, 'prior', '2024-02-20', 2.4, 1.9, 2.9, '[
     ('{day}', 'M3', null, null, null, null, null, null, null, null, '[]', '', '', 'too_few_days', null);
 insert into marts.mart_forecast_accuracy
 select '{day}', 'transformer', 'T1', hour, 'ridge', 2, 2, 2, 2, 0.44, 0.44, 0.4, 0, -9.09 from generate_series(0, 23) as hour;
+insert into marts.mart_detection_performance
+values ('{day}', 'ranked', 5, 2, 40, 4, 36, 12, 0.33, 0.2, 0.5, 0.6, 0.5, 0.4, 4, 2, 9, 900, 22.5, 'XAF', 30000, 750, 36, 12, 11, 0.1);
 insert into marts.mart_theft_cases
 values ('{day}', 'M1-20240302', 'meter', 'M1', 'T1', 'residential', 4.05, 9.7, 'evidence', '2024-03-02', 'open', '2024-03-02', null, null, null, 0, null,
     '{day}', 0.3, 'prior', '2024-02-20', 2.4, 1.9, 2.9, 470, 'XAF', 50, 3600, 6000, 1050, 1, 'ranked', null, false, 'open', 1, 'fell', 'baisse'),
@@ -543,6 +545,16 @@ FAULTS = [
     ("mart_theft_cases", "selected-by-place", f"update marts.mart_theft_cases set place = null {CASE}"),
     ("mart_theft_cases", "interval-in-order", f"update marts.mart_theft_cases set stolen_kwh_low = 3 {CASE}"),
     ("mart_theft_cases", "interval-in-order", f"update marts.mart_theft_cases set stolen_kwh_high = null {CASE}"),
+    ("mart_detection_performance", "selection-not-null", "update marts.mart_detection_performance set selection = null"),
+    ("mart_detection_performance", "visits-not-null", "update marts.mart_detection_performance set visits = null"),
+    ("mart_detection_performance", "decided-not-null", "update marts.mart_detection_performance set decided = null"),
+    ("mart_detection_performance", "thefts-not-null", "update marts.mart_detection_performance set thefts = null"),
+    ("mart_detection_performance", "selection-unique", "insert into marts.mart_detection_performance select * from marts.mart_detection_performance"),
+    ("mart_detection_performance", "selection-known", "update marts.mart_detection_performance set selection = 'tip'"),
+    ("mart_detection_performance", "counts-in-order", "update marts.mart_detection_performance set thefts = 37"),
+    ("mart_detection_performance", "counts-in-order", "update marts.mart_detection_performance set no_access = 5"),
+    ("mart_detection_performance", "shares-in-order", "update marts.mart_detection_performance set hit_rate = 0.6"),
+    ("mart_detection_performance", "shares-in-order", "update marts.mart_detection_performance set lift_high = 3"),
     ("mart_forecast_accuracy", "area_kind-not-null", "update marts.mart_forecast_accuracy set area_kind = null where hour = 3"),
     ("mart_forecast_accuracy", "area_id-not-null", "update marts.mart_forecast_accuracy set area_id = null where hour = 3"),
     ("mart_forecast_accuracy", "hour-not-null", "update marts.mart_forecast_accuracy set hour = null where hour = 3"),

@@ -35,8 +35,10 @@ WITHOUT_DELIVERY = (
     "marts.mart_consumption_metrics",
     "marts.mart_anomaly_flags",
     "marts.mart_theft_cases",
+    "marts.mart_detection_performance",
     f"{DATABASE}.anomaly_",
     f"{DATABASE}.theft_",
+    f"{DATABASE}.detection_performance",
     f"{DATABASE}.consumption_metrics",
 )
 """Tables that must not tell how rows were delivered, where all of it landed before the first run."""
@@ -65,6 +67,7 @@ DATE_COLUMNS = (
     "score_date",
     "explained_date",
     "case_date",
+    "week_date",
     "decided_on",
 )
 """By the first of these that a table has, its rows are told apart; in Postgres and ClickHouse alike."""

@@ -199,6 +199,8 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         **{(table, "theft_evidence"): BALANCE_DAYS - 1 for table in PURCHASED},
         ("loss_explanations", "theft_evidence"): 6,
         ("theft_scores", "mart_theft_cases"): 4,
+        ("stg_inspections", "mart_detection_performance"): 181,
+        ("mart_theft_cases", "mart_detection_performance"): 182,
         ("loss_explanations", "mart_theft_cases"): 13,
         **{(table, "mart_theft_cases"): 35 for table in ("stg_inspections", "stg_case_events")},
     }

@@ -103,7 +103,7 @@ transformers as (
         prices.price_per_kwh,
         {{ probability_above_zero(
             'unexplained.kwh',
-            '(sqrt(power((unexplained.high_kwh - unexplained.low_kwh) / 3.29, 2) + power(fed.whole_day / 1000 * '
+            '(sqrt(power((unexplained.high_kwh - unexplained.low_kwh) / 2 / ' ~ ninety_percent() ~ ', 2) + power(fed.whole_day / 1000 * '
             ~ loss_deviation_wh('fed.energy_in_wh', 'coalesce(prices.sum_of_squares_wh2, 0)', 'fed.technical_loss_wh * ' ~ var('fitted_loss_error_share'), 'fed.estimated_wh')
             ~ ', 2) + power(unexplained.kwh * ' ~ unexplained_error_share() ~ ', 2)) + 0.001)'
         ) }} as probability,
