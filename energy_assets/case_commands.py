@@ -22,6 +22,7 @@ from energy_assets.operations.decisions import ASSIGNED, DISMISSED, OPEN, OUTCOM
 
 if TYPE_CHECKING:
     from energy_assets.operations.cases import Case, CaseList, History
+    from energy_assets.operations.performance import Week
 
 case_app = typer.Typer(help="Decide about theft cases.", no_args_is_help=True)
 
@@ -133,6 +134,22 @@ def sheet(
         ending = format.value if format else "pdf" if out_file and out_file.suffix.lower() == ".pdf" else "html"
         path = sheet_of(warehouse(), name, day.date() if day else None, language.value, ending, out_file)
         out.print(f"wrote {path}", markup=False)
+
+
+def performance(
+    weeks: Annotated[int, typer.Option(min=1, help="Weeks to show, the newest last.")] = 8,
+    language: Annotated[Language, typer.Option(help="Of numbers.")] = Language.en,
+) -> None:
+    """How often visits were right, beside random ones, and what they brought."""
+    from energy_assets.operations.performance import weeks as known_weeks
+
+    with errors():
+        known = known_weeks(warehouse(), weeks)
+        if not known:
+            raise HomeError(
+                "no week has visits yet: record them with `energy-assets case visit`, or deliver inspections/; a week counts from its Sunday"
+            )
+        print_performance(known, language)
 
 
 @case_app.command("assign")
@@ -263,6 +280,53 @@ def print_cases(known: CaseList, shown: Sequence[Case], language: Language) -> N
     out.print(f"{known.day}: {len(shown)} to visit of {len(known.cases)} cases", markup=False)
     out.print(table)
     print_changes(known)
+
+
+def print_performance(known: Sequence[Week], language: Language) -> None:
+    """Each week by how its visits were chosen; shares and money of the 26 weeks to it."""
+    currencies = {week.currency for week in known if week.currency}
+    money = f" {currencies.pop()}" if len(currencies) == 1 else ""
+    table = Table(box=None, pad_edge=False)
+    headings = (
+        "week to",
+        "chosen",
+        "visits",
+        "theft",
+        "in 26 weeks",
+        "right",
+        "90 %",
+        "first 10",
+        "lift",
+        "90 %",
+        "kWh/visit",
+        f"net/visit{money}",
+        "expected",
+    )
+    for number_of, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number_of < 2 else "right", no_wrap=True)
+    for week in known:
+        table.add_row(
+            str(week.week_date),
+            week.selection,
+            str(week.week_visits),
+            str(week.week_thefts),
+            f"{week.thefts} of {week.decided}",
+            percent(week.hit_rate, language),
+            f"{percent(week.hit_rate_low, language)} … {percent(week.hit_rate_high, language)}",
+            percent(week.precision_at_10, language),
+            number(week.lift, language, 1),
+            f"{number(week.lift_low, language, 1)} … {number(week.lift_high, language, 1)}"
+            if week.lift is not None
+            else "–",
+            number(week.recovered_kwh_per_visit, language),
+            number(week.net_value_per_visit, language),
+            f"{number(week.expected_thefts, language, 1)} for {week.judged_thefts}" if week.judged else "–",
+        )
+    out.print(table)
+    out.print(
+        "right: theft among visits that found somebody in; lift: over random visits; expected: what the probabilities add up to",
+        markup=False,
+    )
 
 
 def print_changes(known: CaseList) -> None:

@@ -20,7 +20,7 @@ import typer
 from rich.table import Table
 
 from energy_assets import home as homes
-from energy_assets.case_commands import case_app, cases, sheet
+from energy_assets.case_commands import case_app, cases, performance, sheet
 from energy_assets.console import (
     EXIT_FAILED,
     EXIT_RED,
@@ -78,6 +78,7 @@ mapping_app = typer.Typer(help="Dialects of delivered files.", no_args_is_help=T
 app.add_typer(mapping_app, name="mapping")
 app.command()(cases)
 app.command()(sheet)
+app.command()(performance)
 app.add_typer(case_app, name="case")
 
 

@@ -127,6 +127,11 @@ SERVED: tuple[Served, ...] = (
         ),
     ),
     Served(
+        source="stg_case_events",
+        date_column="decided_on",
+        measure=("coalesce(sum(recovered_wh), 0)::bigint", "coalesce(sum(recovered_wh), 0)"),
+    ),
+    Served(
         source="mart_detection_performance",
         date_column="week_date",
         measure=("coalesce(sum(visits), 0)::bigint", "toInt64(sum(visits))"),

@@ -23,6 +23,7 @@ from energy_assets.home import HomeError
 from energy_assets.landing.files import deliver
 from energy_assets.operations.cases import case_list, found, history, standing
 from energy_assets.operations.decisions import decide, record_visit
+from energy_assets.operations.performance import weeks
 from energy_assets.operations.theft import dossier, newest_day
 from energy_assets.resources.due import due_days
 from energy_assets.resources.ledger import retract
@@ -32,7 +33,8 @@ METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
 LAST_MONDAY = date(2024, 1, 29)
 THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
 CASES = ("stg_inspections", "stg_case_events", "mart_theft_cases")
-TABLES = (*BALANCE, "mart_transformer_losses", "token_purchases", "stg_token_purchases", *THEFT, *CASES)
+PERFORMANCE = "mart_detection_performance"
+TABLES = (*BALANCE, "mart_transformer_losses", "token_purchases", "stg_token_purchases", *THEFT, *CASES, PERFORMANCE)
 CITY = {
     "transformers": TRANSFORMERS,
     "theft_rate": 0.16,
@@ -155,6 +157,16 @@ def decisions_and_visits_carry_cases_on(graph: Graph, thieves: set[str]) -> None
     assert graph.run(date(2024, 1, DAYS - 1), with_gates(CASES[-1])).success
     owed = {entry.day: entry.work.written for entry in due_days(graph.warehouse, EDGES)}
     assert CASES[-1] in owed[last], "a day goes on from the one before"
+
+    record_visit(graph.home, graph.warehouse, third, "clean", on=date(2024, 1, 27))
+    assert graph.run(days(27, DAYS), with_gates(*CASES, PERFORMANCE)).success
+    cleared = found(case_list(graph.warehouse), third.subject_id)
+    assert (cleared.state, cleared.state_since) == ("cleared", date(2024, 1, 27))
+    seen = weeks(graph.warehouse, 1)
+    assert [(week.week_date, week.selection, week.week_visits, week.thefts) for week in seen] == [
+        (date(2024, 1, 28), "ranked", 1, 0),
+        (date(2024, 1, 28), "all", 1, 0),
+    ]
 
 
 def shown_of_the_first(graph: Graph, meter: str, truth: pl.DataFrame, folder: Path) -> None:
