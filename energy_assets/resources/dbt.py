@@ -134,8 +134,8 @@ class Dbt(dg.ConfigurableResource):
         ]
 
 
-UNREAD = ("--no-write-json",)
-"""Every call would write the whole manifest and its own results as files, a third of what it costs, and nobody reads them."""
+UNREAD = ("--no-write-json", "--no-populate-cache")
+"""What calls leave out: the whole manifest and their own results as files, and a look at every table there is, none of which is read."""
 
 
 @lru_cache(maxsize=1)
