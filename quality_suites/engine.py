@@ -58,6 +58,8 @@ class Engine:
 
     def __init__(self, dsn: str) -> None:
         self._context = gx.get_context(mode="ephemeral")
+        # Each table's set-up would write the context's configuration anew, twice, for nobody: it ends with the process.
+        self._context.variables.save = lambda: None
         self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         self._context.stores[self._context.validation_results_store_name] = PassingStore()
         url = sa.make_url(dsn).set(drivername="postgresql+psycopg2")
