@@ -902,9 +902,11 @@ def print_demo(report: DemoReport) -> None:
         out.print(f"[yellow]Note[/]       {summary.statement}")
     if report.cases:
         print_judged(report.cases)
+    if report.sheet:
+        out.print(f"           the first one's sheet  {report.sheet.as_uri()}", markup=False)
     out.print()
     out.print(
-        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    energy-assets explain METER    make down",
+        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets cases    energy-assets why DAY    energy-assets explain METER    make down",
         markup=False,
     )
 
