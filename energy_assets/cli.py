@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import getpass
 import logging
-import shlex
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,13 +14,32 @@ from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from energy_assets import home as homes
+from energy_assets.case_commands import case_app, cases, performance, sheet
+from energy_assets.console import (
+    EXIT_FAILED,
+    EXIT_RED,
+    DayArgument,
+    DayOption,
+    Format,
+    Language,
+    choose_home,
+    chosen,
+    current,
+    current_or_new,
+    err,
+    errors,
+    fail,
+    out,
+    print_rows,
+    say,
+    warehouse,
+)
 from energy_assets.home import DEFAULT_TIMEZONE, Calendar, Home, HomeError
 
 if TYPE_CHECKING:
@@ -31,9 +48,8 @@ if TYPE_CHECKING:
     from energy_assets.operations.demo import DemoReport
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
-    from energy_assets.operations.theft import Dossier, Suspects
+    from energy_assets.operations.theft import Dossier, JudgedList
     from energy_assets.resources.deliveries import Delivery
-    from energy_assets.resources.warehouse import Warehouse
 
 app = typer.Typer(
     help="Find the energy that an electricity utility loses: readings in, energy balances and cases out.",
@@ -41,19 +57,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# A pipe has no width of its own: tables keep their columns whole there.
-# Names of files and columns may look like `:emoji:`.
-out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
-
-EXIT_FAILED = 1
-EXIT_RED = 3
-
-DayOption = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
-DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
-
-_chosen: dict[str, str] = {}
-logger = logging.getLogger("energy_assets.cli")
 
 
 @app.callback()
@@ -68,22 +71,15 @@ def choose(
     # What is logged is also printed, in words for people: Python's last resort would print it again.
     logging.getLogger("energy_assets").addHandler(logging.NullHandler())
     if home:
-        _chosen["home"] = home
+        choose_home(home)
 
 
 mapping_app = typer.Typer(help="Dialects of delivered files.", no_args_is_help=True)
 app.add_typer(mapping_app, name="mapping")
-
-
-class Language(StrEnum):
-    en = "en"
-    fr = "fr"
-
-
-class Format(StrEnum):
-    table = "table"
-    csv = "csv"
-    json = "json"
+app.command()(cases)
+app.command()(sheet)
+app.command()(performance)
+app.add_typer(case_app, name="case")
 
 
 class DataFormat(StrEnum):
@@ -469,6 +465,7 @@ def explain(
     language: Annotated[Language, typer.Option(help="Of the reasons.")] = Language.en,
 ) -> None:
     """Say why a meter is suspicious on a day, or why it is not."""
+    from energy_assets.operations.cases import standing
     from energy_assets.operations.theft import dossier, newest_day
 
     with errors():
@@ -477,7 +474,10 @@ def explain(
             raise HomeError(
                 "no day was scored yet: run days first, with `energy-assets ingest` or `energy-assets backfill`"
             )
-        print_dossier(dossier(warehouse(), meter, of), language)
+        store = warehouse()
+        told = dossier(store, meter, of)
+        print_dossier(told, language)
+        out.print(f"case       {standing(store, meter, of, told.suspect.probability)}", markup=False)
 
 
 @app.command()
@@ -648,138 +648,6 @@ def run_window(first: date, last: date, select: str | None) -> None:
         outcome = runner.backfill(runner.window(first, last), runner.keys(select) if select else None)
         print_outcome(outcome)
         exit_if_incomplete([outcome])
-
-
-def chosen() -> Home:
-    """The home that --home names, which may be still to make; else the current one. Raises HomeError where there is none."""
-    return homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
-
-
-def current() -> Home:
-    """The home to act on. Raises HomeError where it was never made."""
-    home = chosen()
-    if not home.exists():
-        names = ", ".join(known.name for known in homes.all_homes()) or "none yet"
-        raise HomeError(
-            f"there is no home {home.name} at {home.path}; there are: {names}\n"
-            f"→ energy-assets --home {_chosen['home']} ingest DIR makes it"
-        )
-    log_to(home)
-    return home
-
-
-def log_to(home: Home) -> None:
-    """Let this command's messages go to the home's log too."""
-    from energy_assets.logs import configure
-    from energy_assets.settings import log_level
-
-    if configure(home, log_level()):
-        logger.info("energy-assets %s", shlex.join(sys.argv[1:]))
-
-
-def current_or_new() -> Home:
-    """The home to bring data into: the chosen or current one, else `utility`."""
-    try:
-        home = chosen()
-    except HomeError:
-        return homes.named("utility")
-    if home.exists():
-        log_to(home)
-    return home
-
-
-def warehouse() -> Warehouse:
-    import os
-
-    from energy_assets.resources.warehouse import Warehouse
-
-    home = current()
-    os.environ["ENERGY_HOME"] = str(home.path)
-    return Warehouse(home=str(home.path))
-
-
-def say(line: str) -> None:
-    err.print(line, markup=False)
-
-
-@contextmanager
-def errors() -> Iterator[None]:
-    """Known errors become one message with its remedy and exit code 1; anything else is a defect and shows its trace."""
-    from clickhouse_connect.driver.exceptions import OperationalError as ClickHouseDown
-    from psycopg2 import OperationalError as PostgresDown
-    from pydantic import ValidationError
-    from sqlalchemy.exc import OperationalError as DagsterStorageDown
-
-    from energy_assets.dashboards.bundle import BundleError
-    from energy_assets.embedded.errors import StoreError
-    from energy_assets.landing.files import DeliveryError
-    from energy_assets.landing.mapping import MappingError
-    from energy_assets.landing.scan import ScanError
-    from energy_assets.operations.errors import OperationError
-    from energy_assets.resources.serving_schema import SchemaError
-
-    try:
-        yield
-    except typer.Exit as ended:
-        if ended.exit_code:
-            logger.warning("ended with exit code %d", ended.exit_code)
-        raise
-    except (
-        HomeError,
-        StoreError,
-        DeliveryError,
-        MappingError,
-        ScanError,
-        OperationError,
-        SchemaError,
-        BundleError,
-    ) as error:
-        fail(str(error), error)
-    except ValidationError as error:
-        fail(
-            "\n".join(f"{variable_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()),
-            error,
-        )
-    except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
-        first = str(error).strip().splitlines()[0]
-        fail(f"a store does not answer: {first}\n→ {remedy_of_store(error)}; energy-assets doctor looks closer", error)
-    except OSError as error:
-        if not error.filename:
-            logger.exception("a defect")
-            raise
-        fail(
-            f"{error.filename}: {error.strerror}\n→ see that this path is there, yours to use, and the disk not full",
-            error,
-        )
-    except Exception:
-        logger.exception("a defect")
-        raise
-
-
-def variable_of(loc: tuple[int | str, ...]) -> str:
-    """The environment variable that pydantic's place of an error is about; the stores' addresses have names of their own."""
-    name = "_".join(map(str, loc)).upper()
-    return name if name in ("POSTGRES_URL", "CLICKHOUSE_URL") else f"ENERGY_{name}"
-
-
-def remedy_of_store(error: Exception) -> str:
-    """What to do about a store that does not answer: an embedded one is started, a real one looked after by others."""
-    from clickhouse_connect.driver.exceptions import OperationalError as ClickHouseDown
-
-    from energy_assets.settings import settings
-
-    name = "CLICKHOUSE_URL" if isinstance(error, ClickHouseDown) else "POSTGRES_URL"
-    is_real = getattr(settings(), name.lower())
-    return (
-        f"see to the server that {name} names, or correct or unset that" if is_real else "energy-assets up, then again"
-    )
-
-
-def fail(message: str, error: Exception) -> NoReturn:
-    logger.error(message)
-    err.print("[red]error[/]", end=" ")
-    err.print(message, markup=False)
-    raise typer.Exit(EXIT_FAILED) from error
 
 
 @contextmanager
@@ -1032,11 +900,13 @@ def print_demo(report: DemoReport) -> None:
     out.print("[bold]Seconds[/]    " + " · ".join(f"{layer} {value:.1f}" for layer, value in seconds.items()))
     if summary.statement:
         out.print(f"[yellow]Note[/]       {summary.statement}")
-    if report.suspects:
-        print_suspects(report.suspects)
+    if report.cases:
+        print_judged(report.cases)
+    if report.sheet:
+        out.print(f"           the first one's sheet  {report.sheet.as_uri()}", markup=False)
     out.print()
     out.print(
-        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets why DAY    energy-assets explain METER    make down",
+        "Look around:  make ui  (assets, partitions, gates)    make dashboards  (Superset)    energy-assets cases    energy-assets why DAY    energy-assets explain METER    make down",
         markup=False,
     )
 
@@ -1072,24 +942,30 @@ def print_balance(found: Balance, truth: Truth | None) -> None:
         )
 
 
-def print_suspects(found: Suspects) -> None:
-    told = f"the {len(found.first)} most suspicious of {found.scored:,} meters on {found.day}"
+def print_judged(found: JudgedList) -> None:
+    """The list of cases, beside what the simulator knows of each."""
+    told = f"{len(found.listed)} worth a visit on {found.known.day}, of {len(found.known.cases)} cases"
     if found.truth:
-        told += f", {found.found} of them thieves, as the simulator knows"
-    out.print(f"[bold]Theft[/]      {told}")
-    for suspect in found.first:
-        kind = found.truth.kinds.get(suspect.meter_id, "") if found.truth else ""
-        truth = (
-            f"[{'thief' if suspect.meter_id in found.truth.thieves else 'no thief'}: {kind}]  " if found.truth else ""
-        )
+        random = sum(case.selection == "random" for case in found.listed)
+        honest = len(found.listed) - random - found.found
+        told += f": {found.found} found, {len(found.missed)} missed, {honest} false, {random} drawn at random (the simulator knows)"
+    out.print(f"[bold]Cases[/]      {told}")
+    for case in found.listed:
+        truth = ""
+        if found.truth:
+            kind = found.truth.kinds.get(case.subject_id, case.subject_kind)
+            truth = f"[{'thief' if case.subject_id in found.truth.thieves else 'no thief'}: {kind}]  "
+        worth = "–" if case.value is None else f"{case.value:,.0f} {case.currency}"
         out.print(
-            f" {suspect.place:>2}  {suspect.meter_id}  {suspect.transformer_id or '–'}  {suspect.score:.2f}  {truth}{suspect.reason_en}",
+            f" {case.place or '–':>2}  {case.subject_id}  {case.transformer_id or '–'}  {worth:>12}  {truth}{case.reason_en}",
             markup=False,
         )
     if found.truth and found.missed:
-        places = ", ".join(f"{meter} ({found.truth.kinds[meter]}) at place {place}" for meter, place in found.missed)
-        out.print(f"           missed: {places}", markup=False)
-    out.print(f"           a score is a reason to look, not a proof  → energy-assets explain {found.first[0].meter_id}")
+        out.print(
+            f"           missed: {', '.join(f'{meter} ({found.truth.kinds[meter]})' for meter in found.missed)}",
+            markup=False,
+        )
+    out.print("           a case is a reason to look, not a proof  → energy-assets cases")
 
 
 def print_dossier(found: Dossier, language: Language) -> None:
@@ -1146,22 +1022,3 @@ def print_forecast(found: Foretold) -> None:
         + (f"likely overloaded {overloads}" if overloads else "no transformer is likely overloaded"),
         markup=False,
     )
-
-
-def print_rows(names: list[str], rows: list[tuple], format: Format) -> None:
-    import csv
-    import json
-
-    if format is Format.json:
-        out.print_json(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
-    elif format is Format.csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(names)
-        writer.writerows(rows)
-    else:
-        table = Table(box=None, pad_edge=False)
-        for name in names:
-            table.add_column(name)
-        for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row))
-        out.print(table)

@@ -49,6 +49,7 @@ GATED: dict[str, str] = {
     "stg_weather_observations": STAGING,
     "stg_token_purchases": STAGING,
     "stg_inspections": STAGING,
+    "stg_case_events": STAGING,
     "stg_reading_annotations": STAGING,
     "int_consumption_features": INTERMEDIATE,
     "int_reading_estimates": INTERMEDIATE,
@@ -68,6 +69,8 @@ GATED: dict[str, str] = {
     "mart_data_quality": MARTS,
     "mart_transformer_losses": MARTS,
     "mart_forecast_accuracy": MARTS,
+    "mart_theft_cases": MARTS,
+    "mart_detection_performance": MARTS,
 }
 """Every day-partitioned table that a checkpoint judges, and its schema, in the order in which data flows."""
 

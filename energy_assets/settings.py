@@ -153,6 +153,21 @@ class Settings(BaseSettings):
         200, ge=40, description="visits that found theft from which on a ranker is learnt from what crews found"
     )
 
+    case_probability: float = Field(
+        0.2, gt=0, lt=1, description="probability of theft from which a case opens; half of it keeps it open"
+    )
+    case_days: int = Field(3, ge=1, le=5, description="of five days, those on which it must be reached to open one")
+    weekly_visits: int = Field(20, ge=1, description="visits that the crews can make in a week")
+    random_visit_share: float = Field(
+        0.075, ge=0, le=0.5, description="share of these visits that goes to meters drawn at random"
+    )
+    visit_costs: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=lambda: {"USD": 10.0, "XAF": 6000.0, "XOF": 6000.0},
+        description='what a visit costs, by currency, {"XAF": 6000}; assumed: an hour of two people and a car',
+    )
+    back_billed_days: int = Field(90, ge=0, description="days of hidden energy that may be billed afterwards")
+    mended_days: int = Field(180, ge=0, description="days for which a mended meter is taken to count what was hidden")
+
     anomaly_share: float = Field(0.01, ge=0.005, le=0.02, description="expected share of anomalous readings")
     anomaly_threshold: float | None = Field(
         None, ge=0, le=1, description="fixed score threshold; unset: from anomaly_share at fit"

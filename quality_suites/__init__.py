@@ -192,6 +192,14 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             "staging",
+            "stg_case_events",
+            "decided_on",
+            ("subject_kind", "subject_id"),
+            "One row per decision on a case, of a kind that is known",
+            is_regular=False,
+        ),
+        Suite(
+            "staging",
             "stg_weather_observations",
             "observation_date",
             ("station_id", "observed_at"),
@@ -332,6 +340,22 @@ SUITES: dict[str, Suite] = {
             "reading_date",
             ("area_kind", "area_id", "hour"),
             "One row per area and hour that was forecast, compared where it was fed",
+        ),
+        Suite(
+            "marts",
+            "mart_theft_cases",
+            "case_date",
+            ("case_id",),
+            "One row per case, one case per subject, its dates, state and place in agreement",
+            is_regular=False,
+        ),
+        Suite(
+            "marts",
+            "mart_detection_performance",
+            "week_date",
+            ("selection",),
+            "On Sundays one row per way of choosing whom to visit, whose counts add up",
+            is_regular=False,
         ),
     )
 }

@@ -58,6 +58,8 @@ class Engine:
 
     def __init__(self, dsn: str) -> None:
         self._context = gx.get_context(mode="ephemeral")
+        # Each table's set-up would write the context's configuration anew, twice, for nobody: it ends with the process.
+        self._context.variables.save = lambda: None
         self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         self._context.stores[self._context.validation_results_store_name] = PassingStore()
         url = sa.make_url(dsn).set(drivername="postgresql+psycopg2")
@@ -85,6 +87,7 @@ class Engine:
         return Gate(self._context, self._source, suite, limits)
 
     def close(self) -> None:
+        """Give the connections back; gates stay, and open others when they are run again."""
         self._source.get_execution_engine().close()
         self._source.get_engine().dispose()
 
@@ -104,6 +107,7 @@ class Gate:
         expectations = suite.expectations(limits)
         self.rules = tuple(expectation.meta["rule"] for expectation in expectations)
         stored = context.suites.add(gx.ExpectationSuite(name=suite.table, expectations=expectations))
+        self._expectations = stored.expectations
         validation = CodedValidation(
             name=suite.table, data=self._asset.add_batch_definition_whole_table("day"), suite=stored
         )
@@ -116,6 +120,9 @@ class Gate:
     def run(self, day: date) -> ExpectationSuiteValidationResult:
         """Run the checkpoint on the rows of `day`."""
         self._asset.query = fill(self._query, {"day": literal(day)})
-        run = self._checkpoint.run(expectation_parameters={"day": day.isoformat()})
+        # Told directly: as a suite parameter, Great Expectations would parse its name anew for each expectation and day.
+        for expectation in self._expectations:
+            expectation.day = day.isoformat()
+        run = self._checkpoint.run()
         (result,) = run.run_results.values()
         return result

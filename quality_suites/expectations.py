@@ -54,8 +54,6 @@ DIFFERING_ENERGY = """
     where here.energy * {wh} is distinct from there.wh
     order by part
 """
-DAY_PARAMETER = {"$PARAMETER": "day"}
-"""Great Expectations replaces it by the day that the checkpoint is run for."""
 
 
 class DayMeasure(TableMetricProvider):
@@ -84,7 +82,8 @@ class DayExpectation(BatchExpectation):
     SQL in it may use `{day}`, a date literal, and `{batch}`, the day's rows as a subquery.
     """
 
-    day: str | dict | None = None
+    day: str | None = None
+    """ISO date of the day that is judged; a gate sets it before each run."""
     batch: str
     column: str | None = None
     fault: str
@@ -473,7 +472,6 @@ class Rules:
     ) -> DayExpectation:
         """An expectation of this suite, of any `kind`; `fields` are the kind's own."""
         return kind(
-            day=DAY_PARAMETER,
             batch=self.batch,
             severity=severity,
             meta={"rule": rule_id},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ml.validation.rules import rules as rules_of_validation
 from quality_suites.columns import BIGINT, BOOLEAN, DATE, INSTANT, INTEGER, NUMERIC, SMALLINT, TEXT
 from quality_suites.ml import ANOMALY_TYPES, AREA_KINDS, FORECAST_METHODS
+from quality_suites.staging import SELECTIONS, SUBJECTS
 
 if TYPE_CHECKING:
     from quality_suites import Limits
@@ -42,6 +43,9 @@ IMPLAUSIBLE = """
     select 'transformer_id=' || transformer_id || ': ' || round(-non_technical_loss_kwh, 1) || ' kWh too much'
     from {batch} as day_rows where not is_plausible order by non_technical_loss_kwh
 """
+CASE_STATES = ("open", "assigned", "snoozed", "confirmed", "cleared", "faulty_meter", "dismissed", "lapsed")
+WAYS_OF_CHOOSING = (*SELECTIONS, "other", "all")
+CASE_ORIGINS = ("evidence", "random", "visit")
 LAST_MINUTE = 25 * 60 - 15
 """Start of the last quarter hour of the longest day, in minutes from midnight."""
 
@@ -312,5 +316,137 @@ def mart_forecast_accuracy(rules: Rules, limits: Limits) -> list[DayExpectation]
             fault="whose load and compared_count disagree",
             column="actual_kwh",
             shows=("actual_kwh", "compared_count"),
+        ),
+    ]
+
+
+def mart_theft_cases(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            case_date=DATE,
+            case_id=TEXT,
+            subject_kind=TEXT,
+            subject_id=TEXT,
+            transformer_id=TEXT,
+            customer_class=TEXT,
+            latitude=NUMERIC,
+            longitude=NUMERIC,
+            origin=TEXT,
+            opened_on=DATE,
+            state=TEXT,
+            state_since=DATE,
+            crew=TEXT,
+            suppressed_until=DATE,
+            last_visited_on=DATE,
+            visit_count=SMALLINT,
+            recovered_kwh=NUMERIC,
+            supported_on=DATE,
+            probability=NUMERIC,
+            probability_basis=TEXT,
+            onset_date=DATE,
+            stolen_kwh_per_day=NUMERIC,
+            stolen_kwh_low=NUMERIC,
+            stolen_kwh_high=NUMERIC,
+            recoverable_kwh=NUMERIC,
+            currency=TEXT,
+            price_per_kwh=NUMERIC,
+            bill_effect_per_month=NUMERIC,
+            visit_cost=NUMERIC,
+            value=NUMERIC,
+            place=INTEGER,
+            selection=TEXT,
+            random_week=DATE,
+            is_new=BOOLEAN,
+            previous_state=TEXT,
+            previous_place=INTEGER,
+            reason_en=TEXT,
+            reason_fr=TEXT,
+        ),
+        *rules.not_null("case_id", "subject_kind", "subject_id", "origin", "opened_on", "state", "state_since"),
+        rules.unique("case_id"),
+        rules.unique("subject_kind", "subject_id"),
+        rules.one_of("subject_kind", SUBJECTS),
+        rules.one_of("state", CASE_STATES),
+        rules.one_of("origin", CASE_ORIGINS),
+        rules.one_of("selection", SELECTIONS),
+        rules.between("probability", 0, 1),
+        rules.no_rows_where(
+            "dates-in-order",
+            "opened_on > case_date or state_since > case_date or last_visited_on > case_date or onset_date > case_date",
+            fault="with a date that is later than case_date",
+            column="opened_on",
+            shows=("opened_on", "state_since", "last_visited_on", "onset_date"),
+        ),
+        rules.no_rows_where(
+            "rested-where-suppressed",
+            "(place is not null or selection is not null) and (suppressed_until is not null or state not in ('open', 'assigned'))",
+            fault="on the list though their subject rests, or their case has ended",
+            column="place",
+            shows=("state", "suppressed_until", "place", "selection"),
+        ),
+        rules.no_rows_where(
+            "selected-by-place",
+            "selection = 'ranked' and place is null",
+            fault="selected by rank without a place",
+            column="selection",
+            shows=("place", "selection"),
+        ),
+        rules.no_rows_where(
+            "interval-in-order",
+            "num_nulls(stolen_kwh_low, stolen_kwh_per_day, stolen_kwh_high) not in (0, 3) or stolen_kwh_low < 0"
+            " or stolen_kwh_low > stolen_kwh_per_day or stolen_kwh_per_day > stolen_kwh_high",
+            fault="that break 0 ≤ stolen_kwh_low ≤ stolen_kwh_per_day ≤ stolen_kwh_high, or know but some of them",
+            column="stolen_kwh_per_day",
+            shows=("stolen_kwh_low", "stolen_kwh_per_day", "stolen_kwh_high"),
+        ),
+    ]
+
+
+def mart_detection_performance(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            week_date=DATE,
+            selection=TEXT,
+            week_visits=INTEGER,
+            week_thefts=INTEGER,
+            visits=INTEGER,
+            no_access=INTEGER,
+            decided=INTEGER,
+            thefts=INTEGER,
+            hit_rate=NUMERIC,
+            hit_rate_low=NUMERIC,
+            hit_rate_high=NUMERIC,
+            precision_at_5=NUMERIC,
+            precision_at_10=NUMERIC,
+            precision_at_20=NUMERIC,
+            lift=NUMERIC,
+            lift_low=NUMERIC,
+            lift_high=NUMERIC,
+            recovered_kwh=NUMERIC,
+            recovered_kwh_per_visit=NUMERIC,
+            currency=TEXT,
+            net_value=NUMERIC,
+            net_value_per_visit=NUMERIC,
+            judged=INTEGER,
+            judged_thefts=INTEGER,
+            expected_thefts=NUMERIC,
+            brier_score=NUMERIC,
+        ),
+        *rules.not_null("selection", "visits", "decided", "thefts"),
+        rules.unique("selection"),
+        rules.one_of("selection", WAYS_OF_CHOOSING),
+        rules.no_rows_where(
+            "counts-in-order",
+            "not (0 <= thefts and thefts <= decided and decided + no_access <= visits and week_thefts <= week_visits and week_visits <= visits)",
+            fault="that break 0 ≤ thefts ≤ decided ≤ visits − no_access",
+            column="thefts",
+            shows=("thefts", "decided", "no_access", "visits"),
+        ),
+        rules.no_rows_where(
+            "shares-in-order",
+            "hit_rate_low > hit_rate or hit_rate > hit_rate_high or hit_rate_low < 0 or hit_rate_high > 1 or lift_low > lift or lift > lift_high",
+            fault="whose share or lift is outside its own interval",
+            column="hit_rate",
+            shows=("hit_rate_low", "hit_rate", "hit_rate_high", "lift_low", "lift", "lift_high"),
         ),
     ]

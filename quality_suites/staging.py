@@ -31,6 +31,8 @@ QUALITY_CODES = ("valid", "negative", "above_limit", "interval_size", "unit", "f
 REFUSED_CODES = ("negative", "above_limit", "interval_size", "unit")
 OUTCOMES = ("theft", "clean", "no_access", "faulty_meter")
 SELECTIONS = ("ranked", "random")
+SUBJECTS = ("meter", "transformer")
+DECISIONS = ("assigned", "snoozed", "dismissed", "open")
 
 LARGEST_LOSS_SHARE = 0.1
 """Distribution transformers lose 1–3 % of their rating: ten times a factor of a thousand would show far above this."""
@@ -330,4 +332,40 @@ def _on_earth(rules: Rules) -> list[DayExpectation]:
     return [
         rules.between("latitude", -90, 90, severity="warning"),
         rules.between("longitude", -180, 180, severity="warning"),
+    ]
+
+
+def stg_case_events(rules: Rules, limits: Limits) -> list[DayExpectation]:
+    return [
+        rules.columns(
+            decided_on=DATE,
+            subject_kind=TEXT,
+            subject_id=TEXT,
+            event=TEXT,
+            until_on=DATE,
+            crew=TEXT,
+            reason=TEXT,
+            decided_by=TEXT,
+            case_id=TEXT,
+            recovered_wh=BIGINT,
+        ),
+        *rules.not_null("subject_kind", "subject_id", "event"),
+        rules.unique("subject_kind", "subject_id"),
+        rules.one_of("subject_kind", SUBJECTS),
+        rules.one_of("event", (*DECISIONS, *OUTCOMES)),
+        rules.no_rows_where(
+            "until_on-not-earlier",
+            "until_on < decided_on",
+            fault="whose until_on is before decided_on",
+            column="until_on",
+            shows=("decided_on", "until_on"),
+        ),
+        rules.no_rows_where(
+            "visits-are-inspections",
+            f"subject_kind = 'meter' and event in {OUTCOMES}",
+            fault="that say what a visit to a meter found: that is for inspections/",
+            column="event",
+            shows=("event",),
+        ),
+        rules.between("recovered_wh", 0, severity="warning"),
     ]

@@ -56,6 +56,8 @@ class Validator:
         self._limits = limits
         self._engine: Engine | None = None
         self._gates: dict[str, Gate] = {}
+        self._seen: set[str] = set()
+        """Tables that were there since the connection was opened."""
 
     def judge(self, table: str, day: date) -> list[Outcome]:
         """Run the checkpoint of `table` on `day`: every expectation's outcome, in the suite's order.
@@ -73,23 +75,24 @@ class Validator:
         return _outcomes(suite, day, result.results, gate.rules)
 
     def close(self) -> None:
-        """Give the connection back; a later `judge` opens another."""
+        """Give the connection back; a later `judge` opens another, and finds the gates as they were made."""
+        self._seen.clear()
         if self._engine is not None:
             self._engine.close()
-        self._engine = None
-        self._gates = {}
 
     def _gate(self, suite: Suite, day: date) -> Gate:
         if self._engine is None:
             from quality_suites.engine import Engine
 
             self._engine = Engine(self._dsn)
-        if suite.table not in self._gates:
+        if suite.table not in self._seen:
             if not self._engine.has_table(relation(suite.schema, suite.table)):
                 raise GateError(
                     f"{_gate_of(suite, day)}: the table does not exist, or this role may not see it → write it first: "
                     f"`energy-assets materialize --day {day:%Y-%m-%d}`"
                 )
+            self._seen.add(suite.table)
+        if suite.table not in self._gates:
             self._gates[suite.table] = self._engine.gate(suite, self._limits)
         return self._gates[suite.table]
 

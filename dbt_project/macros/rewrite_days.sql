@@ -4,7 +4,8 @@
   One transaction: lock the table, empty the window's days, insert, bump each day's version. A day that selects
   nothing is emptied and its version bumped all the same. A killed run leaves the old days.
   Config: `date_column`, `unique_key` (starts with the date), `by_day` (native day partitions, for reading-grain tables),
-  `records` (a source of records that the model stages: each day is marked with what they say of it).
+  `records` (a source of records that the model stages: each day is marked with what they say of it), `in_turn` (the
+  model selects `day_in_turn()`, and reads the days before it of its own table).
   The table is made from the columns that the model's yml declares; a column that is declared later is added.
 #}
 {% materialization rewrite_days, adapter='postgres' %}
@@ -47,13 +48,33 @@
   {# Asked before they are read: what lands in between is owed again, never missed. #}
   {%- set inputs = record_inputs(config.get('records')) if config.get('records') else {} -%}
 
-  {% call statement('main') -%}
-    insert into {{ target }} ({{ columns }})
-    select {{ columns }} from (
-      {{ sql }}
-    ) as selected
-  {%- endcall %}
+  {% for day in window_days() if config.get('in_turn') %}
+    {% call statement('main' if loop.last else 'day') -%}
+      select set_config('energy_assets.day_in_turn', '{{ day }}', true);
+      {{ insert_selected(target, columns, sql) }};
+      select quality.bump_day('{{ this.identifier }}', '{{ day }}', (select count(*) from {{ target }} where {{ adapter.quote(date_column) }} = '{{ day }}'), '{{ var("run_id") }}', null)
+    {%- endcall %}
+  {% else %}
+    {% call statement('main') -%}
+      {{ insert_selected(target, columns, sql) }}
+    {%- endcall %}
+    {{ bump_days(target, date_column, inputs) }}
+  {% endfor %}
 
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {{ adapter.commit() }}
+  {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{% macro insert_selected(target, columns, sql) -%}
+  insert into {{ target }} ({{ columns }})
+  select {{ columns }} from (
+    {{ sql }}
+  ) as selected
+{%- endmacro %}
+
+{# A new version for each of the window's days, with its rows and what it was made of. #}
+{% macro bump_days(target, date_column, inputs) %}
   {% call statement('bump') -%}
     select quality.bump_day('{{ this.identifier }}', days.day, count(written.{{ adapter.quote(date_column) }}), '{{ var("run_id") }}', days.inputs)
     from (values
@@ -64,11 +85,7 @@
     where days.day is not null
     group by days.day, days.inputs
   {%- endcall %}
-
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {{ adapter.commit() }}
-  {{ return({'relations': [target]}) }}
-{% endmaterialization %}
+{% endmacro %}
 
 {# Day -> fingerprint of what the records of `source` say of it. Resources/ledger.py asks the same of days that are staged. #}
 {% macro record_inputs(source) %}

@@ -3,6 +3,14 @@
   {{ column }} >= date '{{ var("window_start") }}' and {{ column }} < date '{{ var("window_end") }}'
 {%- endmacro %}
 
+{#
+  The day that a model with `in_turn` selects: its days are written one after the other, each from the one before. The materialization says which
+  it is; a unit test looks at the window's first.
+#}
+{% macro day_in_turn() -%}
+  coalesce(nullif(current_setting('energy_assets.day_in_turn', true), '')::date, date '{{ var("window_start") }}')
+{%- endmacro %}
+
 {# The window's days as rows (reading_date). #}
 {% macro window_calendar() -%}
   (

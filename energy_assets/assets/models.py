@@ -30,7 +30,9 @@ STEPS = {
     "staging_readings": ("stg_meter_readings", ""),
     "intermediate": ("path:models/intermediate", "int_readings_daily int_readings_monthly int_transformer_balance"),
     "intermediate_days": ("int_readings_daily int_readings_monthly int_transformer_balance", ""),
-    "marts": ("path:models/marts", ""),
+    "marts": ("path:models/marts", "mart_theft_cases mart_detection_performance"),
+    "marts_cases": ("mart_theft_cases", ""),
+    "marts_performance": ("mart_detection_performance", ""),
 }
 """Steps in the order in which data flows: the models that each selects, and those that it leaves to a later one."""
 
@@ -47,8 +49,18 @@ MODEL_SETTINGS = (
     "estimate_error_share",
     "implausible_loss_deviations",
     "default_tariff",
+    "case_probability",
+    "case_days",
+    "weekly_visits",
+    "random_visit_share",
+    "visit_costs",
+    "back_billed_days",
+    "mended_days",
 )
 """Settings that models compute with, under their own names; dbt_project.yml holds the same defaults for dbt by hand."""
+
+CONTINUES_DAYS = "continues days"
+"""Metadata of a table whose days follow from its own days before: how far back it reads them."""
 
 PROJECT = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR)
 
@@ -82,11 +94,13 @@ class LayerTranslator(DagsterDbtTranslator):
             if node.get("resource_type") == "seed"
             else {"partition_expr": config.get("date_column") or "reading_date"}
         )
+        days = config.get("meta", {}).get("continues_days")
+        continued = {CONTINUES_DAYS: days} if days else {}
         return spec.replace_attributes(
             deps=list(dependencies(spec, config)),
             owners=OWNERS,
             kinds={"dbt", "postgres"},
-            metadata={**spec.metadata, **by_day},
+            metadata={**spec.metadata, **by_day, **continued},
         )
 
 

@@ -119,6 +119,24 @@ SERVED: tuple[Served, ...] = (
         ),
     ),
     Served(
+        source="mart_theft_cases",
+        date_column="case_date",
+        measure=(
+            "coalesce(sum(round(value * 100)), 0)::bigint",
+            "toInt64(coalesce(sum(round(value * 100)), 0))",
+        ),
+    ),
+    Served(
+        source="stg_case_events",
+        date_column="decided_on",
+        measure=("coalesce(sum(recovered_wh), 0)::bigint", "coalesce(sum(recovered_wh), 0)"),
+    ),
+    Served(
+        source="mart_detection_performance",
+        date_column="week_date",
+        measure=("coalesce(sum(visits), 0)::bigint", "toInt64(sum(visits))"),
+    ),
+    Served(
         source="mart_forecast_accuracy",
         date_column="reading_date",
         measure=(

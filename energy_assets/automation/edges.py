@@ -10,7 +10,7 @@ import dagster as dg
 
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_scores
 from energy_assets.assets.forecast import load_forecast
-from energy_assets.assets.models import LAYER_ASSETS
+from energy_assets.assets.models import CONTINUES_DAYS, LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
 from energy_assets.assets.serving import SERVED_ASSETS
 from energy_assets.assets.theft import THEFT_ASSETS
@@ -20,7 +20,8 @@ from energy_assets.resources.due import Edge, Work
 
 
 def edges_of(assets: Iterable[dg.AssetsDefinition]) -> Iterator[Edge]:
-    """An edge for each gated table that an asset reads, behind its gate or beside it, with how far it looks back."""
+    """An edge for each gated table that an asset reads, behind its gate or beside it, with how far it looks back; one from itself where its
+    days go on from those before."""
     for definition in assets:
         for spec in definition.specs:
             for dep in spec.deps:
@@ -31,6 +32,8 @@ def edges_of(assets: Iterable[dg.AssetsDefinition]) -> Iterator[Edge]:
                         _lookback_days(dep),
                         is_bounded=spec.key.path[0] == ML,
                     )
+            if days := spec.metadata.get(CONTINUES_DAYS):
+                yield Edge(name_of(spec.key), name_of(spec.key), days)
 
 
 def writers_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, tuple[dg.AssetKey, ...]]:

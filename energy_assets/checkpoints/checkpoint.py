@@ -7,6 +7,7 @@ What does not: expectations (quality_suites/), who may read a day (resources/gat
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -27,7 +28,7 @@ from energy_assets.resources.why import explain
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
-    from quality_suites.validator import Outcome
+    from quality_suites.validator import Limits, Outcome, Validator
 
 CHECK = "gate"
 COMPARED = "expect_usual"
@@ -115,8 +116,6 @@ def judge_days(context: dg.AssetExecutionContext, warehouse: Warehouse, table: s
 
     Raises dg.Failure where a day was never written: a gate that did not run is no pass.
     """
-    from quality_suites.validator import Validator
-
     versions = {day: state.version for (_, day), state in day_states(warehouse, [table], window).items()}
     if unwritten := [day.isoformat() for day in window if day not in versions]:
         raise dg.Failure(
@@ -124,7 +123,7 @@ def judge_days(context: dg.AssetExecutionContext, warehouse: Warehouse, table: s
             f"e.g. `energy-assets materialize --day {unwritten[0]}`",
             allow_retries=False,
         )
-    validator = Validator(warehouse.connections.transformer_dsn, limits(settings(), CALENDAR.timezone))
+    validator = validator_of(warehouse.connections.transformer_dsn, limits(settings(), CALENDAR.timezone))
     try:
         is_delivered = has_deliveries(warehouse, table)
         for days in [[day] for day in window] if is_delivered else [list(window)]:
@@ -134,6 +133,14 @@ def judge_days(context: dg.AssetExecutionContext, warehouse: Warehouse, table: s
             record_verdict(warehouse, table, {day: versions[day] for day in days}, outcomes, run_id=context.run_id)
     finally:
         validator.close()
+
+
+@lru_cache(maxsize=1)
+def validator_of(dsn: str, known: "Limits") -> "Validator":
+    """One for all gates of the process: setting Great Expectations up for a table costs as much as judging ten days of it."""
+    from quality_suites.validator import Validator
+
+    return Validator(dsn, known)
 
 
 def has_deliveries(warehouse: Warehouse, table: str) -> bool:

@@ -297,6 +297,32 @@ INSPECTIONS = Source(
     starts=("inspected_on",),
 )
 
+CASE_EVENTS = Source(
+    name="case_events",
+    table="case_events",
+    description="What was decided about theft cases; of several decisions on a case and day the one of the highest version counts",
+    columns=(
+        Column("subject_kind", "text", "meter or transformer: what the case is about", required=True),
+        Column("subject_id", "text", "Identifier of that meter or transformer", required=True),
+        Column("decided_on", "date", "Local day of the decision", required=True),
+        Column(
+            "event",
+            "text",
+            "assigned, snoozed, dismissed or open again; of a transformer also what a visit found: theft, clean, no_access, faulty_meter",
+            required=True,
+        ),
+        Column("until_on", "date", "Last day on which a snoozed or dismissed case stays off the list", strict=True),
+        Column("crew", "text", "Whom it was assigned to"),
+        Column("reason", "text", "Why, in the words of whoever decided"),
+        Column("decided_by", "text", "Who decided"),
+        Column("case_id", "text", "Case as it was called then"),
+        Column("recovered_kwh", "double precision", "Energy that was billed after a visit in kWh"),
+        VERSION,
+    ),
+    key=("subject_kind", "subject_id", "decided_on"),
+    starts=("decided_on",),
+)
+
 SOURCES: tuple[Source, ...] = (
     METER_READINGS,
     TRANSFORMER_READINGS,
@@ -308,6 +334,7 @@ SOURCES: tuple[Source, ...] = (
     METERS,
     TRANSFORMERS,
     INSPECTIONS,
+    CASE_EVENTS,
 )
 
 DAILY_SOURCES = tuple(source for source in SOURCES if not source.is_records)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.summary import Summary
-    from energy_assets.operations.theft import Suspects
+    from energy_assets.operations.theft import JudgedList
+    from energy_assets.resources.warehouse import Warehouse
 
 METERS, TRANSFORMERS, DAYS, SEED, THEFT_RATE = 200, 8, 60, 1, 0.08
-SHOWN_SUSPECTS = 10
 RED_DAY = date(2024, 1, 20)
 """On this day the simulated head-end loses a quarter of the meter identifiers: a gate must be seen to hold."""
 
@@ -47,8 +47,10 @@ class DemoReport:
     """None where nobody knows it."""
     foretold: Foretold | None = None
     """None where no load was foretold."""
-    suspects: Suspects | None = None
-    """None where no meter was scored."""
+    cases: JudgedList | None = None
+    """None where no case ever opened."""
+    sheet: Path | None = None
+    """The sheet of the first case on the list."""
 
 
 def run_demo(
@@ -77,7 +79,7 @@ def run_demo(
     from energy_assets.operations.balance import balance, truth_of
     from energy_assets.operations.forecast import foretold
     from energy_assets.operations.summary import summarize
-    from energy_assets.operations.theft import suspects
+    from energy_assets.operations.theft import judged_list
     from energy_assets.resources.serving import Serving
     from energy_assets.resources.warehouse import Warehouse
 
@@ -85,6 +87,7 @@ def run_demo(
     summary = summarize(warehouse, Serving(home=str(home.path)))
     found = balance(warehouse)
     truth = truth_of(home, warehouse) if found else None
+    cases = judged_list(warehouse, home)
     return DemoReport(
         home,
         ingested.report.timezone,
@@ -93,8 +96,16 @@ def run_demo(
         found,
         truth,
         foretold(warehouse),
-        suspects(warehouse, home, SHOWN_SUSPECTS),
+        cases,
+        first_sheet(warehouse, home, cases) if cases and cases.listed else None,
     )
+
+
+def first_sheet(warehouse: Warehouse, home: Home, found: JudgedList) -> Path:
+    from energy_assets.operations.case_sheets import sheets_of
+
+    (path,) = sheets_of(warehouse, found.listed[:1], found.known.day, "en", "html", home.path / "case_sheets")
+    return path
 
 
 def simulated(home: Home, say: Callable[[str], None]) -> Path:

@@ -166,7 +166,8 @@ def _seeds() -> Iterator[Entry]:
 def _models() -> Iterator[Entry]:
     """dbt's models in the order of the graph."""
     manifest = json.loads(PROJECT.manifest_path.read_text(encoding="utf-8"))
-    models = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    nodes = (node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["relation_name"])
+    models = {node["name"]: node for node in nodes}
     order = [*GATED, *VIEWS]
     for name in sorted(models, key=order.index):
         model, config = models[name], models[name]["config"]

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
+RANGE_EVENTS = {"DAGSTER_EVENT_BATCH_SIZE": "1000", "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1"}
+"""Environment: a range's events of partitions are written in batches; completeness is then verified in the database."""
+
+
 class RunFailed(OperationError):
     """A run failed for another reason than a red day; the message holds the failing steps' own."""
 
@@ -73,9 +77,8 @@ class Runner:
         """What building the pages of the runs' verdicts took, once this runner is left."""
 
     def __enter__(self) -> Runner:
-        # Partition events of a range are written in batches; completeness is then verified in the database.
-        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
-        os.environ.setdefault("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")
+        for name, value in RANGE_EVENTS.items():
+            os.environ.setdefault(name, value)
         self._instance = self._stack.enter_context(dagster_instance(self._home))
         from energy_assets.definitions import defs
 

@@ -1,4 +1,4 @@
-"""Who is most suspicious, why a meter is or is not, and, in a simulated home, how right that is.
+"""Why a meter is suspicious or is not, and, in a simulated home, how right the list of cases is.
 
 What belongs here: reading scores and evidence of days that may be read. What does not: how they come about (ml/theft), printing (cli.py).
 """
@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from energy_assets.home import Home, HomeError
+from energy_assets.operations.cases import Case, CaseList, case_list
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
@@ -25,8 +26,6 @@ RANKED = """
         row_number() over (order by theft_score desc nulls last, meter_id), count(theft_score) over ()
     from ml.theft_scores where score_date = %s
 """
-FIRST = f"select * from ({RANKED}) as ranked where theft_score is not null order by theft_score desc, meter_id limit %s"
-PLACES = f"select meter_id, row_number from ({RANKED}) as ranked where meter_id = any(%s) order by row_number"
 ONE = f"select * from ({RANKED}) as ranked where meter_id = %s"
 EXPLAINED = """
     select explained_date, meter_id, energy_wh / 1000.0, way from ml.loss_explanations
@@ -71,19 +70,18 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Suspects:
-    """The most suspicious meters of `day`, of `scored`; what a simulator knows of them, None in other homes."""
+class JudgedList:
+    """The list of `day` beside what a simulator knows: None, and nothing missed, in other homes."""
 
-    day: date
-    first: tuple[Suspect, ...]
-    scored: int
+    known: CaseList
+    listed: tuple[Case, ...]
     truth: Truth | None
-    missed: tuple[tuple[str, int], ...]
-    """Thieves who are not among them, with their places."""
+    missed: tuple[str, ...]
+    """Thieves who are not on the list, nor drawn for a visit."""
 
     @property
     def found(self) -> int:
-        return sum(suspect.meter_id in self.truth.thieves for suspect in self.first) if self.truth else 0
+        return sum(case.subject_id in self.truth.thieves for case in self.listed) if self.truth else 0
 
 
 @dataclass(frozen=True)
@@ -120,18 +118,19 @@ def newest_day(warehouse: Warehouse) -> date | None:
     return warehouse.rows(NEWEST)[0][0]
 
 
-def suspects(warehouse: Warehouse, home: Home, most: int) -> Suspects | None:
-    """The `most` suspicious meters of the newest day; None where nothing was ever scored."""
-    day = newest_day(warehouse)
-    if day is None:
+def judged_list(warehouse: Warehouse, home: Home) -> JudgedList | None:
+    """The newest day's list; None where no case ever opened."""
+    try:
+        known = case_list(warehouse)
+    except HomeError:
         return None
-    first = tuple(Suspect(*row) for row in warehouse.rows(FIRST, (day, most)))
-    if not first:
+    if not known.cases:
         return None
-    truth = truth_of(home, day)
-    missing = sorted(truth.thieves - {suspect.meter_id for suspect in first}) if truth else []
-    missed = warehouse.rows(PLACES, (day, missing)) if missing else []
-    return Suspects(day, first, first[0].scored, truth, tuple(missed))
+    listed, truth = known.on_list(), truth_of(home, known.day)
+    missed = sorted(truth.thieves - {case.subject_id for case in known.cases if case.is_on_list}) if truth else []
+    return JudgedList(
+        known, tuple(sorted(listed, key=lambda case: case.place or len(known.cases))), truth, tuple(missed)
+    )
 
 
 def truth_of(home: Home, day: date) -> Truth | None:

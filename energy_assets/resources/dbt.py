@@ -134,6 +134,10 @@ class Dbt(dg.ConfigurableResource):
         ]
 
 
+UNREAD = ("--no-write-json", "--no-populate-cache")
+"""What calls leave out: the whole manifest and their own results as files, and a look at every table there is, none of which is read."""
+
+
 @lru_cache(maxsize=1)
 def _spare_stack_walks() -> None:
     """Tell dbt who calls for a flag's default, instead of letting it read the source of every frame of the stack for each flag.
@@ -166,7 +170,7 @@ def _invoke(
             context.log.warning(event.info.msg)
 
     _spare_stack_walks()
-    result = dbtRunner(manifest=manifest, callbacks=[collect]).invoke(arguments)
+    result = dbtRunner(manifest=manifest, callbacks=[collect]).invoke([*arguments, *UNREAD])
     failed = [node for node in result.result or [] if node.status in ("error", "fail") and node.status not in tolerated]
     if result.exception or failed:
         raise dg.Failure(description=_failure(result))

@@ -29,7 +29,7 @@ MOST_SPARE = 8
 
 @dataclass(frozen=True)
 class Edge:
-    """`output` (its name in quality.day_versions) of day D reads `input` of D-`lookback_days` to D.
+    """`output` (its name in quality.day_versions) of day D reads `input` of D-`lookback_days` to D; itself of the days before D alone.
 
     Scores that merely look back are restated within a bound of days; what follows from its inputs alone always is.
     """
@@ -83,7 +83,8 @@ def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
     edges = list(edges)
     inputs: dict[str, list[str]] = {}
     for edge in edges:
-        inputs.setdefault(edge.output, []).append(edge.input)
+        if edge.input != edge.output:
+            inputs.setdefault(edge.output, []).append(edge.input)
     stale, behind, unjudged = stale_days(warehouse), _behind(warehouse, edges), _unjudged(warehouse)
     incomplete = _days_without(warehouse, [table for table in GATED if table not in inputs])
     candidates = sorted(stale.keys() | behind.keys() | unjudged.keys() | incomplete)
@@ -218,7 +219,7 @@ def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[st
             from quality.day_states as state
             join edges on edges.input = state.table_name
             cross join lateral generate_series(
-                state.reading_date::timestamp, state.reading_date + edges.lookback_days, interval '1 day'
+                (state.reading_date + (edges.input = edges.output)::integer)::timestamp, state.reading_date + edges.lookback_days, interval '1 day'
             ) as due (day)
             where state.state = any(%(readable)s)
         )

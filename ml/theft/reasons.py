@@ -93,8 +93,15 @@ def reasons_of(
 
 
 def in_words(reasons: Sequence[Reason], language: int) -> str:
-    """Reasons as one line; `language` 0 is English, 1 French."""
-    return "; ".join(WORDS[str(reason["code"])][language].format(**reason) for reason in reasons)
+    """Reasons as one line; `language` 0 is English, 1 French, with decimal commas."""
+    return "; ".join(
+        WORDS[str(reason["code"])][language].format(**{name: _told(value, language) for name, value in reason.items()})
+        for reason in reasons
+    )
+
+
+def _told(value: Number, language: int) -> Number:
+    return str(value).replace(".", ",") if language and isinstance(value, float) else value
 
 
 def without_purchase(used_wh: np.ndarray, unbought: np.ndarray, days: int, holds: np.ndarray) -> _Told:

@@ -13,14 +13,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg2
 import pytest
 from support.commands import environment
 
+from energy_assets.embedded import credentials
+from energy_assets.embedded.connections import postgres_url
 from energy_assets.home import Calendar, Home
 from energy_assets.simulation import simulate_readings
 
@@ -63,6 +67,7 @@ def _fix_calendar() -> None:
 _fix_calendar()
 
 import dagster as dg  # noqa: E402
+import sqlalchemy as sa  # noqa: E402
 from dagster._core.storage.tags import RUN_KEY_TAG  # noqa: E402
 
 from energy_assets.automation.edges import EDGES, assets_of  # noqa: E402
@@ -71,6 +76,7 @@ from energy_assets.automation.sensors import due_days_sensor, landing_sensor  # 
 from energy_assets.days import DayWindow  # noqa: E402
 from energy_assets.definitions import build_defs  # noqa: E402
 from energy_assets.keys import GATED  # noqa: E402
+from energy_assets.operations.runs import QUIET, RANGE_EVENTS  # noqa: E402
 from energy_assets.resources.due import due_days, due_ranges  # noqa: E402
 from energy_assets.resources.gates import day_states  # noqa: E402
 from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
@@ -79,7 +85,7 @@ from energy_assets.resources.turns import run_window  # noqa: E402
 from energy_assets.resources.warehouse import Warehouse, quoted_name  # noqa: E402
 from energy_assets.resources.why import failed_steps  # noqa: E402
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+os.environ.update(RANGE_EVENTS)
 
 
 def day(number: int) -> date:
@@ -354,10 +360,22 @@ def graph_home() -> Iterator[Home]:
     try:
         home.write_calendar(CALENDAR)
         bring_up(home)
+        spare_the_disk(home)
         yield home
     finally:
         supervisor.down(home)
         shutil.rmtree(directory)
+
+
+def spare_the_disk(home: Home) -> None:
+    """Let the home's Postgres answer before its log is on the disk: here runs are killed, never the server (test_embedded_stores.py)."""
+    port = urlsplit(Warehouse(home=str(home.path)).connections.transformer_dsn).port
+    superuser = credentials.read(home).postgres.superuser
+    with closing(psycopg2.connect(postgres_url("postgres", superuser, port, "postgres"))) as server:
+        server.autocommit = True
+        with server.cursor() as cursor:
+            cursor.execute("alter system set fsync = off")
+            cursor.execute("select pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
@@ -366,10 +384,21 @@ def graph_definitions(graph_home: Home) -> dg.Definitions:
         return build_defs()
 
 
+@contextmanager
+def ephemeral_instance() -> Iterator[dg.DagsterInstance]:
+    """An instance in memory that keeps one connection to its events: by default it opens one for each, thousands a run."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        storage = instance.event_log_storage
+        storage._engine = sa.create_engine(
+            storage._engine.url, poolclass=sa.StaticPool, connect_args={"check_same_thread": False}
+        )
+        yield instance
+
+
 @pytest.fixture
 def graph(graph_home: Home, graph_definitions: dg.Definitions, simulated: Simulated) -> Iterator[Graph]:
     """The graph with nothing in it, on an instance of its own."""
-    with dg.DagsterInstance.ephemeral() as instance:
+    with ephemeral_instance() as instance:
         graph = Graph(graph_home, graph_definitions, instance, simulated)
         graph.empty()
         yield graph

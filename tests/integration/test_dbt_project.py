@@ -57,7 +57,9 @@ def test_unit_tests_hold_documentation_builds_and_sources_are_fresh(served: Grap
     page = dbt_docs.build(served.home).read_text()
     assert not dbt_docs.is_stale(served.home)
     catalog = json.loads((served.home.dbt_target / "docs" / "catalog.json").read_text())
-    assert {f"model.energy_assets.{model}" for model in models} <= catalog["nodes"].keys()
+    assert {f"model.energy_assets.{model}" for model in models - {"theft_suspects"}} <= catalog["nodes"].keys(), (
+        "all but what is no table"
+    )
     for layer in LAYER_ASSETS:
         for key in layer.keys:
             metadata = served.instance.get_latest_materialization_event(key).asset_materialization.metadata

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import dagster as dg
@@ -15,10 +16,19 @@ from graph import Graph, days
 from support.content_hash import assert_same, content
 from support.selections import BALANCE, with_gates
 
+from energy_assets.automation.edges import EDGES
+from energy_assets.case_sheet.facts import Kind, Subject
+from energy_assets.case_sheet.read import read_sheet, subject_of
+from energy_assets.case_sheet.sheet import write_sheet
 from energy_assets.home import HomeError
 from energy_assets.keys import ML
 from energy_assets.landing.files import deliver
-from energy_assets.operations.theft import dossier, suspects
+from energy_assets.operations.cases import case_list, found, history, standing
+from energy_assets.operations.decisions import decide, record_visit
+from energy_assets.operations.performance import weeks
+from energy_assets.operations.theft import dossier, newest_day
+from energy_assets.resources.due import due_days
+from energy_assets.resources.ledger import retract
 from energy_assets.resources.models import Models
 from energy_assets.resources.theft_models import TheftModels
 from energy_assets.resources.theft_visits import TeachingVisits
@@ -30,7 +40,9 @@ from ml.theft.ranker import columns
 METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
 LAST_MONDAY = date(2024, 1, 29)
 THEFT = ("int_day_traits", "loss_explanations", "theft_evidence", "theft_scores")
-TABLES = (*BALANCE, "token_purchases", "stg_token_purchases", "stg_inspections", *THEFT)
+CASES = ("stg_inspections", "stg_case_events", "mart_theft_cases")
+PERFORMANCE = "mart_detection_performance"
+TABLES = (*BALANCE, "mart_transformer_losses", "token_purchases", "stg_token_purchases", *THEFT, *CASES, PERFORMANCE)
 MODEL = dg.AssetKey([ML, "theft_model"])
 VISITS = """meter_id,inspected_on,outcome,selection
 M000001,2024-01-10,clean,random
@@ -57,13 +69,14 @@ def truth(graph: Graph, tmp_path: Path) -> pl.DataFrame:
     for file in tmp_path.glob("*/*.parquet"):
         os.utime(file, (SETTLED, SETTLED))
     deliver(tmp_path, graph.home.landing)
-    graph.drop("inspections/found.csv", VISITS)
     assert graph.land().success
-    assert graph.run(days(1, DAYS), [*with_gates(*TABLES), MODEL]).success
+    assert graph.run(days(1, DAYS), with_gates(*TABLES)).success
     return pl.read_parquet(tmp_path / "truth" / "meters.parquet")
 
 
-def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, truth: pl.DataFrame) -> None:
+def test_thieves_come_first_with_reasons_and_the_same_day_by_day(
+    graph: Graph, truth: pl.DataFrame, tmp_path: Path
+) -> None:
     last = date(2024, 1, DAYS)
     rows = graph.warehouse.rows(
         "select meter_id, theft_score, theft_probability, probability_basis, onset_date, stolen_kwh_per_day, reasons, reason_en,"
@@ -97,40 +110,132 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(graph: Graph, t
         row[0] for row in graph.warehouse.rows("select meter_id from ml.loss_explanations where way is not null")
     }
 
-    tables = [f"ml.{table}" for table in THEFT[1:]]
+    tables = [*(f"ml.{table}" for table in THEFT[1:]), "marts.mart_theft_cases"]
     as_range = content(graph.warehouse, graph.serving, tables)
     for number in range(28, DAYS + 1):
-        assert graph.run(date(2024, 1, number), [*with_gates(*THEFT), MODEL]).success
+        assert graph.run(date(2024, 1, number), with_gates(*THEFT, CASES[-1])).success
     assert_same(as_range, content(graph.warehouse, graph.serving, tables))
 
-    told_of_the_first(graph)
+    told_of_the_first(graph, meter)
+    decisions_and_visits_carry_cases_on(graph, stole_for_a_week)
+    shown_of_the_first(graph, meter, truth, tmp_path)
     a_week_is_decided_by_visits_before_it_and_once(graph)
     a_week_that_has_a_ranker_is_scored_by_it_and_no_other_week_is(graph)
 
 
-def told_of_the_first(graph: Graph) -> None:
+def told_of_the_first(graph: Graph, meter: str) -> None:
     """What speaks for the first meter, and who shares its transformer's loss."""
-    found = suspects(graph.warehouse, graph.home, 3)
-    first = found.first[0]
-    told = dossier(graph.warehouse, first.meter_id, found.day)
-    assert (told.suspect, told.explained_date) == (first, LAST_MONDAY)
+    day = newest_day(graph.warehouse)
+    told = dossier(graph.warehouse, meter, day)
+    assert (told.suspect.meter_id, told.suspect.place, told.explained_date) == (meter, 1, LAST_MONDAY)
     assert told.telling[0].farther_than > 0.9
-    assert first.meter_id in [meter for meter, *_ in told.sharers]
+    assert meter in [meter for meter, *_ in told.sharers]
     assert "" in [meter for meter, *_ in told.sharers], "what nobody explains is told as well"
     with pytest.raises(HomeError, match="no meter M999999 delivered anything"):
-        dossier(graph.warehouse, "M999999", found.day)
-    with pytest.raises(HomeError, match=f"the newest day that has is {found.day}"):
-        dossier(graph.warehouse, first.meter_id, date(2025, 1, 1))
+        dossier(graph.warehouse, "M999999", day)
+    with pytest.raises(HomeError, match=f"the newest day that has is {day}"):
+        dossier(graph.warehouse, meter, date(2025, 1, 1))
+    assert "is on the list, at place" in standing(graph.warehouse, meter, day, told.suspect.probability)
+    assert "no case: one opens where theft is at least 20%" in standing(graph.warehouse, "M999999", day, None)
+
+
+def decisions_and_visits_carry_cases_on(graph: Graph, thieves: set[str]) -> None:
+    """What is decided shows on the list at once, and in the tables once its day is run; later days are owed."""
+    last = date(2024, 1, DAYS)
+    before = case_list(graph.warehouse)
+    assert before.day == last
+    first, second, third = sorted((case for case in before.cases if case.place), key=lambda case: case.place)[:3]
+    assert first.subject_id in thieves
+    assert {case.subject_id for case in before.on_list(2)} == {first.subject_id, second.subject_id}
+
+    decide(graph.home, graph.warehouse, [second], "assigned", on=last, crew="two")
+    record_visit(graph.home, graph.warehouse, first, "theft", on=last, recovered_kwh=120.5)
+    dismissal = decide(graph.home, graph.warehouse, [third], "dismissed", on=last, reason="house empty")
+    with pytest.raises(HomeError, match="is before the decision"):
+        decide(graph.home, graph.warehouse, [second], "snoozed", on=last, until=date(2024, 1, 1))
+    listed = {case.case_id: case for case in case_list(graph.warehouse).on_list()}
+    assert listed[second.case_id].event == "assigned"
+    assert not {first.case_id, third.case_id} & listed.keys()
+
+    owed = {entry.day: entry.work.written for entry in due_days(graph.warehouse, EDGES)}
+    assert {*CASES} <= {*owed[last]}
+    assert graph.run(last, with_gates(*CASES)).success
+    carried = {case.case_id: case for case in case_list(graph.warehouse).cases}
+    assert (carried[first.case_id].state, carried[first.case_id].recovered_kwh) == ("confirmed", Decimal("120.500"))
+    assert (carried[second.case_id].state, carried[second.case_id].crew) == ("assigned", "two")
+    assert carried[third.case_id].suppressed_until == last + timedelta(days=90)
+    assert [row[1] for row in history(graph.warehouse, first.case_id).days] == ["open", "confirmed"]
+    with pytest.raises(HomeError, match="ended as confirmed"):
+        decide(graph.home, graph.warehouse, [carried[first.case_id]], "assigned", on=last, crew="two")
+
+    retract(graph.warehouse, dismissal.relative_to(graph.home.landing).as_posix(), reason="the house is lived in")
+    assert graph.run(last, with_gates(*CASES)).success
+    assert found(case_list(graph.warehouse), third.subject_id).state == "open"
+
+    assert graph.run(date(2024, 1, DAYS - 1), with_gates(CASES[-1])).success
+    owed = {entry.day: entry.work.written for entry in due_days(graph.warehouse, EDGES)}
+    assert CASES[-1] in owed[last], "a day goes on from the one before"
+
+    record_visit(graph.home, graph.warehouse, third, "clean", on=date(2024, 1, 27))
+    assert graph.run(days(27, DAYS), with_gates(*CASES, PERFORMANCE)).success
+    cleared = found(case_list(graph.warehouse), third.subject_id)
+    assert (cleared.state, cleared.state_since) == ("cleared", date(2024, 1, 27))
+    seen = weeks(graph.warehouse, 1)
+    assert [(week.week_date, week.selection, week.week_visits, week.thefts) for week in seen] == [
+        (date(2024, 1, 28), "ranked", 1, 0),
+        (date(2024, 1, 28), "all", 1, 0),
+    ]
+
+
+def shown_of_the_first(graph: Graph, meter: str, truth: pl.DataFrame, folder: Path) -> None:
+    """The first meter's sheet: what it reported and what was expected, its transformer's loss, its neighbours; and nothing of a closed day."""
+    day = date(2024, 1, DAYS)
+    subject = subject_of(graph.warehouse, meter, day)
+    assert subject == Subject(Kind.METER, meter)
+    page = write_sheet(graph.warehouse, subject, day, "fr", folder / "sheets" / "first.html").read_text()
+    assert f"Compteur {meter}" in page
+    assert "Pertes non techniques de" in page
+
+    seen = read_sheet(graph.warehouse, subject, day)
+    assert np.isfinite(seen.daily.reported_kwh).all()
+    onset = truth.filter(pl.col("meter_id") == meter)["onset"][0]
+    expected, reported = (
+        of[np.array([of_day > onset for of_day in seen.daily.days])].sum()
+        for of in (seen.daily.expected_kwh, seen.daily.reported_kwh)
+    )
+    assert reported < 0.9 * expected
+    assert seen.loss.explained.estimate.kwh > 0
+    behind = graph.warehouse.rows(
+        "select count(*) from staging.stg_meters where reading_date = %s and transformer_id = %s",
+        (day, seen.whereabouts.transformer_id),
+    )[0][0]
+    assert len(seen.neighbours) + seen.other_meters == behind - 1
+    assert subject_of(graph.warehouse, seen.whereabouts.transformer_id, day).kind is Kind.TRANSFORMER
+    with pytest.raises(HomeError, match="no meter and no transformer nobody"):
+        subject_of(graph.warehouse, "nobody", day)
+
+    closed = date(2024, 1, 10)
+    graph.warehouse.bump_days("int_readings_daily", {closed: METERS}, run_id="written again, and not judged yet")
+    blind = read_sheet(graph.warehouse, subject, day).daily
+    assert [of_day for of_day, kwh in zip(blind.days, blind.reported_kwh, strict=True) if np.isnan(kwh)] == [closed]
+    graph.warehouse.bump_days("theft_scores", {day: METERS}, run_id="written again, and not judged yet")
+    with pytest.raises(HomeError, match=f"energy-assets why {day} theft_scores"):
+        read_sheet(graph.warehouse, subject, day)
 
 
 def a_week_is_decided_by_visits_before_it_and_once(graph: Graph) -> None:
+    """Beside the visits of before: one of the 27th found none, one of the last day theft."""
+    graph.drop("inspections/found.csv", VISITS)
+    assert graph.land().success
+    assert graph.run(days(10, 29), with_gates("stg_inspections")).success
+    assert graph.run(days(1, DAYS), [MODEL]).success
     asked = (
         "select fitted_date, decision, model_version, theft_visits, clean_visits, reason from ml.theft_model order by 1"
     )
     decided = graph.warehouse.rows(asked)
     assert [row[:5] for row in decided] == [
         (date(2024, 1, monday), "too_few_labels", None, theft, clean)
-        for monday, theft, clean in ((1, 0, 0), (8, 0, 0), (15, 1, 1), (22, 1, 1), (29, 2, 1))
+        for monday, theft, clean in ((1, 0, 0), (8, 0, 0), (15, 1, 1), (22, 1, 1), (29, 2, 2))
     ]
     assert decided[-1][5] == "2 visits found theft, 200 needed (ENERGY_LEAST_THEFT_LABELS)"
 
@@ -140,10 +245,12 @@ def a_week_is_decided_by_visits_before_it_and_once(graph: Graph) -> None:
     assert graph.run(date(2024, 1, DAYS), [MODEL]).success
     assert graph.warehouse.rows(asked) == decided, "a late inspection teaches later weeks alone"
     late = TeachingVisits(graph.warehouse, [LAST_MONDAY])
-    assert late.counts(LAST_MONDAY) == (3, 1)
-    assert {(str(day), meter) for day, meter in zip(late.seen.day, late.seen.meter, strict=True)} == {
-        ("2024-01-24", "M000004")
-    }, "on the morning of the 10th no meter had a fortnight of days yet"
+    assert late.counts(LAST_MONDAY) == (3, 2)
+    taught = {(str(day), meter) for day, meter in zip(late.seen.day, late.seen.meter, strict=True)}
+    assert ("2024-01-24", "M000004") in taught
+    assert {day for day, _ in taught} == {"2024-01-24", "2024-01-27"}, (
+        "on the 10th no meter had a fortnight of days yet"
+    )
 
 
 def a_week_that_has_a_ranker_is_scored_by_it_and_no_other_week_is(graph: Graph) -> None:
@@ -160,14 +267,14 @@ def a_week_that_has_a_ranker_is_scored_by_it_and_no_other_week_is(graph: Graph) 
     published = rankers.publish(LAST_MONDAY, decision, None, run_id="test")
     assert rankers.decided(LAST_MONDAY) == published
 
-    assert graph.run(days(27, DAYS), [*with_gates("theft_scores"), MODEL]).success
+    assert graph.run(days(28, 29), [*with_gates("theft_scores"), MODEL]).success
     by_day = graph.warehouse.rows(
         "select distinct score_date, probability_basis, model_version, theft_score = theft_probability from ml.theft_scores"
-        " where score_date >= '2024-01-27' order by 1"
+        " where score_date between '2024-01-28' and '2024-01-29' order by 1"
     )
     assert by_day == [
-        *((date(2024, 1, day), "prior", "taught-with-balance", False) for day in (27, 28)),
-        *((date(2024, 1, day), "labels", "theft-2024-01-29", True) for day in (29, 30)),
+        (date(2024, 1, 28), "prior", "taught-with-balance", False),
+        (date(2024, 1, 29), "labels", "theft-2024-01-29", True),
     ]
     graph.home.models.joinpath("theft-2024-01-29.skops").unlink()
     assert rankers.decided(LAST_MONDAY) is None, "it is to be fitted again"

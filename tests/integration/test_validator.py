@@ -59,6 +59,7 @@ select '{day}', meter_id, 'C1', 'residential', transformer_id, 'F1', 'BT', true,
 insert into staging.stg_transformers
 select '{day}', transformer_id, 'F1', rating_kva, no_load_loss_w, load_loss_w, 4.05, 9.7 from raw_data.transformers;
 insert into staging.stg_inspections values ('{day}', 'M1', 'theft', 120000, 'K1', 'ranked', 'bypass behind the meter');
+insert into staging.stg_case_events values ('{day}', 'transformer', 'T1', 'snoozed', '2024-03-20', null, 'line is rebuilt', 'ada', 'loss-T1-20240301', null);
 insert into staging.stg_outages
 select outage_date, area_id, started_at, ended_at, kind, started_at, ended_at from raw_data.outages;
 insert into staging.stg_transformer_readings
@@ -133,6 +134,13 @@ values ('{day}', 'M1', 'T1', 0.4, 0.06, 'prior', '2024-02-20', 2.4, 1.9, 2.9, '[
     ('{day}', 'M3', null, null, null, null, null, null, null, null, '[]', '', '', 'too_few_days', null);
 insert into marts.mart_forecast_accuracy
 select '{day}', 'transformer', 'T1', hour, 'ridge', 2, 2, 2, 2, 0.44, 0.44, 0.4, 0, -9.09 from generate_series(0, 23) as hour;
+insert into marts.mart_detection_performance
+values ('{day}', 'ranked', 5, 2, 40, 4, 36, 12, 0.33, 0.2, 0.5, 0.6, 0.5, 0.4, 4, 2, 9, 900, 22.5, 'XAF', 30000, 750, 36, 12, 11, 0.1);
+insert into marts.mart_theft_cases
+values ('{day}', 'M1-20240302', 'meter', 'M1', 'T1', 'residential', 4.05, 9.7, 'evidence', '2024-03-02', 'open', '2024-03-02', null, null, null, 0, null,
+    '{day}', 0.3, 'prior', '2024-02-20', 2.4, 1.9, 2.9, 470, 'XAF', 50, 3600, 6000, 1050, 1, 'ranked', null, false, 'open', 1, 'fell', 'baisse'),
+    ('{day}', 'loss-T1-20240301', 'transformer', 'T1', 'T1', null, 4.05, 9.7, 'evidence', '2024-03-01', 'snoozed', '{day}', null, '2024-03-20', null, 0, null,
+    '{day}', 0.9, 'interval', null, 2, 1, 3, 400, 'XAF', 50, null, 24000, -6000, null, null, null, false, 'open', 2, 'hook', 'branchement');
 """
 
 BY_DAY = (
@@ -158,6 +166,7 @@ FED = "where reading_at = '2024-03-07 06:00+00'"
 BOUGHT = "where meter_id = 'M1'"
 FIRST_TOLD = "where starts_at = '2024-03-08 00:00+00'"
 SUSPECT = "where meter_id = 'M1'"
+CASE = "where subject_kind = 'meter'"
 HONEST = "where meter_id = 'M2'"
 UNSCORED = "where meter_id = 'M3'"
 NOBODY = "where meter_id = ''"
@@ -477,6 +486,14 @@ FAULTS = [
     ("theft_evidence", "statistics-finite", f"update ml.theft_evidence set stolen_share = 'NaN' {SUSPECT}"),
     ("theft_evidence", "statistics-finite", f"update ml.theft_evidence set drop_t = '-Infinity' {SUSPECT}"),
     ("theft_evidence", "one-per-meter-with-traits", f"delete from ml.theft_evidence {HONEST}"),
+    ("stg_case_events", "subject_kind-not-null", "update staging.stg_case_events set subject_kind = null"),
+    ("stg_case_events", "subject_id-not-null", "update staging.stg_case_events set subject_id = null"),
+    ("stg_case_events", "event-not-null", "update staging.stg_case_events set event = null"),
+    ("stg_case_events", "subject_kind-subject_id-unique", "insert into staging.stg_case_events select * from staging.stg_case_events"),
+    ("stg_case_events", "subject_kind-known", "update staging.stg_case_events set subject_kind = 'street'"),
+    ("stg_case_events", "event-known", "update staging.stg_case_events set event = 'forgotten'"),
+    ("stg_case_events", "until_on-not-earlier", "update staging.stg_case_events set until_on = '2024-01-01'"),
+    ("stg_case_events", "visits-are-inspections", "update staging.stg_case_events set subject_kind = 'meter', event = 'theft'"),
     ("theft_scores", "meter_id-not-null", f"update ml.theft_scores set meter_id = null {SUSPECT}"),
     ("theft_scores", "score_status-not-null", f"update ml.theft_scores set score_status = null {SUSPECT}"),
     ("theft_scores", "reasons-not-null", f"update ml.theft_scores set reasons = null {SUSPECT}"),
@@ -507,6 +524,37 @@ FAULTS = [
     ("theft_scores", "reasons-in-words", f"update ml.theft_scores set reasons = 'fell' {SUSPECT}"),
     ("theft_scores", "one-per-evidence", f"delete from ml.theft_scores {HONEST}"),
     ("theft_scores", "one-per-evidence", f"delete from ml.theft_evidence {HONEST}"),
+    ("mart_theft_cases", "case_id-not-null", f"update marts.mart_theft_cases set case_id = null {CASE}"),
+    ("mart_theft_cases", "subject_kind-not-null", f"update marts.mart_theft_cases set subject_kind = null {CASE}"),
+    ("mart_theft_cases", "subject_id-not-null", f"update marts.mart_theft_cases set subject_id = null {CASE}"),
+    ("mart_theft_cases", "origin-not-null", f"update marts.mart_theft_cases set origin = null {CASE}"),
+    ("mart_theft_cases", "opened_on-not-null", f"update marts.mart_theft_cases set opened_on = null {CASE}"),
+    ("mart_theft_cases", "state-not-null", f"update marts.mart_theft_cases set state = null {CASE}"),
+    ("mart_theft_cases", "state_since-not-null", f"update marts.mart_theft_cases set state_since = null {CASE}"),
+    ("mart_theft_cases", "case_id-unique", "update marts.mart_theft_cases set case_id = 'M1-20240302'"),
+    ("mart_theft_cases", "subject_kind-subject_id-unique", "update marts.mart_theft_cases set subject_kind = 'meter', subject_id = 'M1'"),
+    ("mart_theft_cases", "subject_kind-known", f"update marts.mart_theft_cases set subject_kind = 'street' {CASE}"),
+    ("mart_theft_cases", "state-known", f"update marts.mart_theft_cases set state = 'lost' {CASE}"),
+    ("mart_theft_cases", "origin-known", f"update marts.mart_theft_cases set origin = 'tip' {CASE}"),
+    ("mart_theft_cases", "selection-known", f"update marts.mart_theft_cases set selection = 'tip' {CASE}"),
+    ("mart_theft_cases", "probability-in-range", f"update marts.mart_theft_cases set probability = 1.1 {CASE}"),
+    ("mart_theft_cases", "dates-in-order", f"update marts.mart_theft_cases set opened_on = '2024-03-08' {CASE}"),
+    ("mart_theft_cases", "dates-in-order", f"update marts.mart_theft_cases set onset_date = '2024-03-08' {CASE}"),
+    ("mart_theft_cases", "rested-where-suppressed", f"update marts.mart_theft_cases set suppressed_until = '2024-03-08' {CASE}"),
+    ("mart_theft_cases", "rested-where-suppressed", f"update marts.mart_theft_cases set state = 'cleared' {CASE}"),
+    ("mart_theft_cases", "selected-by-place", f"update marts.mart_theft_cases set place = null {CASE}"),
+    ("mart_theft_cases", "interval-in-order", f"update marts.mart_theft_cases set stolen_kwh_low = 3 {CASE}"),
+    ("mart_theft_cases", "interval-in-order", f"update marts.mart_theft_cases set stolen_kwh_high = null {CASE}"),
+    ("mart_detection_performance", "selection-not-null", "update marts.mart_detection_performance set selection = null"),
+    ("mart_detection_performance", "visits-not-null", "update marts.mart_detection_performance set visits = null"),
+    ("mart_detection_performance", "decided-not-null", "update marts.mart_detection_performance set decided = null"),
+    ("mart_detection_performance", "thefts-not-null", "update marts.mart_detection_performance set thefts = null"),
+    ("mart_detection_performance", "selection-unique", "insert into marts.mart_detection_performance select * from marts.mart_detection_performance"),
+    ("mart_detection_performance", "selection-known", "update marts.mart_detection_performance set selection = 'tip'"),
+    ("mart_detection_performance", "counts-in-order", "update marts.mart_detection_performance set thefts = 37"),
+    ("mart_detection_performance", "counts-in-order", "update marts.mart_detection_performance set no_access = 5"),
+    ("mart_detection_performance", "shares-in-order", "update marts.mart_detection_performance set hit_rate = 0.6"),
+    ("mart_detection_performance", "shares-in-order", "update marts.mart_detection_performance set lift_high = 3"),
     ("mart_forecast_accuracy", "area_kind-not-null", "update marts.mart_forecast_accuracy set area_kind = null where hour = 3"),
     ("mart_forecast_accuracy", "area_id-not-null", "update marts.mart_forecast_accuracy set area_id = null where hour = 3"),
     ("mart_forecast_accuracy", "hour-not-null", "update marts.mart_forecast_accuracy set hour = null where hour = 3"),
@@ -556,6 +604,7 @@ DOUBTS = [
     ("stg_transformers", "longitude-in-range", "update staging.stg_transformers set longitude = 181"),
     ("stg_inspections", "selection-known", "update staging.stg_inspections set selection = 'tip'"),
     ("stg_inspections", "recovered_wh-in-range", "update staging.stg_inspections set recovered_wh = -1"),
+    ("stg_case_events", "recovered_wh-in-range", "update staging.stg_case_events set recovered_wh = -1"),
     ("int_transformer_balance", "balanced-intervals", "update intermediate.int_transformer_balance set excluded_because = 'meters_missing', non_technical_loss_wh = null where reading_at < '2024-03-07 03:00+00'"),
 ]  # fmt: skip
 
@@ -613,7 +662,8 @@ def validator(scratch_dsn: str) -> Iterator[Validator]:
 @pytest.fixture
 def sound_day(scratch: Connection) -> Connection:
     """A database that holds one day, two meters and no fault."""
-    for table in (
+    # As one statement, hence one transaction: one wait for the disk instead of one a table.
+    emptied = (
         "quality.day_versions",
         "quality.validation_results",
         "quality.overrides",
@@ -622,11 +672,10 @@ def sound_day(scratch: Connection) -> Connection:
         "raw_data.landing_parts",
         "raw_data.landing_paths",
         "raw_data.landing_files",
-    ):
-        run(scratch, f"delete from {table}")
-    for suite in SUITES.values():
-        run(scratch, f"delete from {suite.schema}.{suite.table}")
-    run(scratch, SOUND_DAY.replace("{day}", DAY.isoformat()))
+        *(f"{suite.schema}.{suite.table}" for suite in SUITES.values()),
+    )
+    emptying = [f"delete from {table}" for table in emptied]
+    run(scratch, ";\n".join([*emptying, SOUND_DAY.replace("{day}", DAY.isoformat())]))
     return scratch
 
 

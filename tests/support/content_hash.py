@@ -34,8 +34,11 @@ WITHOUT_DELIVERY = (
     "ml.",
     "marts.mart_consumption_metrics",
     "marts.mart_anomaly_flags",
+    "marts.mart_theft_cases",
+    "marts.mart_detection_performance",
     f"{DATABASE}.anomaly_",
-    f"{DATABASE}.theft_scores",
+    f"{DATABASE}.theft_",
+    f"{DATABASE}.detection_performance",
     f"{DATABASE}.consumption_metrics",
 )
 """Tables that must not tell how rows were delivered, where all of it landed before the first run."""
@@ -64,6 +67,9 @@ DATE_COLUMNS = (
     "forecast_date",
     "score_date",
     "explained_date",
+    "case_date",
+    "week_date",
+    "decided_on",
 )
 """By the first of these that a table has, its rows are told apart; in Postgres and ClickHouse alike."""
 

@@ -63,7 +63,7 @@ from quality_suites import SUITES
 UNPARTITIONED = {
     *(
         dg.AssetKey([RAW, table])
-        for table in ("landing_files", "rejected_rows", "meters", "transformers", "inspections")
+        for table in ("landing_files", "rejected_rows", "meters", "transformers", "inspections", "case_events")
     ),
     *(dg.AssetKey([REFERENCE, table]) for table in ("tariffs", "tariff_tiers")),
 }
@@ -201,8 +201,13 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         **{(table, "loss_explanations"): BALANCE_DAYS - 1 for table in ("int_consumption_features", *EXPLAINED_FROM)},
         **{(table, "theft_evidence"): BALANCE_DAYS - 1 for table in PURCHASED},
         ("loss_explanations", "theft_evidence"): 6,
+        ("theft_scores", "mart_theft_cases"): 4,
+        ("stg_inspections", "mart_detection_performance"): 181,
+        ("mart_theft_cases", "mart_detection_performance"): 182,
+        ("loss_explanations", "mart_theft_cases"): 13,
+        **{(table, "mart_theft_cases"): 35 for table in ("stg_inspections", "stg_case_events")},
     }
-    expected = set()
+    expected = {Edge("mart_theft_cases", "mart_theft_cases", 35)}
     for node in nodes():
         if node.key.path[0] == QUALITY or node.key in MODELS:
             continue

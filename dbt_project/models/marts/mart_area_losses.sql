@@ -61,8 +61,8 @@ select
     technical_loss_kwh,
     non_technical_loss_kwh,
     round(deviation_kwh, 3)                                                        as deviation_kwh,
-    round(non_technical_loss_kwh - 1.645 * deviation_kwh, 3)                       as non_technical_loss_low_kwh,
-    round(non_technical_loss_kwh + 1.645 * deviation_kwh, 3)                       as non_technical_loss_high_kwh,
+    round(non_technical_loss_kwh - {{ ninety_percent() }} * deviation_kwh, 3)                       as non_technical_loss_low_kwh,
+    round(non_technical_loss_kwh + {{ ninety_percent() }} * deviation_kwh, 3)                       as non_technical_loss_high_kwh,
     round(100 * non_technical_loss_kwh / nullif(energy_in_kwh, 0), 2)              as non_technical_loss_pct,
     currency,
     case when currency is not null then non_technical_loss_value end               as non_technical_loss_value
