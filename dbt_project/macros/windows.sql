@@ -71,3 +71,11 @@
       and outages.off_until > {{ starts_at }}
   )
 {%- endmacro %}
+
+{#
+  A pre-hook: days that were just written have no statistics yet, so that tens of thousands of rows are planned as one, and joined in loops that take
+  minutes. For models that join meter-days of a large fleet.
+#}
+{% macro without_nested_loops() -%}
+  set local enable_nestloop = off
+{%- endmacro %}
