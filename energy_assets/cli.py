@@ -978,9 +978,13 @@ def print_dossier(found: Dossier, language: Language) -> None:
             f"not scored: {found.known_days} of the last 28 days are known, 14 are needed. What is not read cannot be judged."
         )
         return
+    basis = (
+        "as inspections teach"
+        if suspect.basis == "labels"
+        else "were the expected rate right (ENERGY_EXPECTED_THEFT_RATE)"
+    )
     out.print(
-        f"score {suspect.score:.3f}, place {suspect.place:,} of {suspect.scored:,} · likely a thief with {suspect.probability:.1%},"
-        " were the expected rate right (ENERGY_EXPECTED_THEFT_RATE)"
+        f"score {suspect.score:.3f}, place {suspect.place:,} of {suspect.scored:,} · likely a thief with {suspect.probability:.1%}, {basis}"
     )
     reason = suspect.reason_fr if language is Language.fr else suspect.reason_en
     out.print(f"why        {reason or 'nothing that would be worth telling'}", markup=False)

@@ -21,7 +21,7 @@ NEWEST = """
     where table_name = 'theft_scores' and state in ('green', 'accepted') and row_count > 0
 """
 RANKED = """
-    select meter_id, transformer_id, theft_score, theft_probability, onset_date, stolen_kwh_per_day, stolen_kwh_low, stolen_kwh_high,
+    select meter_id, transformer_id, theft_score, theft_probability, probability_basis, onset_date, stolen_kwh_per_day, stolen_kwh_low, stolen_kwh_high,
         reason_en, reason_fr, score_status, model_version,
         row_number() over (order by theft_score desc nulls last, meter_id), count(theft_score) over ()
     from ml.theft_scores where score_date = %s
@@ -48,6 +48,7 @@ class Suspect:
     transformer_id: str | None
     score: float | None
     probability: float | None
+    basis: str | None
     since: date | None
     stolen_kwh: float | None
     low_kwh: float | None

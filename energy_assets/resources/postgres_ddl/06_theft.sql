@@ -11,7 +11,7 @@ create table if not exists intermediate.int_day_traits (
 -- Native day partitions, made when a day first has any.
 create table if not exists ml.loss_explanations (
     explained_date     date             not null, -- Monday through which eight weeks were read
-    transformer_id     text             not null, -- Transformer whose non-technical loss is explained
+    transformer_id     text             not null, -- Transformer behind which the register has the meter; of nobody, the one whose loss it is
     meter_id           text             not null, -- Meter that explains a part of it; empty: nobody
     energy_wh          bigint           not null, -- What that is a day over the last four weeks, in Wh; of nobody it may be below zero
     energy_low_wh      bigint           not null, -- Lower end of its 90 % interval
