@@ -961,10 +961,12 @@ def print_judged(found: JudgedList) -> None:
             markup=False,
         )
     if found.truth and found.missed:
-        out.print(
-            f"           missed: {', '.join(f'{meter} ({found.truth.kinds[meter]})' for meter in found.missed)}",
-            markup=False,
+        cheap = set(found.not_worth)
+        told = (
+            f"{meter} ({found.truth.kinds[meter]}{', not worth the drive' if meter in cheap else ''})"
+            for meter in found.missed
         )
+        out.print(f"           missed: {', '.join(told)}", markup=False)
     out.print("           a case is a reason to look, not a proof  → energy-assets cases")
 
 

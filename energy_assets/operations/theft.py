@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from energy_assets.home import Home, HomeError
-from energy_assets.operations.cases import Case, CaseList, case_list
+from energy_assets.operations.cases import ON_LIST, Case, CaseList, case_list
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
@@ -79,6 +79,12 @@ class JudgedList:
     truth: Truth | None
     missed: tuple[str, ...]
     """Thieves who are not on the list, nor drawn for a visit."""
+
+    @property
+    def not_worth(self) -> tuple[str, ...]:
+        """Of them, those with a case that money keeps off the list."""
+        known = {case.subject_id for case in self.known.cases if case.state in ON_LIST and not case.suppressed_until}
+        return tuple(meter for meter in self.missed if meter in known)
 
     @property
     def found(self) -> int:
