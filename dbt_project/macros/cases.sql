@@ -42,6 +42,11 @@
   0.5
 {%- endmacro %}
 
+{# Probability from which on a case is worth a visit that nobody else needs, though nothing tells how much energy it hides: more likely than not. #}
+{% macro likely_without_energy() -%}
+  0.5
+{%- endmacro %}
+
 {# Visits that walking along a transformer's lines takes. #}
 {% macro visits_of_transformer() -%}
   4

@@ -225,7 +225,7 @@ def why_not(case: Case | None, probability: float | None) -> str:
     if case.value is not None and case.value <= 0:
         return f"{case.case_id} is open, but not worth a visit: {case.value:,.0f} {case.currency}, the visit's {case.visit_cost:,.0f} taken off"
     if case.place is None:
-        return f"{case.case_id} is open, but nothing tells how much energy it hides: it has no place by money"
+        return f"{case.case_id} is open, but nothing tells how much energy it hides, and it is not likely enough to be visited all the same"
     if case.selection is None:
         return f"{case.case_id} has place {case.place}; {settings().weekly_visits} visits are made in a week (ENERGY_WEEKLY_VISITS)"
     return f"{case.case_id} is on the list, at place {case.place}: energy-assets cases"
