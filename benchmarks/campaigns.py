@@ -3,7 +3,8 @@
 What belongs here: the weeks through the graph (deliver, land, run, read the list, visit), and what is recorded of them. What does not: the city
 and what its crew finds (campaign_city.py), the page (campaign_page.py).
 
-Each week's files, what the crew found among them, land on its Sunday and run as one range: the assets before mart_detection_performance.
+Each week's files, what the crew found among them, land on its Sunday and run as one range, as the warm-up's do: the assets before
+mart_detection_performance.
 Sunday's list is visited from the next Monday to Friday. A second city of the same fleet, which nobody visits, lives beside it.
 """
 
@@ -17,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.campaign_city import City, Finding
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from energy_assets.home import Home
     from energy_assets.operations.cases import Case
     from energy_assets.operations.runs import Runner
-    from energy_assets.resources.warehouse import Warehouse
 
 METERS, TRANSFORMERS, THEFT_RATE, SEED = 400, 16, 0.08, 21
 WARM_UP_WEEKS, CAMPAIGNS = 6, 26
@@ -84,6 +83,8 @@ class Week:
     """Hidden in the city that nobody visits."""
     red_days: int
     seconds: float
+    own_seconds: float
+    """Of the processor, in the program's own process: Postgres and whatever else the machine does are not in it."""
 
     @property
     def stopped(self) -> float:
@@ -92,7 +93,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Campaigns:
-    """All weeks, those of the warm-up first, and what the table of cases holds of them."""
+    """The last week of the warm-up and those of the campaigns, and what the table of cases holds."""
 
     fleet: Fleet
     weeks: tuple[Week, ...]
@@ -131,11 +132,11 @@ class Utility:
         self.home, self._runner, self.warehouse = home, runner, runner.warehouse
         self._keys = keys_before(runner)
 
-    def week(self, first: date, visits: Sequence[Visit]) -> int:
-        """Land and run the week from `first` on; its red days."""
-        self._deliver(first + timedelta(days=6), visits)
+    def run(self, first: date, last: date, visits: Sequence[Visit]) -> int:
+        """Land and run the days from `first` to `last`; how many are red."""
+        self._deliver(last, visits)
         self._runner.land()
-        outcome = self._runner.backfill(self._runner.window(first, first + timedelta(days=6)), self._keys)
+        outcome = self._runner.backfill(self._runner.window(first, last), self._keys)
         for day, table in outcome.red.items():
             print(f"  {day} is red: {table}", flush=True)
         return len(outcome.red)
@@ -154,7 +155,7 @@ class Utility:
         names = [name.strip() for name in CASES.partition("from")[0].replace("select", "").split(",")]
         return tuple(dict(zip(names, row, strict=True)) for row in self.warehouse.rows(CASES, (last,)))
 
-    def _deliver(self, sunday: date, visits: Sequence[Visit]) -> None:
+    def _deliver(self, on: date, visits: Sequence[Visit]) -> None:
         """Meters' visits as a file of the landing zone; those of transformers by command, for no source of files tells of them."""
         from energy_assets.operations.decisions import record_visit
 
@@ -164,7 +165,7 @@ class Utility:
                 record_visit(self.home, self.warehouse, visit.case, visit.finding.outcome, on=visit.on)
         if not meters:
             return
-        path = self.home.landing / "inspections" / f"{sunday}.csv"
+        path = self.home.landing / "inspections" / f"{on}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as handle:
             writer = csv.writer(handle)
@@ -183,13 +184,18 @@ def keys_before(runner: Runner) -> list[dg.AssetKey]:
     from energy_assets.definitions import defs
     from energy_assets.keys import checkpoint_key
 
-    before = dg.AssetSelection.assets(checkpoint_key(LAST), checkpoint_key(COMPARED)).upstream().resolve(defs.resolve_asset_graph())
+    before = (
+        dg.AssetSelection.assets(checkpoint_key(LAST), checkpoint_key(COMPARED))
+        .upstream()
+        .resolve(defs.resolve_asset_graph())
+    )
     daily = defs.resolve_job_def("daily").asset_layer.executable_asset_keys
     return sorted(key for key in before if key in daily)
 
 
 def campaigns(weeks: int) -> Campaigns:
     """The warm-up and `weeks` campaigns, in a home of their own."""
+    from energy_assets.days import ONE_DAY, DayWindow
     from energy_assets.home import Calendar
     from energy_assets.operations.runs import Runner
     from energy_assets.operations.stores import bring_up
@@ -206,24 +212,23 @@ def campaigns(weeks: int) -> Campaigns:
         bring_up(home)
         with Runner(home) as runner:
             utility = Utility(home, runner)
-            for number in range(WARM_UP_WEEKS + weeks):
-                monday = FIRST_DAY + timedelta(days=7 * number)
-                sunday = monday + timedelta(days=6)
-                planned, visits = visiting_days(listed, monday), []
+            first = FIRST_DAY
+            for number in range(weeks + 1):
+                sunday = FIRST_DAY + timedelta(days=7 * (WARM_UP_WEEKS + number) - 1)
+                planned, visits = visiting_days(listed, first), []
                 with Writer() as writer:
                     folder = Folder(home.landing, "parquet", SOURCES, writer)
-                    for day in (monday + timedelta(days=passed) for passed in range(7)):
+                    for day in DayWindow(first, sunday + ONE_DAY):
                         visits += [Visit(case, day, find(visited, case, day)) for case in planned.get(day, [])]
                         one = visited.live(day)
                         write_day(visited.fleet, one, folder)
                         unvisited.live(day)
-                started = time.perf_counter()
-                red = utility.week(monday, visits)
-                seconds = time.perf_counter() - started
-                if number >= WARM_UP_WEEKS - 1:
-                    listed = utility.listed()
+                began_week, began_own = time.perf_counter(), time.process_time()
+                red = utility.run(first, sunday, visits)
+                seconds, own_seconds = time.perf_counter() - began_week, time.process_time() - began_own
+                listed = utility.listed()
                 week = Week(
-                    number - WARM_UP_WEEKS + 1,
+                    number,
                     sunday,
                     tuple(visits),
                     utility.performance(sunday),
@@ -234,9 +239,11 @@ def campaigns(weeks: int) -> Campaigns:
                     sum(unvisited.hidden_kwh[-7:]) + sum(unvisited.hooked_kwh[-7:]),
                     red,
                     seconds,
+                    own_seconds,
                 )
                 records.append(week)
                 print(line(week), flush=True)
+                first = sunday + ONE_DAY
             changes = utility.changes(last)
             # Pages of every verdict of half a year are nothing that is measured here.
             runner.has_run_days = False
@@ -249,7 +256,8 @@ def line(week: Week) -> str:
     counted = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
     return (
         f"week {week.number:3d} to {week.sunday}: {len(outcomes)} visits ({counted}), {week.thieves} thieves and {week.hooks} hooks at large, "
-        f"{week.hidden_kwh:.0f} kWh hidden, {week.stopped:.0%} stopped, {week.listed} listed, {week.red_days} red, {week.seconds:.1f} s"
+        f"{week.hidden_kwh:.0f} kWh hidden, {week.stopped:.0%} stopped, {week.listed} listed, {week.red_days} red, "
+        f"{week.seconds:.1f} s, {week.own_seconds:.1f} s of its own"
     )
 
 

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+
 from benchmarks import campaign_city
 from benchmarks.campaign_city import City
-
 from energy_assets.simulation.fleet import FIRST_DAY, Fleet, make_fleet
 
 METERS, DAYS, SEED = 80, 14, 3
@@ -40,7 +40,9 @@ def meters_with(city: City, *kinds: str) -> set[int]:
 
 def test_a_visit_finds_what_the_simulator_knows(city: City) -> None:
     thieves = set(city.thieves(THAT_DAY).tolist())
-    faulty = meters_with(city, *campaign_city.FAULTS) | set(np.flatnonzero(city._carried.frozen_until > THAT_DAY.toordinal()))
+    faulty = meters_with(city, *campaign_city.FAULTS) | set(
+        np.flatnonzero(city._carried.frozen_until > THAT_DAY.toordinal())
+    )
     assert thieves and meters_with(city, "vacancy", "wrong_transformer", "income_change")
 
     found = {meter: city.visit(meter, THAT_DAY, SEED) for meter in range(METERS)}
@@ -90,7 +92,9 @@ def test_a_city_that_nobody_visits_hides_as_much_and_is_else_the_same(city: City
         alone.live(day)
     assert alone.hidden_kwh == city.hidden_kwh
 
-    mended = [meter for meter in city.thieves(THAT_DAY).tolist() if city.visit(meter, THAT_DAY, SEED).outcome == "theft"]
+    mended = [
+        meter for meter in city.thieves(THAT_DAY).tolist() if city.visit(meter, THAT_DAY, SEED).outcome == "theft"
+    ]
     for day in days(5, THAT_DAY):
         ours, theirs = city.live(day), alone.live(day)
     assert all(there >= here for here, there in zip(city.hidden_kwh, alone.hidden_kwh, strict=True))
