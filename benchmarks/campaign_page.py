@@ -60,6 +60,7 @@ def summary(result: Campaigns) -> list[str]:
     walks = [visit for visit in visits if visit.case.subject_kind != METER]
     hidden, unvisited = sum(week.hidden_kwh for week in weeks), sum(week.unvisited_kwh for week in weeks)
     found = [visit for visit in visits if visit.finding.outcome == THEFT]
+    fresh = [visit for visit in found if (visit.on - result.weeks[0].sunday).days > (visit.finding.days or 0)]
     cases, lapsed, back = lives(result.changes)
     rested = within_rest(visits)
     quarter = max(1, len(weeks) // 4)
@@ -83,7 +84,11 @@ def summary(result: Campaigns) -> list[str]:
             "back less the visits' cost, a visit",
             f"{shown(every.get('net_value_per_visit'), 0)} {every.get('currency') or ''}; what mended meters count from then on not among it",
         ),
-        ("days from onset to visit, median", shown(middle(visit.finding.days for visit in found), 0)),
+        (
+            "days from onset to visit, median",
+            f"{shown(middle(visit.finding.days for visit in found), 0)}; of the {len(fresh)} that began after the first list "
+            f"{shown(middle(visit.finding.days for visit in fresh), 0)}",
+        ),
         ("thieves at large, at the beginning and the end", f"{result.weeks[0].thieves} and {last.thieves}"),
         (
             "thefts that the probabilities of the visited expected, and that were found",
