@@ -96,7 +96,7 @@ def summary(result: Campaigns) -> list[str]:
         ),
         ("cases that opened, and that ended without a visit", f"{cases} and {lapsed}"),
         (f"cases that opened within {FLAP_DAYS} days after their subject's last one lapsed", str(back)),
-        ("visits within the rest after the visit before", str(rested)),
+        ("visits within the rest after the visit before, which only evidence that began since then ends", str(rested)),
         ("red days", str(sum(week.red_days for week in result.weeks))),
         (
             "seconds that a week takes to land and run, in the first quarter of the weeks and in the last",

@@ -27,11 +27,20 @@ newest as (
       and (case_date >= date '{{ var("window_start") }}' or {{ is_readable('mart_theft_cases', 'case_date') }})
 ),
 
+-- A visit that found nothing says nothing of what began after it.
 before as (
     select cases.*
     from {{ this }} as cases
     join newest using (case_date)
-    where cases.state not in {{ ended_states() }} or cases.suppressed_until >= {{ day }}
+    where cases.state not in {{ ended_states() }}
+       or cases.suppressed_until >= {{ day }} and not (cases.state = 'cleared' and exists (
+           select 1
+           from suspects
+           where suspects.subject_kind = cases.subject_kind
+             and suspects.subject_id = cases.subject_id
+             and suspects.is_held
+             and suspects.onset_date > cases.last_visited_on + {{ onset_error_days() }}
+       ))
 ),
 
 told as (
