@@ -16,7 +16,7 @@ JUPYTER := $(VENV)/tools/jupyter
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection
+.PHONY: help install demo up down status ui dashboards dashboards-down notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ bench-forecast: install ## Measure the load forecast on real and simulated loads
 
 bench-detection: install ## Measure theft detection on the city and on real load with attacks; writes benchmarks/DETECTION.md
 	@$(BIN)/python -m benchmarks.detection $(if $(HELD_OUT),--held-out)
+
+bench-campaigns: install ## Half a year of weekly visits in a simulated city, through the graph; writes docs/campaigns.md
+	@$(BIN)/python -m benchmarks.campaigns
 
 ge-profile: install ## Propose a Great Expectations suite from real days: TABLE=schema.table
 	@test -n "$(TABLE)" || { echo "make ge-profile TABLE=schema.table (a gated table needs no schema)"; exit 1; }

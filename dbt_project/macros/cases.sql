@@ -2,9 +2,14 @@
   Terms of theft cases: for how long a subject is left alone, and what a visit brings back.
 #}
 
-{# Days after a visit for which no case of its subject is worth another one, by what was found; the last row of each state. #}
+{# Days after a visit for which no case of its subject is worth another one, by what was found; what begins after a visit that found nothing ends its rest. #}
 {% macro rest_days(outcome) -%}
   (case {{ outcome }} when 'theft' then 60 when 'clean' then 180 when 'faulty_meter' then 60 when 'no_access' then 7 end)
+{%- endmacro %}
+
+{# Days by which an onset may be off: evidence that begins later than this after a visit that found nothing is new. #}
+{% macro onset_error_days() -%}
+  7
 {%- endmacro %}
 
 {# Days for which a decision without an end of its own holds. #}
@@ -39,6 +44,11 @@
 
 {# Share of itself by which a loss that nobody explains is off, one standard deviation: benchmarks/DETECTION.md finds half of the truth. #}
 {% macro unexplained_error_share() -%}
+  0.5
+{%- endmacro %}
+
+{# Probability from which on a case is worth a visit that nobody else needs, though nothing tells how much energy it hides: more likely than not. #}
+{% macro likely_without_energy() -%}
   0.5
 {%- endmacro %}
 

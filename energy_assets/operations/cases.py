@@ -219,13 +219,14 @@ def why_not(case: Case | None, probability: float | None) -> str:
             return f"no case: one opens where theft is at least {least:.0%} likely (ENERGY_CASE_PROBABILITY)"
         return f"no case yet: {least:.0%} must be reached on {settings().case_days} of five days (ENERGY_CASE_DAYS)"
     if case.has_ended:
-        return f"{case.case_id} ended as {case.state} on {case.state_since}; no new one before {case.suppressed_until or 'tomorrow'}"
+        unless = ", but for what begins after that visit" if case.state == "cleared" else ""
+        return f"{case.case_id} ended as {case.state} on {case.state_since}; no new one before {case.suppressed_until or 'tomorrow'}{unless}"
     if case.suppressed_until:
         return f"{case.case_id} rests until {case.suppressed_until}: {case.state}"
     if case.value is not None and case.value <= 0:
         return f"{case.case_id} is open, but not worth a visit: {case.value:,.0f} {case.currency}, the visit's {case.visit_cost:,.0f} taken off"
     if case.place is None:
-        return f"{case.case_id} is open, but nothing tells how much energy it hides: it has no place by money"
+        return f"{case.case_id} is open, but nothing tells how much energy it hides, and it is not likely enough to be visited all the same"
     if case.selection is None:
         return f"{case.case_id} has place {case.place}; {settings().weekly_visits} visits are made in a week (ENERGY_WEEKLY_VISITS)"
     return f"{case.case_id} is on the list, at place {case.place}: energy-assets cases"

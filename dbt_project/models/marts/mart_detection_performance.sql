@@ -18,6 +18,15 @@ listed as (
     where subject_kind = 'meter' and {{ looking_back('mart_theft_cases', 'case_date', visit_days) }}
 ),
 
+-- A visit costs what it does also where nothing was suspected, drawn at random or a tip; a kWh found there is worth what it is on the list.
+terms as (
+    select case_date, min(currency) as currency, avg(price_per_kwh) as price_per_kwh, avg(visit_cost) as visit_cost
+    from listed
+    where currency is not null
+    group by case_date
+    having count(distinct currency) = 1
+),
+
 visits as (
     select
         weeks.week_date,
@@ -27,15 +36,16 @@ visits as (
         (visited.outcome = 'theft')::integer                as theft,
         visited.outcome in ('theft', 'clean', 'faulty_meter') as is_decided,
         visited.recovered_wh / 1000.0                       as recovered_kwh,
-        visited.recovered_wh / 1000.0 * listed.price_per_kwh as recovered_value,
-        listed.currency,
-        listed.visit_cost,
+        visited.recovered_wh / 1000.0 * coalesce(listed.price_per_kwh, terms.price_per_kwh) as recovered_value,
+        coalesce(listed.currency, terms.currency)           as currency,
+        coalesce(listed.visit_cost, terms.visit_cost)       as visit_cost,
         listed.place,
         listed.probability
     from weeks
     join {{ ref('stg_inspections') }} as visited
         on visited.inspected_on between weeks.week_date - {{ visit_days - 1 }} and weeks.week_date
     left join listed on listed.case_date = visited.inspected_on - 1 and listed.subject_id = visited.meter_id
+    left join terms on terms.case_date = visited.inspected_on - 1
     where {{ looking_back('stg_inspections', 'visited.inspected_on', visit_days - 1) }}
 ),
 

@@ -28,11 +28,20 @@ newest as (
       and (case_date >= date '{{ var("window_start") }}' or {{ is_readable('mart_theft_cases', 'case_date') }})
 ),
 
+-- A visit that found nothing says nothing of what began after it.
 before as (
     select cases.*
     from {{ this }} as cases
     join newest using (case_date)
-    where cases.state not in {{ ended_states() }} or cases.suppressed_until >= {{ day }}
+    where cases.state not in {{ ended_states() }}
+       or cases.suppressed_until >= {{ day }} and not (cases.state = 'cleared' and exists (
+           select 1
+           from suspects
+           where suspects.subject_kind = cases.subject_kind
+             and suspects.subject_id = cases.subject_id
+             and suspects.is_held
+             and suspects.onset_date > cases.last_visited_on + {{ onset_error_days() }}
+       ))
 ),
 
 told as (
@@ -157,22 +166,32 @@ figured as (
         on registered.reading_date = {{ day }} and stated.subject_kind = 'meter' and registered.meter_id = stated.subject_id
 ),
 
--- Money decides the order; where no tariff is known, energy does.
-placed as (
+-- Worth a visit: what brings more than the visit costs; where no tariff is known, what hides energy; and where nothing tells how much it
+-- hides, who is more likely than not to steal.
+weighed as (
     select
         figured.*,
+        new_state in ('open', 'assigned') and rests_until is null and (
+            value > 0 or value is null and (recoverable_kwh > 0 or recoverable_kwh is null and probability >= {{ likely_without_energy() }})
+        ) as is_worth_a_visit
+    from figured
+),
+
+-- Money decides the order; where no tariff is known, energy does; who hides nobody knows how much comes last.
+placed as (
+    select
+        weighed.*,
         case when is_drawn then week.monday else random_week end as drawn_week,
         new_state in ('open', 'assigned') and rests_until is null as is_visitable,
-        case when new_state in ('open', 'assigned') and rests_until is null and (value > 0 or value is null and recoverable_kwh > 0) then
-            row_number() over (
-                partition by new_state in ('open', 'assigned') and rests_until is null and (value > 0 or value is null and recoverable_kwh > 0)
-                order by value desc nulls last, probability * recoverable_kwh desc nulls last, case_id
-            )
-        end as new_place,
+        case when is_worth_a_visit then row_number() over by_worth end as new_place,
+        sum(case subject_kind when 'transformer' then {{ visits_of_transformer() }} else 1 end) over by_worth as visits_to_place,
         week.monday,
-        week.visits as random_visits
-    from figured
+        {{ var('weekly_visits') }} - week.visits as ranked_visits
+    from weighed
     cross join week
+    window by_worth as (
+        partition by is_worth_a_visit order by value desc nulls last, probability * recoverable_kwh desc nulls last, probability desc nulls last, case_id
+    )
 )
 
 select
@@ -209,7 +228,8 @@ select
     new_place::integer                              as place,
     case
         when is_visitable and drawn_week = monday then 'random'
-        when new_place <= {{ var('weekly_visits') }} - random_visits then 'ranked'
+        -- What comes first is gone to, even if it takes the crews longer than their week.
+        when new_place is not null and (visits_to_place <= ranked_visits or new_place = 1 and ranked_visits > 0) then 'ranked'
     end                                             as selection,
     drawn_week                                      as random_week,
     is_new,
