@@ -2,12 +2,15 @@
   Terms of theft cases: for how long a subject is left alone, and what a visit brings back.
 #}
 
-{# Days after a visit for which no case of its subject is worth another one, by what was found; what begins after a visit that found nothing ends its rest. #}
+{#
+  Days after a visit for which no case of its subject is worth another one, by what was found; what begins after the visit ends its rest. What a crew mended looks
+  like a change for as long as evidence looks back, sixteen weeks.
+#}
 {% macro rest_days(outcome) -%}
-  (case {{ outcome }} when 'theft' then 60 when 'clean' then 180 when 'faulty_meter' then 60 when 'no_access' then 7 end)
+  (case {{ outcome }} when 'theft' then 120 when 'clean' then 180 when 'faulty_meter' then 120 when 'no_access' then 7 end)
 {%- endmacro %}
 
-{# Days by which an onset may be off: evidence that begins later than this after a visit that found nothing is new. #}
+{# Days by which an onset may be off: evidence that begins later than this after a visit is new. #}
 {% macro onset_error_days() -%}
   7
 {%- endmacro %}

@@ -219,7 +219,7 @@ def why_not(case: Case | None, probability: float | None) -> str:
             return f"no case: one opens where theft is at least {least:.0%} likely (ENERGY_CASE_PROBABILITY)"
         return f"no case yet: {least:.0%} must be reached on {settings().case_days} of five days (ENERGY_CASE_DAYS)"
     if case.has_ended:
-        unless = ", but for what begins after that visit" if case.state == "cleared" else ""
+        unless = ", but for what begins after that visit" if case.last_visited_on else ""
         return f"{case.case_id} ended as {case.state} on {case.state_since}; no new one before {case.suppressed_until or 'tomorrow'}{unless}"
     if case.suppressed_until:
         return f"{case.case_id} rests until {case.suppressed_until}: {case.state}"

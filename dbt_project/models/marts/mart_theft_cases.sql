@@ -28,13 +28,13 @@ newest as (
       and (case_date >= date '{{ var("window_start") }}' or {{ is_readable('mart_theft_cases', 'case_date') }})
 ),
 
--- A visit that found nothing says nothing of what began after it.
+-- A visit says nothing of what began after it.
 before as (
     select cases.*
     from {{ this }} as cases
     join newest using (case_date)
     where cases.state not in {{ ended_states() }}
-       or cases.suppressed_until >= {{ day }} and not (cases.state = 'cleared' and exists (
+       or cases.suppressed_until >= {{ day }} and not (cases.state in ('cleared', 'confirmed', 'faulty_meter') and exists (
            select 1
            from suspects
            where suspects.subject_kind = cases.subject_kind
