@@ -74,7 +74,7 @@
 
 {#
   A pre-hook: days that were just written have no statistics yet, so that tens of thousands of rows are planned as one, and joined in loops that take
-  minutes. For models that join meter-days of a large fleet.
+  minutes. Marts join whole days by their keys: hashing is never much worse there.
 #}
 {% macro without_nested_loops() -%}
   set local enable_nestloop = off

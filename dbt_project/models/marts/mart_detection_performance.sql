@@ -2,7 +2,6 @@
 {{ config(
     date_column='week_date',
     unique_key=['week_date', 'selection'],
-    pre_hook="{{ without_nested_loops() }}",
     meta={'lookback_days': {'stg_inspections': visit_days - 1, 'mart_theft_cases': visit_days}}
 ) }}
 

@@ -4,7 +4,6 @@
     date_column='case_date',
     unique_key=['case_date', 'case_id'],
     in_turn=true,
-    pre_hook="{{ without_nested_loops() }}",
     meta={
         'continues_days': memory_days,
         'lookback_days': {
