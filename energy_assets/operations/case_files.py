@@ -48,7 +48,7 @@ def write_cases(cases: Sequence[Case], day: date, format: str, language: str, pa
 
 
 def _row(stop: int, case: Case, language: str) -> dict[str, object]:
-    told = {"stop": stop, "reason": case.reason_fr if language == FRENCH else case.reason_en}
+    told = {"stop": stop, "state": case.state_now, "reason": case.reason_fr if language == FRENCH else case.reason_en}
     return {name: told[name] if name in told else getattr(case, name) for name in COLUMNS}
 
 

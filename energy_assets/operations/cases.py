@@ -111,6 +111,11 @@ class Case:
         return self.selection is not None and (self.event is None or self.event in ON_LIST)
 
     @property
+    def state_now(self) -> str:
+        """The state, as what was decided since has changed it."""
+        return self.event if self.event in ON_LIST else self.state
+
+    @property
     def has_ended(self) -> bool:
         return self.state not in (*ON_LIST, "snoozed")
 

@@ -42,7 +42,7 @@ def test_those_behind_one_transformer_are_one_drive() -> None:
 
 
 def test_a_french_csv_has_decimal_commas_and_no_formulas(tmp_path: Path) -> None:
-    listed = [case("=1+1", crew="@cmd"), case("B")]
+    listed = [case("=1+1", crew="@cmd", event="assigned"), case("B")]
     path = write_cases(listed, DAY, "csv", "fr", tmp_path / "list.csv")
     assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel takes it for UTF-8"
     with path.open(encoding="utf-8-sig", newline="") as handle:
@@ -50,7 +50,7 @@ def test_a_french_csv_has_decimal_commas_and_no_formulas(tmp_path: Path) -> None
     row = dict(zip(header, first, strict=True))
     assert tuple(header) == COLUMNS
     assert (row["stop"], row["value"], row["latitude"], row["reason"]) == ("1", "12345,50", "4,05", "baisse")
-    assert (row["subject_id"], row["crew"]) == ("'=1+1", "'@cmd")
+    assert (row["subject_id"], row["crew"], row["state"]) == ("'=1+1", "'@cmd", "assigned"), "as it was decided since"
 
 
 def test_json_has_numbers_and_dates_and_excel_numbers(tmp_path: Path) -> None:
