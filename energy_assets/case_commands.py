@@ -277,7 +277,8 @@ def print_cases(known: CaseList, shown: Sequence[Case], language: Language) -> N
             state_of(case),
             case.reason_fr if language is Language.fr else case.reason_en,
         )
-    out.print(f"{known.day}: {len(shown)} to visit of {len(known.cases)} cases", markup=False)
+    listed = len(known.on_list())
+    out.print(f"{known.day}: {listed} to visit of {len(known.cases)} cases", markup=False)
     out.print(table)
     print_changes(known)
 
