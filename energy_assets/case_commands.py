@@ -18,7 +18,7 @@ from rich.table import Table
 
 from energy_assets.console import Language, current, errors, out, say, warehouse
 from energy_assets.home import HomeError
-from energy_assets.operations.decisions import ASSIGNED, DISMISSED, OPEN, OUTCOMES, SNOOZED
+from energy_assets.landing.contract import ASSIGNED, DISMISSED, OPEN, OUTCOMES, SNOOZED
 
 if TYPE_CHECKING:
     from energy_assets.operations.cases import Case, CaseList, History
@@ -46,7 +46,6 @@ UntilOption = Annotated[
 ]
 Outcome = StrEnum("Outcome", {name: name for name in OUTCOMES})
 SHOWN_CHANGES = 8
-EXCEL_WIDTH = 60
 
 
 class SheetFormat(StrEnum):
@@ -95,12 +94,13 @@ def cases(
     from energy_assets.operations.cases import case_list, grouped
 
     with errors():
-        known = case_list(warehouse(), day.date() if day else None)
+        store = warehouse()
+        known = case_list(store, day.date() if day else None)
         shown = grouped(known.cases[:top] if top else known.cases) if every else known.on_list(top)
         if sheets:
             from energy_assets.operations.case_sheets import sheets_of
 
-            for path in sheets_of(warehouse(), shown, known.day, language.value, "pdf", sheets):
+            for path in sheets_of(store, shown, known.day, language.value, "pdf", sheets):
                 say(f"wrote {path}")
         if format is not ListFormat.table or out_file:
             if format is ListFormat.table:

@@ -28,6 +28,7 @@ from energy_assets.case_sheet.facts import (
 from energy_assets.case_sheet.pdf import pdf_of
 from energy_assets.case_sheet.read import RECENT_DAYS, read_sheet
 from energy_assets.case_sheet.words import Language, Words, check_codes
+from energy_assets.landing.contract import OUTCOMES
 
 if TYPE_CHECKING:
     import jinja2
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
 TEMPLATE = "sheet.html.j2"
-OUTCOMES = ("theft", "clean", "no_access", "faulty_meter")
-"""As the landing contract's `inspections/` has them."""
 COORDINATE_DIGITS = 5
 MOST_LISTED, MOST_NAMED = 10, 110
 """Of a transformer's meters so many have a line each, and those up to the second number their names."""

@@ -279,6 +279,11 @@ TRANSFORMERS = Source(
     is_lasting=True,
 )
 
+OUTCOMES = ("theft", "clean", "no_access", "faulty_meter")
+"""What a visit may find."""
+ASSIGNED, SNOOZED, DISMISSED, OPEN = "assigned", "snoozed", "dismissed", "open"
+"""What may be decided about a case."""
+
 INSPECTIONS = Source(
     name="inspections",
     table="inspections",

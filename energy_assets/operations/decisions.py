@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_assets.home import Home, HomeError
-from energy_assets.landing.contract import CASE_EVENTS, INSPECTIONS, Source
+from energy_assets.landing.contract import CASE_EVENTS, DISMISSED, INSPECTIONS, OPEN, SNOOZED, Source
 from energy_assets.landing.files import data_file
 from energy_assets.operations.cases import Case
 from energy_assets.resources import ledger
@@ -25,8 +25,6 @@ from energy_assets.resources.landing_zone import LandingZone
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
-ASSIGNED, SNOOZED, DISMISSED, OPEN = "assigned", "snoozed", "dismissed", "open"
-OUTCOMES = ("theft", "clean", "no_access", "faulty_meter")
 HELD_DAYS = {SNOOZED: 14, DISMISSED: 90}
 """Days for which a decision holds where its end is not said."""
 BY_HAND = "by hand"

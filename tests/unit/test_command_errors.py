@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -87,3 +89,10 @@ def test_what_looks_like_an_emoji_is_printed_as_it_is(tmp_path: Path) -> None:
 
 def test_a_port_that_there_is_not_is_refused(home: Home) -> None:
     assert "65535" in said(home, "ui", "--port", "65536", code=2)
+
+
+def test_no_command_waits_for_a_library_that_it_does_not_use() -> None:
+    """In a process of its own: what every command imports before it knows which one it is."""
+    script = "import sys, energy_assets.cli; print([name for name in ('dagster', 'pandas', 'sklearn') if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert loaded.stdout.strip() == "[]"
