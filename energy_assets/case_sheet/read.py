@@ -67,10 +67,6 @@ TABLES = (
     READINGS, PROFILES, METERS, TRANSFORMERS, OUTAGES, LOSSES, EXPLANATIONS, SCORES, EVIDENCE,
 )  # fmt: skip
 
-NEWEST = """
-    select max(reading_date) from quality.day_states
-    where table_name = %s and state in ('green', 'accepted') and row_count > 0
-"""
 SCORED = """
     select scores.meter_id, theft_score, theft_probability,
         row_number() over (order by theft_score desc nulls last, scores.meter_id), count(theft_score) over (),
@@ -174,8 +170,10 @@ class Readable:
 
 def newest_day(warehouse: Warehouse) -> date:
     """The newest day with scores that may be read; of a home without scores, with readings. Raises HomeError where there is neither."""
+    from energy_assets.resources.gates import newest_readable_day
+
     for table in (SCORES, READINGS):
-        if day := warehouse.rows(NEWEST, (table,))[0][0]:
+        if day := newest_readable_day(warehouse, table):
             return day
     raise HomeError("no day may be read yet: run days first, with `energy-assets ingest` or `energy-assets backfill`")
 

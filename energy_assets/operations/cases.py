@@ -13,14 +13,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from energy_assets.home import HomeError
+from energy_assets.resources.gates import READABLE_STATES, newest_readable_day
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
-NEWEST = """
-    select max(reading_date) from quality.day_states where table_name = 'mart_theft_cases' and state in ('green', 'accepted')
-"""
 STATE_OF_DAY = "select state from quality.day_states where table_name = 'mart_theft_cases' and reading_date = %s"
 CASES = """
     with since as (
@@ -162,7 +160,7 @@ def grouped(cases: Sequence[Case]) -> tuple[Case, ...]:
 
 def newest_day(warehouse: Warehouse) -> date:
     """The newest day whose cases may be read. Raises HomeError where there is none."""
-    day = warehouse.rows(NEWEST)[0][0]
+    day = newest_readable_day(warehouse, "mart_theft_cases", with_rows=False)
     if day is None:
         raise HomeError(NO_CASES)
     return day
@@ -178,7 +176,7 @@ def case_list(warehouse: Warehouse, day: date | None = None) -> CaseList:
             raise HomeError(
                 f"{of} has no cases; the newest day that has is {newest}: energy-assets cases --date {newest}"
             )
-        if state[0][0] not in ("green", "accepted"):
+        if state[0][0] not in READABLE_STATES:
             raise HomeError(f"the cases of {of} are {state[0][0]}: energy-assets why {of} mart_theft_cases")
     return CaseList(of, tuple(Case(*row) for row in warehouse.rows(CASES, {"day": of, "newest": of == newest})))
 

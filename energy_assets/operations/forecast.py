@@ -22,10 +22,6 @@ ACCURACY = """
     where gate.state in ('green', 'accepted') and method = 'ridge' and error_pct is not null and naive_error_pct is not null
     group by area_kind
 """
-NEWEST = """
-    select max(reading_date) from quality.day_states
-    where table_name = 'load_forecast' and state in ('green', 'accepted') and row_count > 0
-"""
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,10 @@ class Foretold:
 
 def foretold(warehouse: Warehouse) -> Foretold | None:
     """None where nothing was ever foretold."""
+    from energy_assets.resources.gates import newest_readable_day
     from energy_assets.resources.load_forecasts import likely_overloads
 
-    newest = warehouse.rows(NEWEST)[0][0]
+    newest = newest_readable_day(warehouse, "load_forecast")
     if newest is None:
         return None
     return Foretold(

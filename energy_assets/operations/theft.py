@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 
 from energy_assets.home import Home, HomeError
 from energy_assets.operations.cases import ON_LIST, Case, CaseList, case_list
+from energy_assets.resources.gates import newest_readable_day
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
-NEWEST = """
-    select max(reading_date) from quality.day_states
-    where table_name = 'theft_scores' and state in ('green', 'accepted') and row_count > 0
-"""
 RANKED = """
     select meter_id, transformer_id, theft_score, theft_probability, probability_basis, onset_date, stolen_kwh_per_day, stolen_kwh_low, stolen_kwh_high,
         reason_en, reason_fr, score_status, model_version,
@@ -122,7 +119,7 @@ class Dossier:
 
 def newest_day(warehouse: Warehouse) -> date | None:
     """The newest day whose scores may be read."""
-    return warehouse.rows(NEWEST)[0][0]
+    return newest_readable_day(warehouse, "theft_scores")
 
 
 def judged_list(warehouse: Warehouse, home: Home) -> JudgedList | None:

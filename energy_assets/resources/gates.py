@@ -69,6 +69,14 @@ def day_states(warehouse: Warehouse, tables: Iterable[str], window: DayWindow) -
     return {(row[0], row[1]): DayState(*row) for row in rows}
 
 
+def newest_readable_day(warehouse: Warehouse, table: str, *, with_rows: bool = True) -> date | None:
+    """The newest day of `table` whose gate is open, by default of those that hold rows; None where there is none."""
+    return warehouse.rows(
+        "select max(reading_date) from quality.day_states where table_name = %s and state = any(%s) and (row_count > 0 or not %s)",
+        (table, list(READABLE_STATES), with_rows),
+    )[0][0]
+
+
 def require_readable(warehouse: Warehouse, inputs: Sequence[str], window: DayWindow) -> None:
     """Refuse to go on while any day of `window` of any input is not readable.
 
