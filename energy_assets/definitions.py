@@ -10,9 +10,10 @@ import dagster as dg
 
 from energy_assets import home as homes
 from energy_assets.assets.anomaly import anomaly_model
-from energy_assets.assets.dashboards import DASHBOARD_SPECS
+from energy_assets.assets.dashboards import dashboards_in_superset
 from energy_assets.assets.landing import landing, readable
 from energy_assets.assets.raw import RAW_ASSETS
+from energy_assets.assets.records import served_records
 from energy_assets.assets.reference import reference_tables
 from energy_assets.assets.serving import RECONCILE_CHECKS
 from energy_assets.assets.theft import theft_model
@@ -21,6 +22,7 @@ from energy_assets.automation.data_docs import data_docs_sensor
 from energy_assets.automation.edges import COMPUTED_ASSETS, LONGEST_LOOKBACK_DAYS
 from energy_assets.automation.freshness import FRESHNESS_CHECKS, FRESHNESS_SENSORS
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB
+from energy_assets.automation.records import records_sensor
 from energy_assets.automation.schedules import morning
 from energy_assets.automation.sensors import due_days_sensor, landing_sensor
 from energy_assets.checkpoints.checkpoint import checkpoint, gate
@@ -51,11 +53,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             theft_model,
             *COMPUTED_ASSETS,
             *(checkpoint(table) for table in GATED),
-            *DASHBOARD_SPECS,
+            served_records,
+            dashboards_in_superset,
         ],
         asset_checks=[readable, *(gate(table) for table in GATED), *RECONCILE_CHECKS, *FRESHNESS_CHECKS],
         jobs=[LANDING_JOB, DAILY_JOB],
-        sensors=[landing_sensor, due_days_sensor, red_days_alert, data_docs_sensor, *FRESHNESS_SENSORS],
+        sensors=[landing_sensor, due_days_sensor, red_days_alert, data_docs_sensor, records_sensor, *FRESHNESS_SENSORS],
         schedules=[morning],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,

@@ -6,7 +6,9 @@ What belongs here: selections, and requesting the chain for a range of days. Wha
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from energy_assets.assets.dashboards import dashboards_in_superset
 from energy_assets.assets.landing import LANDED
+from energy_assets.assets.records import served_records
 from energy_assets.assets.reference import reference_tables
 from energy_assets.automation.freshness import FRESHNESS_CHECKS
 from energy_assets.days import DayWindow
@@ -20,8 +22,13 @@ LANDING_JOB = dg.define_asset_job(
     description="Read every file that landed and was not read yet, and see to the reference tables: what has no days.",
 )
 
+BESIDE_DAYS = dg.AssetSelection.assets(served_records, dashboards_in_superset)
+"""They have no days: records are copied whenever anything was recorded (automation/records.py), pages imported by `make dashboards`."""
+
 # Whether yesterday is there is no question about a run's own days: the freshness sensor asks it.
-DAILY_SELECTION = dg.AssetSelection.all() - LANDING_SELECTION - dg.AssetSelection.checks(*FRESHNESS_CHECKS)
+DAILY_SELECTION = (
+    dg.AssetSelection.all() - LANDING_SELECTION - BESIDE_DAYS - dg.AssetSelection.checks(*FRESHNESS_CHECKS)
+)
 
 DAILY_JOB = dg.define_asset_job(
     "daily",

@@ -23,7 +23,18 @@ from sqlglot.errors import SqlglotError
 from energy_assets.dashboards.bundle import Bundle, BundleError, Document, filters, places, read, targets
 from energy_assets.resources.serving_ddl import DATABASE, DeclaredTable, column_type, scripts, tables_of
 
-COLUMN_KEYS = ("x_axis", "groupby", "columns", "all_columns", "series_columns", "entity", "granularity_sqla")
+COLUMN_KEYS = (
+    "x_axis",
+    "groupby",
+    "groupby_b",
+    "columns",
+    "column",
+    "all_columns",
+    "series_columns",
+    "series",
+    "entity",
+    "granularity_sqla",
+)
 METRIC_KEYS = (
     "metric",
     "metrics",
@@ -32,6 +43,8 @@ METRIC_KEYS = (
     "percent_metrics",
     "timeseries_limit_metric",
     "size",
+    "x",
+    "y",
 )
 EITHER_KEYS = ("x_axis_sort", "sort_by", "order_by_cols")
 """Keys of a chart's params that name columns, metrics, or either."""

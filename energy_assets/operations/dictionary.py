@@ -20,7 +20,8 @@ from energy_assets.keys import GATED, INTERMEDIATE, MARTS, ML, QUALITY, RAW, REF
 from energy_assets.landing.contract import SOURCES, Source
 from energy_assets.resources.postgres_tables import postgres_tables
 from energy_assets.resources.seeds import seeds
-from energy_assets.resources.serving_ddl import ServedColumn, scripts, tables_of
+from energy_assets.resources.served_records import TABLES
+from energy_assets.resources.serving_ddl import DeclaredTable, ServedColumn, scripts, tables_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 REMEDY = "python -m energy_assets.operations.dictionary"
@@ -42,6 +43,7 @@ WRITERS = {
     "quality.day_versions": "whatever writes a day of a table, in the same transaction",
     "quality.validation_results": "the checkpoints, assets `quality/…_checkpoint`",
     "quality.overrides": "`energy-assets accept`",
+    "quality.records_served": "whatever copies records to ClickHouse: the assets of these copies, their sensor, commands that ran days",
     "raw_data.landing_files": f"{LANDING}; `energy-assets retract` withdraws",
     "raw_data.landing_paths": LANDING,
     "raw_data.landing_parts": LANDING,
@@ -85,7 +87,12 @@ class Entry:
 def entries() -> list[Entry]:
     """Every table and view of both stores, in the order in which data flows."""
     postgres = [*_seeds(), *map(_raw, SOURCES), *_declared(), *_models()]
-    every = [*postgres, *_served({(entry.schema, entry.table): entry for entry in postgres}), _migrations()]
+    every = [
+        *postgres,
+        *_served({(entry.schema, entry.table): entry for entry in postgres}),
+        *_records_and_views(),
+        _migrations(),
+    ]
     order = list(LAYERS)
     return sorted(every, key=lambda entry: order.index(entry.schema))
 
@@ -195,6 +202,23 @@ def _served(sources: dict[tuple[str, str], Entry]) -> Iterator[Entry]:
             served.date_column,
             tuple(map(_served_field, tables[served.table].columns)),
         )
+
+
+def _records_and_views() -> Iterator[Entry]:
+    tables = tables_of(scripts())
+    for records in TABLES:
+        yield _of_clickhouse(
+            tables[records.table], records.description, _asset(SERVING, records.table), records.date_column
+        )
+    for table in tables.values():
+        if table.reads:
+            behind = ", ".join(f"`{SERVING}.{name}`" for name in table.reads)
+            yield _of_clickhouse(table, table.description, f"nobody, it is a view of {behind}", None)
+
+
+def _of_clickhouse(table: DeclaredTable, description: str, writer: str, date_column: str | None) -> Entry:
+    key = (date_column, *table.sorting_key) if date_column else table.sorting_key
+    return Entry(SERVING, table.name, description, writer, key, date_column, tuple(map(_served_field, table.columns)))
 
 
 def _migrations() -> Entry:

@@ -95,6 +95,15 @@ class Runner:
                 started = time.monotonic()
                 build_after_runs(self.warehouse, self._say)
                 self.data_docs_seconds = time.monotonic() - started
+                self._copy_records()
+
+    def _copy_records(self) -> None:
+        from energy_assets.assets.records import copied
+        from energy_assets.resources.served_records import copy_after_runs
+        from energy_assets.resources.serving import Serving
+
+        for event in copied(copy_after_runs(self.warehouse, Serving(home=str(self._home.path)), self._say)):
+            self._instance.report_runless_asset_event(event)
 
     @property
     def warehouse(self) -> Warehouse:

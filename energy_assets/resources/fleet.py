@@ -23,6 +23,7 @@ from energy_assets.days import ONE_DAY, DayWindow
 from energy_assets.keys import ESTIMATE_LOOKBACK_DAYS, FEATURES
 from energy_assets.resources.gates import DayState, day_states
 from energy_assets.resources.profiles import day_starts_at
+from energy_assets.resources.warehouse import array_literal
 from ml.profiles import DayProfiles, from_arrow
 from ml.validation.outages import NO_TRANSFORMER, dark_slots
 
@@ -296,7 +297,7 @@ def looked_up(ids: np.ndarray, known: np.ndarray, values: np.ndarray, otherwise:
 
 def days_literal(days: Sequence[date]) -> str:
     """An array literal of dates."""
-    return f"{{{','.join(of.isoformat() for of in days)}}}"
+    return array_literal(days)
 
 
 def texts_of(column: pa.ChunkedArray) -> np.ndarray:

@@ -6,7 +6,7 @@ table definitions (clickhouse_ddl/) and their application (serving_schema.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,21 @@ class DaySwap:
 
     def replace(self, day: date, batches: pa.RecordBatchReader) -> int:
         """Make `day` hold exactly `batches`; returns its rows. A day is swapped once inside a `swapping`."""
+        return self.replace_days([day], batches)
+
+    def replace_days(self, days: Sequence[date], batches: pa.RecordBatchReader) -> int:
+        """Make each of `days` hold exactly its rows of `batches`, which are of no other days; returns the rows."""
+        rows = self._fill(batches)
+        for day in days if rows else ():
+            self._client.command(
+                f"ALTER TABLE {self._target} REPLACE PARTITION {{day:Date}} FROM {self._staging}",
+                parameters={"day": day.isoformat()},
+            )
+        if not rows:
+            self.empty(days)
+        return rows
+
+    def _fill(self, batches: pa.RecordBatchReader) -> int:
         rows = 0
         for batch in batches:
             if not self._is_made:
@@ -90,13 +105,6 @@ class DaySwap:
                 self._is_made = True
             rows += batch.num_rows
             self._client.insert_arrow(self._staging, _as_table(batch))
-        if rows:
-            self._client.command(
-                f"ALTER TABLE {self._target} REPLACE PARTITION {{day:Date}} FROM {self._staging}",
-                parameters={"day": day.isoformat()},
-            )
-        else:
-            self.empty([day])
         return rows
 
     def empty(self, days: Iterable[date]) -> None:

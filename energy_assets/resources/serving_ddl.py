@@ -51,12 +51,16 @@ class ServedColumn:
 
 @dataclass(frozen=True)
 class DeclaredTable:
-    """A table as all scripts together declare it; keys are the expressions of their tuples."""
+    """A table or view as all scripts together declare it; keys are the expressions of their tuples, none of a view."""
 
     name: str
     columns: tuple[ServedColumn, ...]
     partition_key: tuple[str, ...]
     sorting_key: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    """Of a view, the tables behind it."""
+    description: str = ""
+    """Of a view, the comment above it: a table's is in ClickHouse itself."""
 
 
 def scripts(directory: Path = DDL) -> list[Script]:
@@ -67,8 +71,17 @@ def scripts(directory: Path = DDL) -> list[Script]:
 @lru_cache(maxsize=1)
 def served_columns() -> Mapping[str, tuple[ServedColumn, ...]]:
     """The stored columns of each table, in their order."""
-    declared = tables_of(scripts())
-    return {name: tuple(column for column in table.columns if column.is_stored) for name, table in declared.items()}
+    return {name: tuple(column for column in table.columns if column.is_stored) for name, table in _declared().items()}
+
+
+@lru_cache(maxsize=1)
+def _declared() -> Mapping[str, DeclaredTable]:
+    return tables_of(scripts())
+
+
+def tables_behind(names: Iterable[str]) -> list[str]:
+    """The tables that hold what `names`, tables or views, show."""
+    return sorted({table for name in names for table in (_declared()[name].reads or (name,))})
 
 
 def tables_of(made_by: Iterable[Script]) -> dict[str, DeclaredTable]:
@@ -84,7 +97,7 @@ def declared_tables(statements: Iterable[str]) -> dict[str, DeclaredTable]:
     tables: dict[str, DeclaredTable] = {}
     for statement in map(parsed, statements):
         name = statement.find(exp.Table).name if statement.find(exp.Table) else ""
-        if isinstance(statement, exp.Create) and statement.kind == "TABLE":
+        if isinstance(statement, exp.Create) and statement.kind in ("TABLE", "VIEW"):
             tables.setdefault(name, _created(name, statement))
         elif isinstance(statement, exp.Alter):
             tables[name] = replace(tables[name], columns=_with_added(tables[name].columns, added_columns(statement)))
@@ -118,14 +131,22 @@ def key_expressions(text: str) -> tuple[str, ...]:
 
 
 def _created(name: str, statement: exp.Create) -> DeclaredTable:
+    if statement.kind == "VIEW":
+        reads = sorted({table.name for table in statement.expression.find_all(exp.Table) if table.db == DATABASE})
+        said = (statement.comments or [""])[-1].strip()
+        return DeclaredTable(name, _columns(statement), (), (), reads=tuple(reads), description=said)
     order = statement.find(exp.Order)
     partition = statement.find(exp.PartitionedByProperty)
     return DeclaredTable(
         name,
-        tuple(_column(column) for column in statement.this.expressions if isinstance(column, exp.ColumnDef)),
+        _columns(statement),
         partition_key=_key(partition.this) if partition else (),
         sorting_key=_key(order.expressions[0].this) if order else (),
     )
+
+
+def _columns(statement: exp.Create) -> tuple[ServedColumn, ...]:
+    return tuple(_column(column) for column in statement.this.expressions if isinstance(column, exp.ColumnDef))
 
 
 def _with_added(columns: Sequence[ServedColumn], added: Iterable[exp.ColumnDef]) -> tuple[ServedColumn, ...]:

@@ -172,6 +172,11 @@ def partition_of(table: str, day: date) -> str:
     return f"{table}_{day:%Y%m%d}"
 
 
+def array_literal(values: Iterable[date | str]) -> str:
+    """A Postgres array literal of days or plain names, as an Arrow query's parameter."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
 def quoted_name(*names: str) -> str:
     """A Postgres identifier, each part quoted."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)

@@ -7,12 +7,13 @@ A source's file of a day is SOURCE/YYYY-MM-DD.parquet. Files are written under a
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -24,12 +25,16 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 Format = Literal["parquet", "csv"]
+MORNING = time(3)
 AT_WORK = 6
 """Files that may wait to be written: what bounds memory."""
 
 
-def write_table(rows: pa.Table, path: Path) -> Path:
-    """Write `rows` to `path` in the format of its suffix; instants in CSV are ISO 8601 with their offset."""
+def write_table(rows: pa.Table, path: Path, written_on: date | None = None) -> Path:
+    """Write `rows` to `path` in the format of its suffix; instants in CSV are ISO 8601 with their offset.
+
+    The file says that it was written on `written_on`, early in the morning, where that is given.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
     if path.suffix == ".parquet":
@@ -38,6 +43,9 @@ def write_table(rows: pa.Table, path: Path) -> Path:
     else:
         options = pacsv.WriteOptions(quoting_style="needed", quoting_header="none")
         pacsv.write_csv(_as_text(rows), draft, options)
+    if written_on is not None:
+        at = datetime.combine(written_on, MORNING, UTC).timestamp()
+        os.utime(draft, (at, at))
     return draft.replace(path)
 
 
@@ -59,10 +67,10 @@ class Writer:
         self._pool = ThreadPoolExecutor(threads)
         self._waiting: deque[Future[Path]] = deque()
 
-    def write(self, rows: pa.Table, path: Path) -> Path:
+    def write(self, rows: pa.Table, path: Path, written_on: date | None = None) -> Path:
         while len(self._waiting) >= AT_WORK or (self._waiting and self._waiting[0].done()):
             self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(write_table, rows, path))
+        self._waiting.append(self._pool.submit(write_table, rows, path, written_on))
         return path
 
     def __enter__(self) -> Writer:
@@ -85,13 +93,16 @@ class Folder:
     writer: Writer
 
     def write(self, source: str, day: date, rows: pa.Table | None, part: str = "") -> Path | None:
-        """Write a source's file of the day, unless it is not wanted or has no rows; `part` tells a second file apart."""
+        """Write a source's file of the day, unless it is not wanted or has no rows; `part` tells a second file apart.
+
+        It looks as if a head-end had written it the morning after: late files are late.
+        """
         path = self.out / source / f"{day}{part}.{self.format}"
         if source not in self.sources or rows is None or not rows.num_rows:
             # What a run before this one may have left would be another fleet's.
             path.unlink(missing_ok=True)
             return None
-        return self.writer.write(rows, path)
+        return self.writer.write(rows, path, day + timedelta(days=1))
 
 
 class DayTable:

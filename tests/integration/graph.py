@@ -283,7 +283,10 @@ class Graph:
                 if tables := ", ".join(row[0] for row in cursor.fetchall()):
                     cursor.execute(f"truncate {tables}")
         with self.serving.client() as client:
-            for (table,) in client.query(f"SHOW TABLES FROM {quoted(DATABASE)}").result_rows:
+            for (table,) in client.query(
+                "SELECT name FROM system.tables WHERE database = {database:String} AND engine <> 'View'",
+                parameters={"database": DATABASE},
+            ).result_rows:
                 client.command(f"TRUNCATE TABLE {quoted(DATABASE, table)}")
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from energy_assets.assets.dashboards import DASHBOARD_SPECS
+from energy_assets.assets.dashboards import dashboards_in_superset
 from energy_assets.assets.models import PROJECT
 from energy_assets.assets.serving import SERVED
 from energy_assets.dashboards.bundle import FOLDERS, SUPERSET, BundleError, places, read
+from energy_assets.dashboards.tidy import dump, tidy
 from energy_assets.dashboards.validate import problems
 from energy_assets.keys import GATED
-from energy_assets.resources.serving_ddl import scripts, tables_of
+from energy_assets.resources.serving_ddl import scripts, tables_behind, tables_of
 
 TABLES = tables_of(scripts())
 UUID_OF_NOTHING = "00000000-0000-4000-8000-000000000000"
@@ -61,9 +62,9 @@ def test_the_dashboards_fit_the_tables() -> None:
         ),
         (
             "datasets/consumption_metrics.yaml",
-            "expression: sum(total_kwh)",
-            "expression: sum(totl_kwh)",
-            "datasets/consumption_metrics.yaml: the expression of energy_kwh reads totl_kwh, which the table has not: "
+            "expression: sum(total_kwh) / count()",
+            "expression: sum(totl_kwh) / count()",
+            "datasets/consumption_metrics.yaml: the expression of kwh_per_meter reads totl_kwh, which the table has not: "
             "write total_kwh",
         ),
         (
@@ -79,61 +80,61 @@ def test_the_dashboards_fit_the_tables() -> None:
             "datasets/data_quality.yaml: table data_qualty is not in clickhouse_ddl/: write data_quality",
         ),
         (
-            "charts/daily_energy.yaml",
-            "metrics: [energy_kwh]",
-            "metrics: [energy_mwh]",
-            "charts/daily_energy.yaml: metrics names energy_mwh, which is no metric of datasets/consumption_metrics.yaml: "
-            "write energy_kwh",
+            "charts/coverage_by_day.yaml",
+            "metrics: [completeness]",
+            "metrics: [completenes]",
+            "charts/coverage_by_day.yaml: metrics names completenes, which is no metric of datasets/consumption_metrics.yaml: "
+            "write completeness",
         ),
         (
-            "charts/daily_energy.yaml",
+            "charts/coverage_by_day.yaml",
             "x_axis: metric_date",
             "x_axis: reading_date",
-            "charts/daily_energy.yaml: x_axis names reading_date, which is no column of datasets/consumption_metrics.yaml",
+            "charts/coverage_by_day.yaml: x_axis names reading_date, which is no column of datasets/consumption_metrics.yaml",
         ),
         (
-            "charts/daily_energy.yaml",
-            "metrics: [energy_kwh]",
+            "charts/coverage_by_day.yaml",
+            "metrics: [completeness]",
             "metrics: [{expressionType: SQL, sqlExpression: sum(nothing)}]",
-            "charts/daily_energy.yaml: metrics holds SQL of its own: make it a metric of datasets/consumption_metrics.yaml",
+            "charts/coverage_by_day.yaml: metrics holds SQL of its own: make it a metric of datasets/consumption_metrics.yaml",
         ),
         (
-            "charts/daily_energy.yaml",
+            "charts/coverage_by_day.yaml",
             "TEMPORAL_RANGE",
             "==",
-            "charts/daily_energy.yaml: without a TEMPORAL_RANGE filter on a time column a dashboard's period does not reach it",
+            "charts/coverage_by_day.yaml: without a TEMPORAL_RANGE filter on a time column a dashboard's period does not reach it",
         ),
         (
-            "dashboards/consumption_and_anomalies.yaml",
-            "column: {name: meter_id}",
-            "column: {name: meter}",
-            "dashboards/consumption_and_anomalies.yaml: filter Meter takes values of meter, which is no column of "
-            "datasets/consumption_metrics.yaml: write meter_id",
+            "dashboards/losses.yaml",
+            "column: {name: feeder_id}",
+            "column: {name: feeder}",
+            "dashboards/losses.yaml: filter Area takes values of feeder, which is no column of "
+            "datasets/transformer_losses.yaml: write feeder_id",
         ),
         (
-            "dashboards/consumption_and_anomalies.yaml",
-            "excluded: [7, 10]",
-            "excluded: [10]",
-            "dashboards/consumption_and_anomalies.yaml: filter Meter does not reach charts/load_profile.yaml, whose table has no "
-            "meter_id, and the page does not say so: add chartId 7 to the filter's scope, excluded",
+            "dashboards/patterns.yaml",
+            "excluded: [1, 2, 4, 5, 6]",
+            "excluded: [2, 4, 5, 6]",
+            "dashboards/patterns.yaml: filter Area does not reach charts/load_heatmap.yaml, whose table has no "
+            "feeder_id, and the page does not say so: add chartId 1 to the filter's scope, excluded",
         ),
         (
-            "dashboards/consumption_and_anomalies.yaml",
-            "excluded: [7, 10]",
-            "excluded: [7, 10, 77]",
-            "dashboards/consumption_and_anomalies.yaml: filter Meter leaves out chartId 77, which no chart of the page has",
+            "dashboards/patterns.yaml",
+            "excluded: [1, 2, 4, 5, 6]",
+            "excluded: [1, 2, 4, 5, 6, 77]",
+            "dashboards/patterns.yaml: filter Area leaves out chartId 77, which no chart of the page has",
         ),
         (
-            "dashboards/consumption_and_anomalies.yaml",
-            "chartId: 2,",
-            "chartId: 1,",
-            "dashboards/consumption_and_anomalies.yaml: 2 charts have the chartId 1: number them, each differently",
+            "dashboards/patterns.yaml",
+            "chartId: 2\n",
+            "chartId: 1\n",
+            "dashboards/patterns.yaml: 2 charts have the chartId 1: number them, each differently",
         ),
         (
-            "dashboards/consumption_and_anomalies.yaml",
-            "children: [CHART-daily_energy, CHART-load_profile]",
-            "children: [CHART-daily_energy, CHART-load_profil]",
-            "dashboards/consumption_and_anomalies.yaml: CHART-load_profile stands nowhere in the layout",
+            "dashboards/patterns.yaml",
+            "children: [CHART-load_heatmap, CHART-load_profiles]",
+            "children: [CHART-load_heatmap, CHART-load_profil]",
+            "dashboards/patterns.yaml: CHART-load_profiles stands nowhere in the layout",
         ),
         (
             "databases/clickhouse.yaml",
@@ -161,7 +162,7 @@ def test_what_does_not_fit_is_named_with_file_and_remedy(
     ("file", "key"),
     [
         ("datasets/load_profile.yaml", "database_uuid"),
-        ("charts/load_profile.yaml", "dataset_uuid"),
+        ("charts/load_profiles.yaml", "dataset_uuid"),
     ],
 )
 def test_a_reference_to_nothing_is_named(files: Path, file: str, key: str) -> None:
@@ -172,30 +173,28 @@ def test_a_reference_to_nothing_is_named(files: Path, file: str, key: str) -> No
 
 
 def test_a_page_that_shows_a_chart_which_is_no_more_is_named(files: Path) -> None:
-    (files / "charts" / "days_shown.yaml").unlink()
+    (files / "charts" / "peak_hours.yaml").unlink()
 
-    assert any(
-        line.startswith("dashboards/consumption_and_anomalies.yaml: CHART-days_shown shows chart")
-        for line in found(files)
-    )
+    assert any(line.startswith("dashboards/patterns.yaml: CHART-peak_hours shows chart") for line in found(files))
 
 
 def test_a_chart_without_a_page_and_a_dataset_without_a_chart_are_named(files: Path) -> None:
-    replace(files / "charts" / "load_profile.yaml", "uuid: ", f"uuid: {UUID_OF_NOTHING}\n#")
+    replace(files / "charts" / "forecast_by_day.yaml", "uuid: ", f"uuid: {UUID_OF_NOTHING}\n#")
+    replace(files / "charts" / "forecast_error.yaml", "uuid: ", f"uuid: {UUID_OF_NOTHING}\n#")
 
-    assert "datasets/load_profile.yaml is read by no chart: remove the file" in found(files)
+    assert "datasets/forecast_accuracy.yaml is read by no chart: remove the file" in found(files)
 
 
 def test_two_files_of_one_uuid_are_named(files: Path) -> None:
-    shutil.copy(files / "charts" / "days_shown.yaml", files / "charts" / "copied.yaml")
+    shutil.copy(files / "charts" / "peak_hours.yaml", files / "charts" / "copied.yaml")
 
-    assert any(line.startswith("charts/copied.yaml and charts/days_shown.yaml share the uuid") for line in found(files))
+    assert any(line.startswith("charts/copied.yaml and charts/peak_hours.yaml share the uuid") for line in found(files))
 
 
 def test_what_is_no_yaml_is_named_with_its_line(files: Path) -> None:
-    replace(files / "charts" / "days_shown.yaml", "params:", "params: [")
+    replace(files / "charts" / "peak_hours.yaml", "params:", "params: [")
 
-    with pytest.raises(BundleError, match=r"charts/days_shown\.yaml, line \d+, column \d+"):
+    with pytest.raises(BundleError, match=r"charts/peak_hours\.yaml, line \d+, column \d+"):
         read(files)
 
 
@@ -204,10 +203,11 @@ def test_a_page_depends_on_the_tables_that_its_charts_read_and_dbt_knows_of_it()
     exposures = {entry["name"]: entry for entry in json.loads(PROJECT.manifest_path.read_text())["exposures"].values()}
     sources = {served.table: served.source for served in SERVED}
     assert exposures.keys() == {dashboard.key for dashboard in bundle.dashboards}
-    for dashboard, spec in zip(bundle.dashboards, DASHBOARD_SPECS, strict=True):
+    for dashboard, spec in zip(bundle.dashboards, dashboards_in_superset.specs, strict=True):
         read_tables = set(bundle.tables_of(dashboard))
-        assert {dep.asset_key.path[-1] for dep in spec.deps} == read_tables
-        marts = {sources[table] for table in read_tables if GATED[sources[table]] == "marts"}
+        held = tables_behind(read_tables)
+        assert {dep.asset_key.path[-1] for dep in spec.deps} == set(held)
+        marts = {sources[table] for table in held if GATED.get(sources.get(table)) == "marts"}
         assert {node.split(".")[-1] for node in exposures[dashboard.key]["depends_on"]["nodes"]} == marts, (
             f"dbt_project/models/exposures.yml: {dashboard.key} reads {', '.join(sorted(marts))}"
         )
@@ -223,7 +223,17 @@ def test_every_chart_says_what_it_shows_and_in_which_unit() -> None:
             assert params["subtitle"], f"{chart.name}: a number needs its unit"
         elif chart.content["viz_type"].startswith("echarts"):
             assert params["y_axis_title"], f"{chart.name}: an axis needs its unit"
+        elif chart.content["viz_type"] == "bubble_v2":
+            assert params["x_axis_label"] and params["y_axis_label"], f"{chart.name}: an axis needs its unit"
     titles = {chart.uuid: chart.content["slice_name"] for chart in bundle.charts}
     for dashboard in bundle.dashboards:
         for place in places(dashboard):
             assert place["meta"]["sliceName"] == titles[place["meta"]["uuid"]], f"{dashboard.name}: {place['id']}"
+
+
+def test_files_are_as_an_export_writes_them() -> None:
+    for document in read().documents:
+        if document.folder != "databases":
+            assert document.text == dump(tidy(document.folder, document.content)), (
+                f"{document.name}: make dashboards-export"
+            )

@@ -18,8 +18,9 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS
 from energy_assets.assets.daily import declared_columns
-from energy_assets.assets.dashboards import DASHBOARD_SPECS
+from energy_assets.assets.dashboards import dashboards_in_superset
 from energy_assets.assets.models import PROJECT, LayerTranslator
+from energy_assets.assets.records import served_records
 from energy_assets.assets.serving import SERVED
 from energy_assets.assets.theft import MODEL_LOOKBACK_DAYS as THEFT_MODEL_LOOKBACK_DAYS
 from energy_assets.assets.theft import PURCHASED
@@ -67,6 +68,10 @@ UNPARTITIONED = {
     ),
     *(dg.AssetKey([REFERENCE, table]) for table in ("tariffs", "tariff_tiers")),
 }
+RECORDS = {
+    dg.AssetKey([SERVING, table]) for table in ("gate_states", "validation_results", "deliveries", "rejected_rows")
+}
+"""Copies of what was judged and delivered: made whenever that changes, behind no gate."""
 MODELS = {dg.AssetKey([ML, table]) for table in ("anomaly_model", "theft_model")}
 """Made once for a week: they have no gate, and nothing newer makes one due."""
 HEAVY = ("great_expectations", "sklearn", "chdb", "skops", "pandas")
@@ -83,8 +88,10 @@ def asset_graph() -> AssetGraph:
 
 
 def made() -> list[dg.AssetsDefinition]:
-    """The assets that runs make; pages are only shown."""
-    return [definition for definition in definitions().assets if definition not in DASHBOARD_SPECS]
+    """The assets of landing and of days."""
+    return [
+        definition for definition in definitions().assets if definition not in (dashboards_in_superset, served_records)
+    ]
 
 
 def nodes() -> Iterator:
@@ -131,8 +138,7 @@ def test_the_two_jobs_are_the_whole_graph() -> None:
         definitions().resolve_job_def(job.name).asset_layer.executable_asset_keys for job in (LANDING_JOB, DAILY_JOB)
     )
     assert landing == UNPARTITIONED
-    pages = {spec.key for spec in DASHBOARD_SPECS}
-    assert landing | daily == asset_graph().get_all_asset_keys() - pages
+    assert landing | daily == asset_graph().get_all_asset_keys() - dashboards_in_superset.keys - RECORDS
 
 
 def test_everything_that_is_read_downstream_stands_behind_a_gate() -> None:
@@ -155,17 +161,17 @@ def test_every_day_partitioned_table_has_a_suite_a_checkpoint_and_a_blocking_che
 
 
 def test_every_served_table_is_reconciled_with_the_table_that_it_copies() -> None:
-    served = {node.key for node in nodes() if node.key.path[0] == SERVING}
+    served = {node.key for node in nodes() if node.key.path[0] == SERVING} - RECORDS
     assert served == {entry.key for entry in SERVED}
     for key in served:
         assert asset_graph().get(dg.AssetCheckKey(key, "reconcile")).blocking
 
 
 def test_a_page_stands_behind_served_tables_alone_and_nothing_behind_it() -> None:
-    for spec in DASHBOARD_SPECS:
-        node = asset_graph().get(spec.key)
-        assert node.parent_keys and {key.path[0] for key in node.parent_keys} == {SERVING}, spec.key
-        assert not node.is_executable and not node.child_keys, spec.key
+    for key in dashboards_in_superset.keys:
+        node = asset_graph().get(key)
+        assert node.parent_keys and {parent.path[0] for parent in node.parent_keys} == {SERVING}, key
+        assert not node.child_keys, key
 
 
 def test_a_served_column_is_a_column_of_its_source() -> None:
@@ -209,7 +215,7 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
     }
     expected = {Edge("mart_theft_cases", "mart_theft_cases", 35)}
     for node in nodes():
-        if node.key.path[0] == QUALITY or node.key in MODELS:
+        if node.key.path[0] == QUALITY or node.key in MODELS | RECORDS:
             continue
         output = ".".join(node.key.path) if node.key.path[0] == SERVING else node.key.path[-1]
         for key in node.parent_keys:
@@ -235,10 +241,11 @@ def test_a_model_that_reads_a_reference_table_shows_it_as_an_input_and_waits_for
     spec = LayerTranslator().get_asset_spec(manifest, model, PROJECT)
 
     key = dg.AssetKey([REFERENCE, "tariffs"])
-    assert {dep.asset_key for dep in spec.deps} == {key, checkpoint_key("int_consumption_features")}
+    read = ("int_consumption_features", "stg_meters", "stg_weather_observations")
+    assert {dep.asset_key for dep in spec.deps} == {key, *map(checkpoint_key, read)}
     assert asset_graph().get(key).is_executable
     layer = dg.AssetsDefinition(specs=[spec])
-    assert {edge.input for edge in edges_of([layer])} == {"int_consumption_features"}, "it has no days to be newer on"
+    assert {edge.input for edge in edges_of([layer])} == set(read), "it has no days to be newer on"
     assert writers_of([layer]) == {"mart_load_profile": (spec.key,)}, "a run over days cannot load it"
 
 
@@ -264,7 +271,13 @@ def test_a_live_home_expects_yesterday_of_every_table_by_nine_and_a_historical_o
 
 def test_sensors_run_by_default_and_no_two_definitions_share_a_name() -> None:
     names = [sensor.name for sensor in definitions().sensors if sensor not in FRESHNESS_SENSORS]
-    assert sorted(names) == ["data_docs_sensor", "due_days_sensor", "landing_sensor", "red_days_alert"]
+    assert sorted(names) == [
+        "data_docs_sensor",
+        "due_days_sensor",
+        "landing_sensor",
+        "records_sensor",
+        "red_days_alert",
+    ]
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in definitions().sensors)
     dg.Definitions.validate_loadable(definitions())
 

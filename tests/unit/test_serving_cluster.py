@@ -15,7 +15,9 @@ CLUSTER = "main"
 FORMS = [cluster_script(script, CLUSTER) for script in scripts()]
 TREES = [sqlglot.parse_one(text, dialect="clickhouse") for script in FORMS for text in script.statements]
 TABLES = {tree.find(exp.Table).name: tree for tree in TREES if isinstance(tree, exp.Create) and tree.kind == "TABLE"}
-PLAIN = declared_tables(statement for script in scripts() for statement in script.statements)
+DECLARED = declared_tables(statement for script in scripts() for statement in script.statements)
+PLAIN = {name: table for name, table in DECLARED.items() if not table.reads}
+VIEWS = DECLARED.keys() - PLAIN.keys()
 CLUSTERED = declared_tables(statement for script in FORMS for statement in script.statements)
 
 
@@ -50,6 +52,13 @@ def test_both_forms_declare_the_same_columns_and_only_local_tables_have_keys() -
         assert local.columns == distributed.columns == table.columns
         assert (local.partition_key, local.sorting_key) == (table.partition_key, table.sorting_key)
         assert (distributed.partition_key, distributed.sorting_key) == ((), ())
+
+
+def test_a_view_is_one_of_the_distributed_tables() -> None:
+    assert {"case_queue", "energy_flow"} <= VIEWS
+    for name in VIEWS:
+        assert f"{name}_local" not in CLUSTERED
+        assert CLUSTERED[name] == DECLARED[name] and set(CLUSTERED[name].reads) <= PLAIN.keys()
 
 
 def test_what_only_rows_need_stays_with_the_local_table() -> None:

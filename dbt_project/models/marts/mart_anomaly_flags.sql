@@ -6,6 +6,10 @@ with flagged as (
     from {{ source('ml', 'anomaly_scores') }}
     where {{ in_window('reading_date') }}
       and is_anomaly
+),
+
+areas as (
+    select * from {{ areas_of_meters() }} as known
 )
 
 select
@@ -17,5 +21,9 @@ select
     round((accepted_wh / nullif(expected_wh, 0))::numeric, 3)            as deviation_ratio,
     anomaly_score::numeric                                               as anomaly_score,
     anomaly_type,
-    model_version
+    model_version,
+    areas.customer_class,
+    areas.transformer_id,
+    areas.feeder_id
 from flagged
+left join areas using (reading_date, meter_id)

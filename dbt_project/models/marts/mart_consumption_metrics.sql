@@ -41,6 +41,10 @@ earlier as (
     where {{ looking_back('int_readings_daily', 'reading_date', lookback_days) }}
 ),
 
+areas as (
+    select * from {{ areas_of_meters() }} as known
+),
+
 compared as (
     select
         daily.reading_date,
@@ -76,8 +80,12 @@ select
     round(compared.week_before_wh / 1000.0, 3)                                as week_before_kwh,
     {{ change_pct('daily.total_wh', 'compared.week_before_wh') }}             as week_change_pct,
     round(compared.month_before_wh / 1000.0, 3)                               as month_before_kwh,
-    {{ change_pct('daily.total_wh', 'compared.month_before_wh') }}            as month_change_pct
+    {{ change_pct('daily.total_wh', 'compared.month_before_wh') }}            as month_change_pct,
+    areas.customer_class,
+    areas.transformer_id,
+    areas.feeder_id
 from daily
+left join areas using (reading_date, meter_id)
 left join spread using (reading_date, meter_id)
 left join anomalies using (reading_date, meter_id)
 left join compared using (reading_date, meter_id)

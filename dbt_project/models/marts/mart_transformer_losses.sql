@@ -119,6 +119,9 @@ judged as (
         prices.currency_decimals,
         prices.charge_per_kwh,
         prices.vat_per_kwh,
+        registered.rating_kva,
+        registered.latitude,
+        registered.longitude,
         {{ loss_deviation_wh(
             'days.energy_in_wh',
             'coalesce(meters.sum_of_squares_wh2 * power(days.metered_wh / nullif(meters.total_wh, 0), 2), 0)',
@@ -154,5 +157,8 @@ select
     currency,
     round(charge_per_kwh::numeric, 4)                     as price_per_kwh,
     {{ amount('non_technical_loss_wh', 'judged') }}       as non_technical_loss_value,
-    non_technical_loss_wh >= -{{ var('implausible_loss_deviations') }} * deviation_wh - {{ rounding_wh() }} as is_plausible
+    non_technical_loss_wh >= -{{ var('implausible_loss_deviations') }} * deviation_wh - {{ rounding_wh() }} as is_plausible,
+    rating_kva,
+    latitude,
+    longitude
 from judged

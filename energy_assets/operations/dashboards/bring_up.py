@@ -19,7 +19,7 @@ from energy_assets.dashboards.validate import problems
 from energy_assets.embedded import credentials, ports, processes
 from energy_assets.embedded.connections import connections
 from energy_assets.home import Home
-from energy_assets.operations.dashboards.install import LOCK, PYTHON, ensure_installed
+from energy_assets.operations.dashboards.install import LOCK, PYTHON, ensure_installed, is_installed
 from energy_assets.operations.dashboards.service import USER, Say, Superset, end, sha256
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.stores import bring_up as bring_up_stores
@@ -28,6 +28,7 @@ from energy_assets.settings import Settings, settings
 
 SET_UP = SUPERSET / "set_up.py"
 SET_UP_SECONDS = 600
+FIRST_PAGE = "overview"
 _MEMORY = """
 create table if not exists energy_assets_set_up
     (what text primary key, sha256 text not null, set_up_at timestamptz not null default now())
@@ -74,15 +75,52 @@ def bring_up(home: Home, *, port: int | None, say: Say, is_reset: bool = False) 
             if port is not None:
                 _require_free(port)
             superset = replace(superset, port=port or ports.choose(home, "superset", say=say))
-        _set_up_once(superset, bundle, say, is_reset=is_reset)
+        is_imported = _set_up_once(superset, bundle, say, is_reset=is_reset)
         if not is_current:
             superset.start(say)
             ports.remember(home, superset=superset.port)
-    pages = {
-        page.content["dashboard_title"]: f"{superset.address}/superset/dashboard/{page.content['slug']}/"
-        for page in bundle.dashboards
-    }
+    pages = addresses(superset, bundle)
+    if is_imported:
+        _record_import(home, pages)
     return Dashboards(superset.address, pages, USER, home.credentials_file)
+
+
+def import_pages(home: Home, *, say: Say) -> dict[str, str]:
+    """Write the files of `dashboards/superset` over what Superset has; address of each page, by its title.
+
+    Raises OperationError where this home has no Superset yet.
+    """
+    bundle = read()
+    port = ports.remembered(home).get("superset")
+    if not port or not is_installed():
+        raise OperationError(
+            "this home has no Superset yet: make dashboards installs it, imports the pages and serves them"
+        )
+    with _only_one(home, say):
+        secrets, _ = credentials.ensure(home)
+        superset = Superset.of(home, port, connections(home, settings()), secrets)
+        _set_up_once(superset, bundle, say, is_reset=True)
+    return addresses(superset, bundle)
+
+
+def addresses(superset: Superset, bundle: Bundle) -> dict[str, str]:
+    """Where each page is served, by its title: the overview first, the others by their names."""
+    known = sorted(bundle.dashboards, key=lambda page: (page.key != FIRST_PAGE, page.key))
+    return {
+        page.content["dashboard_title"]: f"{superset.address}/superset/dashboard/{page.content['slug']}/"
+        for page in known
+    }
+
+
+def _record_import(home: Home, pages: dict[str, str]) -> None:
+    """Let Dagster know, as if a run had imported them."""
+    from energy_assets.operations.instance import dagster_instance
+
+    with dagster_instance(home) as instance:
+        from energy_assets.assets.dashboards import imported
+
+        for event in imported(pages):
+            instance.report_runless_asset_event(event)
 
 
 def require_named_users(known: Settings) -> None:
@@ -106,8 +144,8 @@ def _require_free(port: int) -> None:
         raise OperationError(f"port {port} is taken by another program: choose another with --port, or leave it out")
 
 
-def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool) -> None:
-    """Make Superset's tables, administrator and pages, unless just these were made already.
+def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool) -> bool:
+    """Make Superset's tables, administrator and pages, unless just these were made already; whether it did.
 
     A page that somebody changed in Superset stays as it is until a file changes, or until it is reset.
     """
@@ -124,7 +162,7 @@ def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool
             cursor.execute("select sha256 from energy_assets_set_up where what = 'bundle'")
             held = cursor.fetchone()
         if held == (wanted,) and not is_reset:
-            return
+            return False
         say("setting up Superset's tables and pages: half a minute")
         _run_set_up(superset)
         with database, database.cursor() as cursor:
@@ -133,6 +171,7 @@ def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool
                 " on conflict (what) do update set sha256 = excluded.sha256, set_up_at = now()",
                 (wanted,),
             )
+    return True
 
 
 def _run_set_up(superset: Superset) -> None:
