@@ -16,7 +16,7 @@ JUPYTER := $(VENV)/tools/jupyter
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ $(JUPYTER)/bin/jupyter-lab: $(INSTALLED)
 	@$(PYTHON) -m venv $(JUPYTER) && $(JUPYTER)/bin/python -m pip install --quiet --disable-pip-version-check "jupyterlab>=4.4,<5"
 	@$(BIN)/python -m ipykernel install --prefix $(JUPYTER) --name python3 >/dev/null
 	@touch $@
+
+dashboards-export: install ## Write what was changed in Superset into the files of dashboards/superset
+	@$(CLI) dashboards --export
 
 notebooks: install ## Open the notebooks on the current home, in JupyterLab
 	@$(CLI) up

@@ -198,6 +198,9 @@ def dashboards(
     end: Annotated[bool, typer.Option("--down", help="Stop Superset; the stores go on.")] = False,
     port: Annotated[int | None, typer.Option(help="Port of the pages; remembered when not given.")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Write the pages over what was changed in Superset.")] = False,
+    export: Annotated[
+        bool, typer.Option("--export", help="Write what was changed in Superset into the files.")
+    ] = False,
 ) -> None:
     """Serve the dashboards with Superset, in the background; installs and sets up what is missing."""
     from energy_assets.operations.dashboards.bring_up import bring_up
@@ -207,6 +210,12 @@ def dashboards(
         home = current()
         if end:
             out.print(f"{home.name}: {'stopped Superset' if end_dashboards(home, say) else 'no Superset was running'}")
+            return
+        if export:
+            from energy_assets.operations.dashboards.export import export as export_pages
+
+            for line in export_pages(home) or ["the files hold what Superset has"]:
+                out.print(line, markup=False)
             return
         served = bring_up(home, port=port, say=say, is_reset=reset)
         for title, address in served.pages.items():

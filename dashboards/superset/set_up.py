@@ -15,7 +15,6 @@ from flask_migrate import upgrade
 from sqlalchemy import text
 from superset.app import create_app
 
-BUNDLE = Path(__file__).parent
 FOLDERS = ("databases", "datasets", "charts", "dashboards")
 METADATA = "version: 1.0.0\ntype: assets\n"
 
@@ -26,7 +25,9 @@ def main() -> None:
         upgrade(directory=str(Path(sys.modules["superset"].__file__).parent / "migrations"))
         make_roles()
         administrator = make_administrator(os.environ["ENERGY_SUPERSET_USER"], os.environ["ENERGY_SUPERSET_PASSWORD"])
-        import_bundle(os.environ["ENERGY_SUPERSET_CLICKHOUSE_URI"], administrator)
+        import_bundle(
+            Path(os.environ["ENERGY_SUPERSET_PAGES"]), os.environ["ENERGY_SUPERSET_CLICKHOUSE_URI"], administrator
+        )
 
 
 def make_roles() -> None:
@@ -52,14 +53,14 @@ def make_administrator(name: str, password: str) -> object:
     return user
 
 
-def import_bundle(clickhouse_uri: str, administrator: object) -> None:
-    """Write every YAML file of the bundle over what has the same UUID. Raises where one does not fit, and then changes nothing."""
+def import_bundle(bundle: Path, clickhouse_uri: str, administrator: object) -> None:
+    """Write every YAML file below `bundle` over what has the same UUID. Raises where one does not fit, and then changes nothing."""
     from superset import db
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.utils.core import override_user
 
     contents = {"metadata.yaml": METADATA}
-    for path in (path for folder in FOLDERS for path in sorted((BUNDLE / folder).glob("*.yaml"))):
+    for path in (path for folder in FOLDERS for path in sorted((bundle / folder).glob("*.yaml"))):
         contents[f"{path.parent.name}/{path.name}"] = path.read_text(encoding="utf-8")
     for name in [name for name in contents if name.startswith("databases/")]:
         config = yaml.safe_load(contents[name])

@@ -16,6 +16,28 @@ SQLALCHEMY_DATABASE_URI = os.environ["ENERGY_SUPERSET_DATABASE_URL"]
 # Connections that went away with a restarted Postgres are noticed instead of failing a page.
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True}
 
+# A reader may choose the other language of Superset's own buttons; the pages are in this one.
+BABEL_DEFAULT_LOCALE = os.environ["ENERGY_SUPERSET_LANGUAGE"]
+LANGUAGES = {"en": {"flag": "us", "name": "English"}, "fr": {"flag": "fr", "name": "Français"}}
+if BABEL_DEFAULT_LOCALE == "fr":
+    D3_FORMAT = {"decimal": ",", "thousands": "\u202f", "grouping": [3], "currency": ["", "\u202f€"]}
+    D3_TIME_FORMAT = {
+        "dateTime": "%A %e %B %Y à %X",
+        "date": "%d/%m/%Y",
+        "time": "%H:%M:%S",
+        "periods": ["", ""],
+        "days": ["dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi"],
+        "shortDays": ["dim.", "lun.", "mar.", "mer.", "jeu.", "ven.", "sam."],
+        "months": [
+            *("janvier", "février", "mars", "avril", "mai", "juin"),
+            *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
+        ],
+        "shortMonths": [
+            *("janv.", "févr.", "mars", "avr.", "mai", "juin"),
+            *("juil.", "août", "sept.", "oct.", "nov.", "déc."),
+        ],
+    }
+
 APP_NAME = "Energy Assets"
 THEME_DEFAULT = {**THEME_DEFAULT, "token": {**THEME_DEFAULT["token"], "brandAppName": APP_NAME}}
 # A browser sends cookies to every port of a host: two homes, or another program on this machine, must not share one.

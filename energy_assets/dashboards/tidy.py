@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from operator import itemgetter
 from typing import Any
 
 import yaml
@@ -68,8 +69,11 @@ def dump(content: Mapping[str, Any]) -> str:
 
 
 def _dataset(content: dict[str, Any]) -> dict[str, Any]:
-    content["columns"] = [_column(column) for column in content.get("columns", [])]
-    content["metrics"] = [_known(metric, _METRIC) for metric in content.get("metrics", [])]
+    """Columns and metrics by their names: Superset keeps them in no order."""
+    columns = [_column(column) for column in content.get("columns", [])]
+    metrics = [_known(metric, _METRIC) for metric in content.get("metrics", [])]
+    content["columns"] = sorted(columns, key=itemgetter("column_name"))
+    content["metrics"] = sorted(metrics, key=itemgetter("metric_name"))
     return {name: value for name, value in content.items() if value not in (None, "")}
 
 

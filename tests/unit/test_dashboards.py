@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ import yaml
 from energy_assets.assets.dashboards import dashboards_in_superset
 from energy_assets.assets.models import PROJECT
 from energy_assets.assets.serving import SERVED
-from energy_assets.dashboards.bundle import FOLDERS, SUPERSET, BundleError, places, read
+from energy_assets.dashboards.bundle import FOLDERS, SUPERSET, Bundle, BundleError, places, read
 from energy_assets.dashboards.tidy import dump, tidy
+from energy_assets.dashboards.translate import catalogue, texts, translated, untranslated
 from energy_assets.dashboards.validate import problems
 from energy_assets.keys import GATED
 from energy_assets.resources.serving_ddl import scripts, tables_behind, tables_of
@@ -237,3 +239,35 @@ def test_files_are_as_an_export_writes_them() -> None:
             assert document.text == dump(tidy(document.folder, document.content)), (
                 f"{document.name}: make dashboards-export"
             )
+
+
+def test_the_pages_are_whole_in_french_and_fit_the_tables_there_as_well() -> None:
+    bundle, known = read(), catalogue("fr")
+    assert untranslated(bundle, known) == [], "write them into dashboards/superset/fr.yaml"
+    seen = {text for document in bundle.documents for text in texts(document)}
+    assert {text for text in known if "(" not in text} <= seen, "fr.yaml translates what no page says"
+
+    french = Bundle(tuple(replaced(document, content=translated(document, known)) for document in bundle.documents))
+
+    assert problems(french, TABLES) == []
+    assert "Vue d'ensemble" in {page.content["dashboard_title"] for page in french.dashboards}
+    queue = next(dataset for dataset in french.datasets if dataset.key == "case_queue")
+    assert "any(reason_fr)" in {metric["expression"] for metric in queue.content["metrics"]}
+
+
+def test_a_changed_page_differs_in_what_was_changed_alone(files: Path) -> None:
+    """As Superset exports it: other numbers of charts, things that it makes up, and a title that somebody changed."""
+    page = yaml.safe_load((files / "dashboards" / "losses.yaml").read_text())
+    before = dump(tidy("dashboards", page))
+    numbers = {}
+    for place in page["position"].values():
+        if isinstance(place, dict) and place["type"] == "CHART":
+            numbers[place["meta"]["chartId"]] = place["meta"]["chartId"] = place["meta"]["chartId"] + 140
+    for entry in page["metadata"]["native_filter_configuration"]:
+        entry["scope"]["excluded"] = [numbers[number] for number in entry["scope"]["excluded"]]
+        entry["chartsInScope"] = list(numbers.values())
+    page["metadata"] |= {"chart_configuration": {"141": {}}, "shared_label_colors": []}
+    assert dump(tidy("dashboards", page)) == before
+
+    page["dashboard_title"] = "Where it goes"
+    assert dump(tidy("dashboards", page)) == before.replace("dashboard_title: Losses", "dashboard_title: Where it goes")

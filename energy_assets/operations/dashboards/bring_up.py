@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg2
 
-from energy_assets.dashboards.bundle import SUPERSET, Bundle, read
+from energy_assets.dashboards.bundle import SUPERSET, Bundle, Document, read
+from energy_assets.dashboards.tidy import dump
+from energy_assets.dashboards.translate import catalogue, translated
 from energy_assets.dashboards.validate import problems
 from energy_assets.embedded import credentials, ports, processes
 from energy_assets.embedded.connections import connections
@@ -149,8 +152,10 @@ def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool
 
     A page that somebody changed in Superset stays as it is until a file changes, or until it is reset.
     """
+    known = catalogue(settings().language)
+    pages = [(document, dump(translated(document, known))) for document in bundle.documents]
     wanted = sha256(
-        *(document.text for document in bundle.documents),
+        *(text for _, text in pages),
         *(path.read_text(encoding="utf-8") for path in (SET_UP, LOCK)),
         superset.clickhouse_uri,
         superset.secrets.superset.admin,
@@ -164,7 +169,7 @@ def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool
         if held == (wanted,) and not is_reset:
             return False
         say("setting up Superset's tables and pages: half a minute")
-        _run_set_up(superset)
+        _run_set_up(superset, pages)
         with database, database.cursor() as cursor:
             cursor.execute(
                 "insert into energy_assets_set_up (what, sha256) values ('bundle', %s)"
@@ -174,18 +179,29 @@ def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool
     return True
 
 
-def _run_set_up(superset: Superset) -> None:
+def _run_set_up(superset: Superset, pages: Sequence[tuple[Document, str]]) -> None:
+    with TemporaryDirectory(dir=superset.home.superset, prefix=".pages-") as directory:
+        for document, text in pages:
+            path = Path(directory) / document.folder / f"{document.key}.yaml"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        run_script(superset, SET_UP, {"ENERGY_SUPERSET_PAGES": directory}, what="set up")
+
+
+def run_script(superset: Superset, script: Path, more: Mapping[str, str], *, what: str) -> None:
+    """Run a script of `dashboards/superset/` with Superset's Python. Raises OperationError, with the end of its log, where it fails."""
     told = superset.environment() | {
         "ENERGY_SUPERSET_USER": USER,
         "ENERGY_SUPERSET_PASSWORD": superset.secrets.superset.admin,
         "ENERGY_SUPERSET_CLICKHOUSE_URI": superset.clickhouse_uri,
+        **more,
     }
     log = superset.set_up_log
     processes.rotate(log)
     since = log.stat().st_size
     with log.open("ab") as output:
         done = subprocess.run(
-            [str(PYTHON), "-P", str(SET_UP)],
+            [str(PYTHON), "-P", str(script)],
             cwd=superset.home.superset,
             env=told,
             stdin=subprocess.DEVNULL,
@@ -196,7 +212,7 @@ def _run_set_up(superset: Superset) -> None:
         )
     if done.returncode:
         raise OperationError(
-            f"Superset could not be set up (code {done.returncode}). Last lines of {log}:\n{processes.tail(log, since=since)}"
+            f"Superset could not be {what} (code {done.returncode}). Last lines of {log}:\n{processes.tail(log, since=since)}"
         )
 
 

@@ -25,6 +25,7 @@ from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home
 from energy_assets.operations.dashboards.install import ENVIRONMENT, LOCK, PYTHON
 from energy_assets.operations.errors import OperationError
+from energy_assets.settings import settings
 
 CONFIGURATION = SUPERSET / "superset_config.py"
 USER = "admin"
@@ -77,6 +78,7 @@ class Superset:
             "SUPERSET_HOME": str(self.home.superset),
             "ENERGY_SUPERSET_STATE": str(self.home.superset),
             "ENERGY_SUPERSET_PORT": str(self.port),
+            "ENERGY_SUPERSET_LANGUAGE": settings().language,
             "ENERGY_SUPERSET_DATABASE_URL": self.database_url,
             "ENERGY_SUPERSET_SECRET_KEY": self.secrets.superset.secret_key,
         }
