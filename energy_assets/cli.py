@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
     from energy_assets.operations.balance import Balance, Truth
     from energy_assets.operations.demo import DemoReport
+    from energy_assets.operations.demo_visits import Visited
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
     from energy_assets.operations.theft import Dossier, JudgedList
@@ -910,6 +911,8 @@ def print_demo(report: DemoReport) -> None:
     if summary.statement:
         out.print(f"[yellow]Note[/]       {summary.statement}")
     if report.cases:
+        if report.visited:
+            print_visited(report.visited)
         print_judged(report.cases)
     if report.sheet:
         out.print(f"           the first one's sheet  {report.sheet.as_uri()}", markup=False)
@@ -951,13 +954,29 @@ def print_balance(found: Balance, truth: Truth | None) -> None:
         )
 
 
+def print_visited(visited: Visited) -> None:
+    """What the demo's crew found, by how it was sent."""
+    sent = {"ranked": "by the list", "random": "at random"}
+    told = [
+        f"{outcomes.total()} {sent[selection]}: {outcomes['theft']} found theft"
+        + (f", {outcomes['faulty_meter']} a faulty meter" if outcomes["faulty_meter"] else "")
+        for selection, outcomes in sorted(visited.outcomes.items())
+        if selection in sent
+    ]
+    out.print(
+        f"[bold]Visits[/]     of two weeks, {'; '.join(reversed(told))}; {visited.recovered_kwh:,.0f} kWh billed"
+        " (the simulator is the crew)  → energy-assets performance"
+    )
+
+
 def print_judged(found: JudgedList) -> None:
     """The list of cases, beside what the simulator knows of each."""
     told = f"{len(found.listed)} worth a visit on {found.known.day}, of {len(found.known.cases)} cases"
     if found.truth:
         random = sum(case.selection == "random" for case in found.listed)
         honest = len(found.listed) - random - found.found
-        told += f": {found.found} found, {len(found.missed)} missed, {honest} false, {random} drawn at random (the simulator knows)"
+        told += f": {found.found} thieves, {honest} false, {random} drawn at random"
+        told += f"; {found.confirmed} thieves were found by visits, {len(found.missed)} missed (the simulator knows)"
     out.print(f"[bold]Cases[/]      {told}")
     for case in found.listed:
         truth = ""

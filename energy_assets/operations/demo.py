@@ -18,11 +18,12 @@ from energy_assets import home as homes
 from energy_assets.embedded import supervisor
 from energy_assets.home import Home, HomeError
 from energy_assets.operations.dashboards.service import end as end_dashboards
-from energy_assets.operations.ingest import Ingested, ingest
+from energy_assets.operations.ingest import Ingested, ingest, run_due
 from energy_assets.operations.runs import Progress
 
 if TYPE_CHECKING:
     from energy_assets.operations.balance import Balance, Truth
+    from energy_assets.operations.demo_visits import Visited
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.summary import Summary
     from energy_assets.operations.theft import JudgedList
@@ -51,6 +52,8 @@ class DemoReport:
     """None where no case ever opened."""
     sheet: Path | None = None
     """The sheet of the first case on the list."""
+    visited: Visited | None = None
+    """What the demo's crew found; None where it did not go, or went before."""
 
 
 def run_demo(
@@ -72,10 +75,12 @@ def run_demo(
     started = time.monotonic()
     with progress() as bars:
         ingested = ingest(data, home, is_historical=True, say=say, progress=bars)
-    layers = layer_seconds(ingested)
-    docs = {"Data Docs": ingested.data_docs_seconds}
-    seconds["look, start, land"] = time.monotonic() - started - sum(layers.values()) - sum(docs.values())
-    seconds |= layers | docs
+        layers = layer_seconds(ingested)
+        docs = {"Data Docs": ingested.data_docs_seconds}
+        seconds["look, start, land"] = time.monotonic() - started - sum(layers.values()) - sum(docs.values())
+        seconds |= layers | docs
+        with timed(seconds, "visits"):
+            visited = visits(home, say, bars)
     from energy_assets.operations.balance import balance, truth_of
     from energy_assets.operations.forecast import foretold
     from energy_assets.operations.summary import summarize
@@ -98,7 +103,23 @@ def run_demo(
         foretold(warehouse),
         cases,
         first_sheet(warehouse, home, cases) if cases and cases.listed else None,
+        visited,
     )
+
+
+def visits(home: Home, say: Callable[[str], None], progress: Progress) -> Visited | None:
+    """Two weeks of visits, once, and the days that follow from their results."""
+    from energy_assets.operations.demo_visits import visit
+    from energy_assets.operations.runs import Runner
+    from energy_assets.resources.warehouse import Warehouse
+
+    if any(home.landing.glob("inspections/by-command/*.csv")):
+        return None
+    visited = visit(home, Warehouse(home=str(home.path)))
+    if visited:
+        with Runner(home, progress, say) as runner:
+            run_due(runner)
+    return visited
 
 
 def first_sheet(warehouse: Warehouse, home: Home, found: JudgedList) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_assets.home import Home, HomeError
@@ -75,13 +76,22 @@ class JudgedList:
     listed: tuple[Case, ...]
     truth: Truth | None
     missed: tuple[str, ...]
-    """Thieves who are not on the list, nor drawn for a visit."""
+    """Thieves who are not on the list, nor drawn for a visit, nor found by one."""
 
     @property
     def not_worth(self) -> tuple[str, ...]:
         """Of them, those with a case that money keeps off the list."""
         known = {case.subject_id for case in self.known.cases if case.state in ON_LIST and not case.suppressed_until}
         return tuple(meter for meter in self.missed if meter in known)
+
+    @property
+    def confirmed(self) -> int:
+        """Thieves whom visits have found."""
+        return (
+            sum(case.subject_id in self.truth.thieves for case in self.known.cases if is_confirmed(case))
+            if self.truth
+            else 0
+        )
 
     @property
     def found(self) -> int:
@@ -117,6 +127,11 @@ class Dossier:
         return tuple(sorted(far, key=lambda piece: -(piece.farther_than or 0.0))[:SHOWN_EVIDENCE])
 
 
+def is_confirmed(case: Case) -> bool:
+    """Whether a visit found theft there."""
+    return case.state == "confirmed"
+
+
 def newest_day(warehouse: Warehouse) -> date | None:
     """The newest day whose scores may be read."""
     return newest_readable_day(warehouse, "theft_scores")
@@ -131,20 +146,27 @@ def judged_list(warehouse: Warehouse, home: Home) -> JudgedList | None:
     if not known.cases:
         return None
     listed, truth = known.on_list(), truth_of(home, known.day)
-    missed = sorted(truth.thieves - {case.subject_id for case in known.cases if case.is_on_list}) if truth else []
+    told = {case.subject_id for case in known.cases if case.is_on_list or is_confirmed(case)}
+    missed = sorted(truth.thieves - told) if truth else []
     return JudgedList(
         known, tuple(sorted(listed, key=lambda case: case.place or len(known.cases))), truth, tuple(missed)
     )
 
 
+def truth_folder(home: Home) -> Path | None:
+    """Where the simulator wrote what is true of this home's deliveries; None where they were not simulated."""
+    folder = home.path / "simulated" / "truth"
+    return folder if (folder / "meters.parquet").is_file() else None
+
+
 def truth_of(home: Home, day: date) -> Truth | None:
     """None where the home's deliveries were not simulated."""
-    path = home.path / "simulated" / "truth" / "meters.parquet"
-    if not path.is_file():
+    folder = truth_folder(home)
+    if folder is None:
         return None
     import polars as pl
 
-    meters = pl.read_parquet(path)
+    meters = pl.read_parquet(folder / "meters.parquet")
     goes_on = pl.col("end").is_null() | (pl.col("end") > day)
     thieves = meters.filter(pl.col("is_theft") & goes_on & (pl.col("onset") <= day - timedelta(days=JUDGED_DAYS - 1)))
     return Truth(frozenset(thieves["meter_id"]), dict(meters.select("meter_id", "type").iter_rows()))
