@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import APIResponse, Locator, expect
-from served import Served, Watched, served_home
+from served import Served, Watched, city_home
 from support import commands
 
-from energy_assets.dashboards.bundle import read
+from energy_assets.dashboards.bundle import FOLDERS, SUPERSET, filters, places, read
 from energy_assets.embedded import credentials, ports, processes
+from energy_assets.operations.dashboards.export import export
 from energy_assets.operations.dashboards.service import MARK, USER
 
 pytestmark = pytest.mark.e2e
 
-DAYS = 8
-"""The first week is what the eighth day's model learns from."""
-PAGE = "Consumption and anomalies"
-CHARTS = {chart.content["slice_name"]: chart.content["viz_type"] for chart in read().charts}
-METER = "M000002"
+PAGES = {page.key: page for page in read().dashboards}
+FIRST = "Overview"
+CHARTS = read().by_uuid("charts")
+WEEK = ("2024-01-08", "2024-01-15")
 QUICK_SECONDS = 30.0
 PAINTED_PIXELS = 500
+MAY_BE_ZERO = {"Days held back", "Late", "New today"}
+"""Numbers that may be 0 in a home of three weeks."""
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    """Eight days, with Superset on them, as `energy-assets dashboards` makes it from nothing."""
-    with served_home(DAYS) as served:
+    """Three weeks of a city, with Superset on it, as `energy-assets dashboards` makes it from nothing."""
+    with city_home() as served:
         try:
             said = commands.run(served.home, "dashboards", timeout=600)
             served.url = re.search(r"http://\S+", said).group()
@@ -45,41 +49,58 @@ class Dashboard:
 
     def __init__(self, watched: Watched, served: Served) -> None:
         self.page, self.answers, self.served = watched.page, watched.answers, served
+        self.name = "overview"
         # Charts below the fold are asked for when they are seen.
-        self.page.set_viewport_size({"width": 1400, "height": 1800})
+        self.page.set_viewport_size({"width": 1400, "height": 2600})
+
+    @property
+    def base(self) -> str:
+        return self.served.url.split("/superset")[0]
+
+    @property
+    def charts(self) -> dict[str, str]:
+        """Kind of each chart of the page, by its title."""
+        shown = [CHARTS[place["meta"]["uuid"]].content for place in places(PAGES[self.name])]
+        return {chart["slice_name"]: chart["viz_type"] for chart in shown}
 
     def log_in(self) -> None:
         self.page.goto(self.served.url)
         self.page.locator("input#username").fill(USER)
         self.page.locator("input#password").fill(credentials.read(self.served.home).superset.admin)
         self.page.keyboard.press("Enter")
-        expect(self.page.get_by_text(PAGE).first).to_be_visible()
+        expect(self.page.locator("input#username")).to_have_count(0)
+        self.page.wait_for_load_state("networkidle")
 
-    def open(self) -> None:
-        self.log_in()
-        if "/superset/dashboard/" not in self.page.url:
-            self.page.goto(self.served.url)
+    def open(self, name: str, *, query: str = "") -> None:
+        if self.page.url == "about:blank":
+            self.log_in()
+        self.name = name
+        self.answers.clear()
+        self.page.goto(f"{self.base}/superset/dashboard/{PAGES[name].content['slug']}/{query}")
         self.wait_until_drawn()
 
-    def chart(self, name: str) -> Locator:
-        return self.page.locator(f'[data-test-chart-name="{name}"]')
+    def chart(self, title: str) -> Locator:
+        return self.page.locator(f'[data-test-chart-name="{title}"]')
 
     def wait_until_drawn(self) -> None:
-        for name in CHARTS:
-            expect(self.chart(name).locator('[data-test="slice-container"]')).to_be_visible(timeout=60_000)
-            expect(self.chart(name).locator('[data-test="loading-indicator"]')).to_have_count(0, timeout=60_000)
+        for title in self.charts:
+            expect(self.chart(title).locator('[data-test="slice-container"]')).to_be_visible(timeout=60_000)
+            expect(self.chart(title).locator('[data-test="loading-indicator"]')).to_have_count(0, timeout=60_000)
 
-    def number(self, name: str) -> float:
+    def number(self, title: str) -> float:
         """The number that a chart shows large."""
         return float(
-            re.search(r"[\d,.]+", self.chart(name).locator(".header-line").inner_text()).group().replace(",", "")
+            re.search(r"-?[\d,.]+", self.chart(title).locator(".header-line").inner_text()).group().replace(",", "")
         )
 
-    def filter_by_meter(self, meter: str) -> None:
-        choice = self.page.locator('[data-test="filter-bar"]').get_by_role("combobox").last
+    def choose(self, filter_name: str, value: str) -> None:
+        """Choose a value of a filter, as a person does."""
+        bar = self.page.locator('[data-test="filter-bar"]')
+        names = [entry["name"] for entry in filters(PAGES[self.name]) if entry["filterType"] == "filter_select"]
+        choice = bar.get_by_role("combobox").nth(names.index(filter_name))
         choice.click()
-        choice.fill(meter)
-        self.page.get_by_title(meter, exact=True).last.click()
+        choice.fill(value)
+        self.page.get_by_title(value, exact=True).last.click()
         self.page.keyboard.press("Escape")
         self.page.locator('[data-test="filter-bar__apply-button"]').click()
 
@@ -90,10 +111,10 @@ class Dashboard:
 
     def ask(self, method: str, path: str, data: dict[str, object] | None = None) -> APIResponse:
         """What Superset's API answers who is logged in."""
-        base, request = self.served.url.split("/superset")[0], self.page.request
-        token = request.get(f"{base}/api/v1/security/csrf_token/").json()["result"]
-        headers = {"X-CSRFToken": token, "Referer": base}
-        return request.fetch(f"{base}/api/v1/{path}", method=method, data=data, headers=headers)
+        request = self.page.request
+        token = request.get(f"{self.base}/api/v1/security/csrf_token/").json()["result"]
+        headers = {"X-CSRFToken": token, "Referer": self.base}
+        return request.fetch(f"{self.base}/api/v1/{path}", method=method, data=data, headers=headers)
 
     def errors(self) -> list[str]:
         return [f"{answer.status} {answer.url}" for answer in self.answers if answer.status >= 400]
@@ -104,59 +125,125 @@ def dashboard(watched: Watched, served: Served) -> Dashboard:
     return Dashboard(watched, served)
 
 
-def test_smoke_every_chart_of_the_page_answers_and_draws_what_clickhouse_holds(
-    served: Served, dashboard: Dashboard
-) -> None:
-    dashboard.open()
+@pytest.mark.parametrize("name", PAGES)
+def test_smoke_every_chart_of_a_page_answers_and_draws(dashboard: Dashboard, name: str) -> None:
+    dashboard.open(name)
 
-    page = dashboard.page
-    expect(page.locator('[data-test="chart-grid-component"]')).to_have_count(len(CHARTS))
-    assert len(dashboard.charts_asked()) == len(CHARTS)
+    expect(dashboard.page.locator('[data-test="chart-grid-component"]')).to_have_count(len(dashboard.charts))
+    assert len(dashboard.charts_asked()) == len(dashboard.charts)
     assert not dashboard.errors()
-    base = served.url.split("/superset")[0]
-    assert not [a.url for a in dashboard.answers if not a.url.startswith((base, "data:", "blob:"))], (
+    assert not [a.url for a in dashboard.answers if not a.url.startswith((dashboard.base, "data:", "blob:"))], (
         "it fetched from elsewhere"
     )
-    for name, kind in CHARTS.items():
-        chart = dashboard.chart(name)
+    for title, kind in dashboard.charts.items():
+        chart = dashboard.chart(title)
         expect(chart.get_by_role("alert")).to_have_count(0)
-        expect(chart.get_by_text("No results")).to_have_count(0)
-        if kind.startswith("echarts"):
-            assert painted_pixels(chart) > PAINTED_PIXELS, f"{name} is an empty canvas"
-        elif kind == "table":
+        for nothing in ("No results", "No data"):
+            expect(chart.get_by_text(nothing)).to_have_count(0)
+        if kind == "table":
             expect(chart.locator("tbody tr").first).to_be_visible()
-    kwh, meters, anomalies, days = held(
+        elif kind == "big_number_total":
+            assert dashboard.number(title) or title in MAY_BE_ZERO, f"{title} shows nothing"
+        else:
+            assert painted_pixels(chart) > PAINTED_PIXELS, f"{title} is an empty canvas"
+
+
+def test_smoke_numbers_of_the_overview_are_those_that_clickhouse_holds(served: Served, dashboard: Dashboard) -> None:
+    dashboard.open("overview")
+
+    energy_in, lost, value = held(
         served,
-        "SELECT sum(total_kwh), uniqExact(meter_id), sum(anomaly_count), uniqExact(metric_date)"
-        " FROM energy_analytics.consumption_metrics",
+        "SELECT sum(energy_in_kwh) / 1000, sum(non_technical_loss_kwh) / 1000, sumIf(non_technical_loss_value, is_plausible)"
+        " FROM energy_analytics.transformer_losses",
     )
-    assert days == DAYS and anomalies, "a home without anomalies tests nothing"
-    assert dashboard.number("Energy") == round(kwh)
-    assert [dashboard.number(name) for name in ("Meters", "Anomalies", "Days", "Days absent")] == [
-        meters,
-        anomalies,
-        days,
-        0,
-    ]
+    (red,) = held(served, "SELECT uniqExactIf(reading_date, state = 'red') FROM energy_analytics.gate_states")
+    assert dashboard.number("Energy in") == pytest.approx(energy_in, abs=0.05)
+    assert dashboard.number("Non-technical loss") == pytest.approx(lost, abs=0.005)
+    assert dashboard.number("Money lost") == round(value)
+    assert dashboard.number("Days held back") == red
+    assert "FCFA" in dashboard.chart("Money lost").inner_text(), "money has its currency"
 
 
-def test_a_chosen_meter_narrows_what_knows_meters_and_leaves_the_rest(served: Served, dashboard: Dashboard) -> None:
-    dashboard.open()
+def test_a_chosen_transformer_reaches_what_knows_transformers_and_leaves_the_rest(
+    served: Served, dashboard: Dashboard
+) -> None:
+    dashboard.open("overview")
     dashboard.answers.clear()
 
-    dashboard.filter_by_meter(METER)
+    dashboard.choose("Transformer", "T01")
 
     (kwh,) = held(
         served,
-        "SELECT sum(total_kwh) FROM energy_analytics.consumption_metrics WHERE meter_id = {meter:String}",
-        meter=METER,
+        "SELECT sum(energy_in_kwh) / 1000 FROM energy_analytics.transformer_losses WHERE transformer_id = 'T01'",
     )
-    expect(dashboard.chart("Meters").locator(".header-line")).to_have_text("1")
+    expect(dashboard.chart("Energy in").locator(".header-line")).to_contain_text(f"{kwh:,.1f}")
     dashboard.wait_until_drawn()
-    assert dashboard.number("Energy") == round(kwh)
-    knowing = [chart for chart in read().charts if reads_meters(chart.content["dataset_uuid"])]
-    assert len(dashboard.charts_asked()) == len(knowing) < len(CHARTS), "the filter reached another number of charts"
+    entry = next(entry for entry in filters(PAGES["overview"]) if entry["name"] == "Transformer")
+    reached = len(dashboard.charts) - len(entry["scope"]["excluded"])
+    assert len(dashboard.charts_asked()) == reached < len(dashboard.charts), "the filter reached other charts"
     assert not dashboard.errors()
+
+
+def test_a_period_shows_its_days_alone(served: Served, dashboard: Dashboard) -> None:
+    chosen = " : ".join(WEEK)
+    period = f"(NATIVE_FILTER-period:(extraFormData:(time_range:'{chosen}'),filterState:(value:'{chosen}'),id:NATIVE_FILTER-period,ownState:()))"
+
+    dashboard.open("losses", query=f"?native_filters={period}")
+
+    (share,) = held(
+        served,
+        "SELECT 100 * sum(non_technical_loss_kwh) / sum(energy_in_kwh) FROM energy_analytics.transformer_losses"
+        " WHERE loss_date >= {first:Date} AND loss_date < {end:Date}",
+        first=WEEK[0],
+        end=WEEK[1],
+    )
+    assert dashboard.number("Share lost") == pytest.approx(share, abs=0.05)
+
+
+def test_a_click_on_a_case_shows_its_course_alone(dashboard: Dashboard) -> None:
+    dashboard.open("theft_cases")
+    cell = dashboard.chart("Whom to visit, by what a visit is worth").locator("tbody tr td").first
+    case = cell.inner_text().replace("\n", "")
+    dashboard.answers.clear()
+
+    with dashboard.page.expect_response(lambda answer: "/api/v1/chart/data" in answer.url) as told:
+        cell.click()
+
+    assert told.value.ok
+    dashboard.wait_until_drawn()
+    asked = [answer.request.post_data or "" for answer in dashboard.answers if "/api/v1/chart/data" in answer.url]
+    assert any("case_course" in query or case in query for query in asked), "the click filtered nothing"
+    assert not dashboard.errors()
+
+
+def test_what_was_changed_in_superset_is_exported_and_nothing_else(
+    served: Served, dashboard: Dashboard, tmp_path: Path
+) -> None:
+    for folder in FOLDERS:
+        shutil.copytree(SUPERSET / folder, tmp_path / folder)
+    assert export(served.home, tmp_path) == []
+
+    dashboard.log_in()
+    number = dashboard.ask("GET", "dashboard/losses").json()["result"]["id"]
+    assert dashboard.ask("PUT", f"dashboard/{number}", {"dashboard_title": "Where it goes"}).ok
+    assert export(served.home, tmp_path) == ["dashboards/losses.yaml changed"]
+
+    before, after = (folder / "dashboards" / "losses.yaml" for folder in (SUPERSET, tmp_path))
+    assert after.read_text() == before.read_text().replace("dashboard_title: Losses", "dashboard_title: Where it goes")
+    commands.run(served.home, "dashboards", "--reset")
+
+
+def test_the_pages_are_french_where_the_home_asks_for_it(served: Served, dashboard: Dashboard) -> None:
+    commands.run(served.home, "dashboards", ENERGY_LANGUAGE="fr")
+    try:
+        dashboard.log_in()
+        dashboard.page.goto(f"{dashboard.base}/superset/dashboard/overview/")
+        expect(dashboard.page.get_by_text("Où est allée l'énergie, en MWh")).to_be_visible(timeout=60_000)
+        expect(dashboard.page.get_by_text("Appliquer")).to_be_visible()
+        dashboard.page.wait_for_load_state("networkidle")
+        assert not dashboard.errors()
+    finally:
+        commands.run(served.home, "dashboards")
 
 
 def test_a_second_run_is_quick_and_changes_nothing(served: Served) -> None:
@@ -167,13 +254,13 @@ def test_a_second_run_is_quick_and_changes_nothing(served: Served) -> None:
 
     assert time.monotonic() - started < QUICK_SECONDS
     assert served.url in said
-    assert "Superset" not in said.replace("Superset: stop", "").split(PAGE)[0], f"something was done again:\n{said}"
+    assert "Superset" not in said.replace("Superset: stop", "").split(FIRST)[0], f"something was done again:\n{said}"
     assert state(served) == before
 
 
 def test_a_page_that_was_changed_in_superset_stays_until_it_is_reset(served: Served, dashboard: Dashboard) -> None:
     dashboard.log_in()
-    page = "dashboard/consumption-and-anomalies"
+    page = "dashboard/overview"
     number = dashboard.ask("GET", page).json()["result"]["id"]
     changed = dashboard.ask("PUT", f"dashboard/{number}", {"dashboard_title": "Ours"})
     assert changed.ok, changed.text()
@@ -181,7 +268,7 @@ def test_a_page_that_was_changed_in_superset_stays_until_it_is_reset(served: Ser
     commands.run(served.home, "dashboards")
     assert dashboard.ask("GET", page).json()["result"]["dashboard_title"] == "Ours"
     commands.run(served.home, "dashboards", "--reset")
-    assert dashboard.ask("GET", page).json()["result"]["dashboard_title"] == PAGE
+    assert dashboard.ask("GET", page).json()["result"]["dashboard_title"] == FIRST
 
 
 def test_what_is_asked_through_superset_only_reads(dashboard: Dashboard) -> None:
@@ -224,11 +311,6 @@ def held(served: Served, query: str, **parameters: str) -> tuple:
     """The one row that ClickHouse answers."""
     with served.serving.client() as client:
         return client.query(query, parameters=parameters).result_rows[0]
-
-
-def reads_meters(dataset_uuid: str) -> bool:
-    columns = read().by_uuid("datasets")[dataset_uuid].content["columns"]
-    return any(column["column_name"] == "meter_id" for column in columns)
 
 
 def painted_pixels(chart: Locator) -> int:
