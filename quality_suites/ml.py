@@ -27,7 +27,7 @@ STATISTICS = (
     *("drop_t", "drop", "joint_change", "level_t", "base_t", "low_t", "middle_t", "peak_t", "zero_t", "spread_t"),
     *("step_t", "bend_t", "night_t", "evening_t", "profile_likeness", "profile_reversal", "recent_trend", "day_spread"),
     *("low_days", "zero_share", "plateau_share", "equal_share", "base_ratio", "peak_ratio", "spread_ratio"),
-    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "nothing_reported"),
+    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "nothing_reported", "same_season"),
     *("balance_gain", "balance_share", "stolen_share"),
 )
 KNOWN_DAYS = 28
@@ -259,6 +259,7 @@ def theft_evidence(rules: Rules, limits: Limits) -> list[DayExpectation]:
             explained_high_wh=BIGINT,
             used_wh=BIGINT,
             bought_wh=BIGINT,
+            year_ago_wh=BIGINT,
             **dict.fromkeys(STATISTICS, FLOAT),
         ),
         *rules.not_null("meter_id", "known_days", "reported_wh"),
@@ -268,6 +269,7 @@ def theft_evidence(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.between("before_w", 0),
         rules.between("after_w", 0),
         rules.between("used_wh", 0),
+        rules.between("year_ago_wh", 0),
         rules.one_of("explained_way", WAYS),
         rules.no_rows_where(
             "dates-not-later",

@@ -14,14 +14,16 @@ import pyarrow.compute as pc
 
 from energy_assets.day_types import day_types
 from energy_assets.days import DayWindow
+from energy_assets.keys import TRAITS
 from energy_assets.resources.fleet import days_literal, looked_up, texts_of
 from energy_assets.resources.gates import day_states
 from energy_assets.settings import settings
 from ml.theft.evidence import Evidence, evidence
 from ml.theft.explain import NOBODY, WAYS, Explanation
-from ml.theft.lookbacks import LEAST_METERS, LOOKBACK_DAYS
+from ml.theft.lookbacks import LEAST_METERS, LOOKBACK_DAYS, TRAIT_SPANS
 from ml.theft.reasons import reasons_of, without_purchase
 from ml.theft.scores import UNBOUGHT_SHARE, scores
+from ml.theft.season import LEAST_SEASON_DAYS
 from ml.theft.state import RECENT_DAYS
 from ml.theft.table import EVIDENCE, SCORES, evidence_of, evidence_table, first_day, scores_table
 
@@ -57,6 +59,12 @@ USED = """
     ) as bought using (meter_id)
     order by used.meter_id
 """
+SEASON = """
+    select meter_id, sum(round((24 * traits[1])::numeric))::double precision / count(*) as year_ago_wh
+    from intermediate.int_day_traits where reading_date = any($1::text::date[])
+    group by meter_id having count(*) >= $2::text::integer order by meter_id
+"""
+"""Whole Wh are summed: sums of fractions would depend on their order. The first trait is the mean power."""
 EVIDENCE_OF = "select * from ml.theft_evidence where score_date = $1::text::date order by meter_id"
 MOST_SUSPICIOUS = """
     select meter_id, theft_score, reason_en from ml.theft_scores
@@ -65,6 +73,7 @@ MOST_SUSPICIOUS = """
 MOST_SHOWN = 10
 MOST_AT_ONCE = 10_000
 WEEK = 7
+YEAR_AGO = TRAIT_SPANS[1]
 Held = set[tuple[str, date]]
 """Tables and days whose gate is open and that have rows."""
 
@@ -72,6 +81,7 @@ Held = set[tuple[str, date]]
 def what_may_be_read(warehouse: Warehouse, window: DayWindow) -> Held:
     """What evidence of the days of `window` may read, asked for once a run: it does not change while that goes on."""
     states = day_states(warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], window.with_lookback(PURCHASE_DAYS - 1))
+    states |= day_states(warehouse, [TRAITS], window.looked_back_on(*YEAR_AGO))
     return {key for key, state in states.items() if state.is_readable and state.row_count}
 
 
@@ -90,12 +100,14 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held
     monday = mondays[-1] if mondays else None
     explanation = _explanation(warehouse, monday, ids, first_day(day)) if monday else None
     used, bought = _purchases(warehouse, day, ids, held)
+    year_ago = _year_ago(warehouse, day, ids, held)
     types = np.array(day_types(span, settings().holidays))
     parts = -(-len(ids) // MOST_AT_ONCE)
     tables = []
     for part in (slice(number, None, parts) for number in range(parts)):
         known = traits.of(span, ids[part])
-        found = evidence(known, types, customer_class[part], explanation.of(part) if explanation else None)
+        explained = explanation.of(part) if explanation else None
+        found = evidence(known, types, customer_class[part], explained, year_ago_wh=year_ago[part])
         tables.append(evidence_table(found, day, ids[part], transformer[part], monday, used[part], bought[part]))
     return pa.concat_tables(tables)
 
@@ -177,6 +189,16 @@ def _explanation(warehouse: Warehouse, monday: date, ids: np.ndarray, first: dat
         unexplained_low_wh=nothing,
         unexplained_high_wh=nothing,
     )
+
+
+def _year_ago(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> np.ndarray:
+    """Energy a day in the four weeks to a year before, in Wh, as season_wh has it; NaN where not known. Nothing is asked where no such day is held."""
+    days = [of for of in DayWindow.of(day).looked_back_on(*YEAR_AGO) if (TRAITS, of) in held]
+    if len(days) < LEAST_SEASON_DAYS:
+        return np.full(len(ids), np.nan)
+    with warehouse.stream(SEASON, (days_literal(days), str(LEAST_SEASON_DAYS))) as batches:
+        table = batches.read_all()
+    return looked_up(ids, texts_of(table["meter_id"]), table["year_ago_wh"].to_numpy(), np.nan)
 
 
 def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> tuple[np.ndarray, np.ndarray]:

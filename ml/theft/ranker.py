@@ -22,7 +22,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from ml.model_store import ModelStore
-from ml.theft.evidence import NAMES, PIECES
+from ml.theft.evidence import NAMES, PIECES, Piece
 
 TAUGHT = Path(__file__).with_name("taught")
 """Rankers as they are shipped; `python -m benchmarks.teach_theft` makes them anew."""
@@ -41,6 +41,8 @@ BOTH_TAILS = (
     ),
 )
 """Evidence whose harmless side tells something as well: a level that rose speaks against a thief."""
+UNTAUGHT = ("same_season",)
+"""Evidence that the shipped rankers do not see: fleets that teach them have no year before. Rankers that inspections teach see all of it."""
 AS_THEY_ARE = ("drop", "nothing_reported", "balance_gain", "balance_share", "stolen_share")
 """Evidence that is also seen as a number: it means the same in every fleet."""
 MOST_DROP = 2.5
@@ -52,9 +54,9 @@ ROUNDS, LEAVES, LEAST_LEAF, RATE, PENALTY = 120, 10, 40, 0.05, 5.0
 """Boosting rounds, leaves of a tree, meters of a leaf, learning rate, L2 penalty: chosen on the developed half (PROTOCOL.md)."""
 
 
-def columns(with_balance: bool) -> list[str]:
-    """Names of the matrix's columns."""
-    names = [piece.name for piece in PIECES if with_balance or piece.family != "balance"]
+def columns(with_balance: bool, *, everything: bool = False) -> list[str]:
+    """Names of the matrix's columns: those that the shipped rankers see, or `everything`."""
+    names = [piece.name for piece in _pieces(with_balance, everything)]
     return [
         *(f"{name}_tail" for name in names),
         *(f"{name}_other_tail" for name in names if name in BOTH_TAILS),
@@ -62,9 +64,9 @@ def columns(with_balance: bool) -> list[str]:
     ]
 
 
-def matrix(values: np.ndarray, *, with_balance: bool) -> np.ndarray:
+def matrix(values: np.ndarray, *, with_balance: bool, everything: bool = False) -> np.ndarray:
     """What a ranker sees of evidence `values` [meters, PIECES]: float64 [meters, columns]. Evidence that is not known is not suspicious."""
-    pieces = [piece for piece in PIECES if with_balance or piece.family != "balance"]
+    pieces = _pieces(with_balance, everything)
     signed = {piece.name: piece.sign * values[:, NAMES.index(piece.name)] for piece in pieces}
     seen = [
         *(tail(one) for one in signed.values()),
@@ -72,6 +74,14 @@ def matrix(values: np.ndarray, *, with_balance: bool) -> np.ndarray:
         *(np.clip(np.nan_to_num(one), 0.0, _most(name)) for name, one in signed.items() if name in AS_THEY_ARE),
     ]
     return np.column_stack(seen)
+
+
+def _pieces(with_balance: bool, everything: bool) -> list[Piece]:
+    return [
+        piece
+        for piece in PIECES
+        if (with_balance or piece.family != "balance") and (everything or piece.name not in UNTAUGHT)
+    ]
 
 
 def _most(name: str) -> float:

@@ -41,6 +41,7 @@ EVIDENCE = pa.schema(
         ("explained_high_wh", pa.int64()),
         ("used_wh", pa.int64()),
         ("bought_wh", pa.int64()),
+        ("year_ago_wh", pa.int64()),
         *((name, pa.float64()) for name in NAMES),
     ]
 )
@@ -111,6 +112,7 @@ def evidence_table(
         *(_whole(np.where(by, values, np.nan)) for values in energies),
         _whole(used_wh),
         _whole(bought_wh),
+        _whole(evidence.year_ago_wh),
         *(_number(evidence.values[:, number]) for number in range(len(NAMES))),
     ]
     return pa.table(columns, names=EVIDENCE.names).cast(EVIDENCE)
@@ -146,6 +148,7 @@ def evidence_of(table: pa.Table, day: date) -> Evidence:
         after_w=_floats(table["after_w"]),
         fleet_change=_floats(table["fleet_change"]),
         reported_wh=_floats(table["reported_wh"]),
+        year_ago_wh=_floats(table["year_ago_wh"]),
         explanation=explanation,
     )
 

@@ -12,6 +12,7 @@ from ml.theft.evidence import NAMES, PIECES, Evidence, evidence, explained
 from ml.theft.explain import NOBODY, WAYS
 from ml.theft.history import FleetHistory
 from ml.theft.misplaced import placed
+from ml.theft.season import same_season, season_wh, year_ratio
 from ml.theft.traits import TRAITS, day_traits
 from ml.validation.outages import NO_TRANSFORMER
 
@@ -181,12 +182,48 @@ def test_a_clock_that_runs_fast_is_no_invention() -> None:
     assert WAYS[found.way[5]] != "invented" or found.way[5] == NOBODY
 
 
+def test_a_level_below_that_of_the_same_weeks_a_year_before_is_told_beside_the_fleets() -> None:
+    now, before = np.full(12, 6_000.0), np.full(12, 10_000.0)  # everybody uses less than a year ago
+    now[3] = 2_000.0
+    before[7] = np.nan
+    assert np.expm1(year_ratio(now, before)[3]) == pytest.approx(2_200 / 10_200 - 1)
+    found = same_season(now, before)
+    assert found[3] == pytest.approx(np.log(2_200 / 6_200))
+    assert np.isnan(found[7])
+    assert not np.delete(found, [3, 7]).any()
+
+
+def test_of_fewer_days_or_meters_than_tell_anything_there_is_no_season() -> None:
+    wh = np.full((28, 12), 6_000.0)
+    wh[:15, 4] = np.nan
+    assert np.flatnonzero(np.isnan(season_wh(wh))).tolist() == [4]
+    wh[14, 4] = 6_000.0
+    assert not np.isnan(season_wh(wh)).any()
+    assert np.isnan(same_season(np.ones(9), np.ones(9))).all()
+
+
+def test_evidence_knows_the_year_before_where_there_is_one() -> None:
+    history = fleet(drawn(), drawn()).without_balance()
+    traits = np.stack([day_traits(wh, 30) for wh in history.wh])
+    told = (traits, history.day_types, history.customer_class, None)
+    without = evidence(*told)
+    year_ago = without.reported_wh.copy()
+    year_ago[9] *= 3
+    found = evidence(*told, year_ago_wh=year_ago)
+    assert np.isnan(without["same_season"]).all()
+    assert found["same_season"].argmin() == 9
+    others = [number for number, name in enumerate(NAMES) if name != "same_season"]
+    np.testing.assert_array_equal(found.values[:, others], without.values[:, others])
+
+
 def test_without_a_balance_its_evidence_is_not_known_and_the_rest_is() -> None:
     true = drawn()
     found = seen(fleet(true, true).without_balance())
-    of_balance = [number for number, piece in enumerate(PIECES) if piece.family == "balance"]
-    assert np.isnan(found.values[:, of_balance]).all()
-    assert not np.isnan(np.delete(found.values, of_balance, axis=1)).any()
+    unknown = [
+        number for number, piece in enumerate(PIECES) if piece.family == "balance" or piece.name == "same_season"
+    ]
+    assert np.isnan(found.values[:, unknown]).all()
+    assert not np.isnan(np.delete(found.values, unknown, axis=1)).any()
 
 
 def test_daily_readings_have_the_evidence_that_a_day_can_have() -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from ml.evaluation import theft_windows
+from ml.theft.evidence import evidence
 from ml.theft.explain import WAYS
 from ml.theft.ranker import columns, is_of_days, matrix, tail, taught, theft_scores
 from ml.theft.reasons import WAY_WORDS, WORDS, in_words, reasons_of
 from ml.theft.scores import SCORED, TOO_FEW_DAYS, UNBOUGHT_SCORE, prior_probability, scores
 from ml.theft.table import evidence_of, evidence_table, first_day, scores_table
+from ml.theft.traits import day_traits
 from tests.unit.test_theft_evidence import DAYS, METERS, ONSET, drawn, fleet, seen
 
 DAY = date(2024, 3, 24)
@@ -118,6 +120,28 @@ def test_evidence_comes_back_from_its_rows(found) -> None:
     assert thief["meter_id"] == "M005"
     assert abs((thief["onset_date"] - (DAY - timedelta(days=DAYS - 1 - ONSET))).days) <= 2
     assert thief["model_version"] == "taught-with-balance"
+
+
+def test_what_is_far_below_last_year_is_a_reason_with_its_peers() -> None:
+    true = drawn()
+    history = fleet(true, true).without_balance()
+    traits = np.stack([day_traits(wh, 30) for wh in history.wh])
+    told = (traits, history.day_types, history.customer_class, None)
+    year_ago = evidence(*told).reported_wh / 0.9
+    year_ago[THIEF] *= 2
+    known = evidence(*told, year_ago_wh=year_ago)
+    reasons = reasons_of(known, DAY, ["T1"] * METERS)
+    told_of = {
+        meter: reason for meter, of in enumerate(reasons) for reason in of if reason["code"] == "below_last_year"
+    }
+    assert told_of.keys() == {THIEF}
+    assert told_of[THIEF]["change"] == pytest.approx(-55, abs=2)
+    assert told_of[THIEF]["peers"] == pytest.approx(-10, abs=1)
+    assert f"{told_of[THIEF]['change']} % against the same weeks a year ago" in in_words(reasons[THIEF], 0)
+    table = evidence_table(
+        known, DAY, np.arange(METERS).astype(str), np.full(METERS, ""), None, *np.full((2, METERS), np.nan)
+    )
+    assert reasons_of(evidence_of(table, DAY), DAY, ["T1"] * METERS) == reasons
 
 
 def test_each_way_and_each_reason_has_its_words() -> None:

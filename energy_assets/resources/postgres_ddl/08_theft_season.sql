@@ -1,0 +1,5 @@
+-- The level of a year before, as evidence: homes that were made before it have neither column yet.
+alter table ml.theft_evidence
+    add column if not exists year_ago_wh bigint,          -- What it reported a day in the same four weeks a year before, in Wh; null where fewer than 14 days are known
+    add column if not exists same_season double precision -- Logarithm of the last four weeks' level over that of a year before, less the fleet's
+;
