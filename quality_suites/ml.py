@@ -25,9 +25,27 @@ WAYS = ("share", "night", "weekend", "missing", "invented")
 """What a loss follows. Like the statistics below, as ml.theft has them, whose modules import SciPy."""
 STATISTICS = (
     *("drop_t", "drop", "joint_change", "level_t", "base_t", "low_t", "middle_t", "peak_t", "zero_t", "spread_t"),
-    *("step_t", "bend_t", "night_t", "evening_t", "profile_likeness", "profile_reversal", "recent_trend", "day_spread"),
-    *("low_days", "zero_share", "plateau_share", "equal_share", "base_ratio", "peak_ratio", "spread_ratio"),
-    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "nothing_reported", "same_season"),
+    *(
+        "step_t",
+        "bend_t",
+        "night_t",
+        "evening_t",
+        "profile_likeness",
+        "profile_reversal",
+        "recent_trend",
+        "same_season",
+    ),
+    *(
+        "day_spread",
+        "low_days",
+        "zero_share",
+        "plateau_share",
+        "equal_share",
+        "base_ratio",
+        "peak_ratio",
+        "spread_ratio",
+    ),
+    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "nothing_reported"),
     *("balance_gain", "balance_share", "stolen_share"),
 )
 KNOWN_DAYS = 28
