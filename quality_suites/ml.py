@@ -277,6 +277,7 @@ def theft_evidence(rules: Rules, limits: Limits) -> list[DayExpectation]:
             explained_high_wh=BIGINT,
             used_wh=BIGINT,
             bought_wh=BIGINT,
+            carried_wh=BIGINT,
             year_ago_wh=BIGINT,
             **dict.fromkeys(STATISTICS, FLOAT),
         ),
@@ -287,6 +288,7 @@ def theft_evidence(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.between("before_w", 0),
         rules.between("after_w", 0),
         rules.between("used_wh", 0),
+        rules.between("carried_wh", 0),
         rules.between("year_ago_wh", 0),
         rules.one_of("explained_way", WAYS),
         rules.no_rows_where(

@@ -16,7 +16,15 @@ from energy_assets.resources.gates import require_readable
 from energy_assets.resources.models import Models
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
-from ml.theft.lookbacks import BALANCE_DAYS, EVIDENCE_DAYS, LABEL_DAYS, LOOKBACK_DAYS, TRAIT_SPANS
+from ml.theft.lookbacks import (
+    BALANCE_DAYS,
+    CARRIED_DAYS,
+    EVIDENCE_DAYS,
+    LABEL_DAYS,
+    LOOKBACK_DAYS,
+    PURCHASE_DAYS,
+    TRAIT_SPANS,
+)
 
 SUPPLY = ("stg_meters", "stg_transformers", "stg_outages", "stg_transformer_readings")
 """What tells where supply was off, of the day itself."""
@@ -84,7 +92,10 @@ def loss_explanations(context: dg.AssetExecutionContext, warehouse: Warehouse) -
     spans={TRAITS: TRAIT_SPANS},
     deps=[
         dg.AssetDep(checkpoint_key("loss_explanations"), partition_mapping=lookback(WEEK - 1)),
-        *(dg.AssetDep(checkpoint_key(table), partition_mapping=lookback(BALANCE_DAYS - 1)) for table in PURCHASED),
+        *(
+            dg.AssetDep(checkpoint_key(table), partition_mapping=lookback(CARRIED_DAYS + PURCHASE_DAYS - 1))
+            for table in PURCHASED
+        ),
         checkpoint_key("stg_meters"),
     ],
     kinds={"numpy", "postgres"},

@@ -20,12 +20,12 @@ from energy_assets.resources.gates import day_states
 from energy_assets.settings import settings
 from ml.theft.evidence import Evidence, evidence
 from ml.theft.explain import NOBODY, WAYS, Explanation
-from ml.theft.lookbacks import LEAST_METERS, LOOKBACK_DAYS, TRAIT_SPANS
+from ml.theft.lookbacks import CARRIED_DAYS, LEAST_METERS, LOOKBACK_DAYS, PURCHASE_DAYS, TRAIT_SPANS
 from ml.theft.reasons import reasons_of, without_purchase
 from ml.theft.scores import UNBOUGHT_SHARE, scores
 from ml.theft.season import LEAST_SEASON_DAYS
 from ml.theft.state import RECENT_DAYS
-from ml.theft.table import EVIDENCE, SCORES, evidence_of, evidence_table, first_day, scores_table
+from ml.theft.table import EVIDENCE, SCORES, Purchases, evidence_of, evidence_table, first_day, scores_table
 
 if TYPE_CHECKING:
     from energy_assets.resources.theft_models import InService
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
 METERS, PURCHASES, EXPLANATIONS, DAILY = "stg_meters", "stg_token_purchases", "loss_explanations", "int_readings_daily"
-PURCHASE_DAYS = 56
 LEAST_PURCHASE_DAYS = 28
 LEAST_USED_WH = 20_000
 REGISTER = """
@@ -45,20 +44,38 @@ EXPLAINED = """
     from ml.loss_explanations where explained_date = $1::text::date and meter_id <> '' order by meter_id
 """
 USED = """
-    select used.meter_id, used.used_wh::double precision as used_wh, coalesce(bought.bought_wh, 0)::double precision as bought_wh
-    from (
-        select daily.meter_id, sum(daily.total_wh) as used_wh
-        from intermediate.int_readings_daily as daily
-        join staging.stg_meters as meters on meters.reading_date = $2::text::date and meters.meter_id = daily.meter_id and meters.is_prepaid
-        where daily.reading_date = any($1::text::date[])
-        group by daily.meter_id
-    ) as used
-    left join (
-        select meter_id, sum(energy_wh) as bought_wh from staging.stg_token_purchases
-        where purchase_date = any($1::text::date[]) group by meter_id
-    ) as bought using (meter_id)
-    order by used.meter_id
+    -- What purchases left over (carried_wh) is how far the earlier weeks end below the most that they had used beyond what they had bought: that much,
+    -- at least, had been there before them.
+    with prepaid as (
+        select meter_id from staging.stg_meters where reading_date = $3::text::date and is_prepaid
+    ),
+    use as not materialized (
+        select meter_id, reading_date as day, total_wh as used_wh, 0 as bought_wh, true as is_read
+        from intermediate.int_readings_daily join prepaid using (meter_id)
+        where reading_date = any($1::text::date[] || $2::text::date[])
+        union all
+        select meter_id, purchase_date, 0, energy_wh, false
+        from staging.stg_token_purchases join prepaid using (meter_id)
+        where purchase_date = any($1::text::date[] || $2::text::date[])
+    ),
+    earlier as (
+        select meter_id, day, sum(used_wh - bought_wh) as missing_wh from use where day = any($1::text::date[]) group by meter_id, day
+    ),
+    missing as (
+        select meter_id, missing_wh, sum(missing_wh) over (partition by meter_id order by day) as missing_so_far_wh from earlier
+    ),
+    carried as (
+        select meter_id, greatest(max(missing_so_far_wh), 0) - sum(missing_wh) as carried_wh from missing group by meter_id
+    ),
+    lately as (
+        select meter_id, sum(used_wh) as used_wh, sum(bought_wh) as bought_wh from use where day = any($2::text::date[])
+        group by meter_id having bool_or(is_read)
+    )
+    select meter_id, used_wh::double precision, bought_wh::double precision, coalesce(carried_wh, 0)::double precision as carried_wh
+    from lately left join carried using (meter_id)
+    order by meter_id
 """
+"""Days whose purchases may be left over, the days that are judged, and the day of the register."""
 SEASON = """
     select meter_id, sum(round((24 * traits[1])::numeric))::double precision / count(*) as year_ago_wh
     from intermediate.int_day_traits where reading_date = any($1::text::date[])
@@ -80,7 +97,9 @@ Held = set[tuple[str, date]]
 
 def what_may_be_read(warehouse: Warehouse, window: DayWindow) -> Held:
     """What evidence of the days of `window` may read, asked for once a run: it does not change while that goes on."""
-    states = day_states(warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], window.with_lookback(PURCHASE_DAYS - 1))
+    states = day_states(
+        warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], window.with_lookback(CARRIED_DAYS + PURCHASE_DAYS - 1)
+    )
     states |= day_states(warehouse, [TRAITS], window.looked_back_on(*YEAR_AGO))
     return {key for key, state in states.items() if state.is_readable and state.row_count}
 
@@ -99,7 +118,7 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held
     mondays = [of for of in DayWindow.of(day).with_lookback(WEEK - 1) if (EXPLANATIONS, of) in held]
     monday = mondays[-1] if mondays else None
     explanation = _explanation(warehouse, monday, ids, first_day(day)) if monday else None
-    used, bought = _purchases(warehouse, day, ids, held)
+    purchases = _purchases(warehouse, day, ids, held)
     year_ago = _year_ago(warehouse, day, ids, held)
     types = np.array(day_types(span, settings().holidays))
     parts = -(-len(ids) // MOST_AT_ONCE)
@@ -108,7 +127,7 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held
         known = traits.of(span, ids[part])
         explained = explanation.of(part) if explanation else None
         found = evidence(known, types, customer_class[part], explained, year_ago_wh=year_ago[part])
-        tables.append(evidence_table(found, day, ids[part], transformer[part], monday, used[part], bought[part]))
+        tables.append(evidence_table(found, day, ids[part], transformer[part], monday, purchases.of(part)))
     return pa.concat_tables(tables)
 
 
@@ -134,11 +153,13 @@ def day_evidence(warehouse: Warehouse, day: date) -> pa.Table:
 
 def purchases_of(table: pa.Table, found: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """(Use in Wh, share of it that was never bought) of prepaid meters that go on using energy, NaN for others."""
-    used, bought = (
-        pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy() for name in ("used_wh", "bought_wh")
+    used, bought, carried = (
+        pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy()
+        for name in ("used_wh", "bought_wh", "carried_wh")
     )
+    bought = bought + np.nan_to_num(carried)  # evidence of before it was known what is left over has none
     with np.errstate(invalid="ignore", divide="ignore"):
-        goes_on = found.reported_wh * RECENT_DAYS >= LEAST_USED_WH  # what was bought before may still be there
+        goes_on = found.reported_wh * RECENT_DAYS >= LEAST_USED_WH
         return used, np.where(goes_on & (used >= LEAST_USED_WH), np.clip(1 - bought / used, 0.0, 1.0), np.nan)
 
 
@@ -201,13 +222,22 @@ def _year_ago(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> n
     return looked_up(ids, texts_of(table["meter_id"]), table["year_ago_wh"].to_numpy(), np.nan)
 
 
-def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> tuple[np.ndarray, np.ndarray]:
-    """(Used, bought) in Wh over the days of which both are known, NaN where they are too few or the meter is not prepaid."""
-    both = [of for of in DayWindow.of(day).with_lookback(PURCHASE_DAYS - 1) if {(PURCHASES, of), (DAILY, of)} <= held]
-    nothing = np.full(len(ids), np.nan)
-    if len(both) < LEAST_PURCHASE_DAYS or (METERS, day) not in held:
-        return nothing, nothing
-    with warehouse.stream(USED, (days_literal(both), day.isoformat())) as batches:
+def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> Purchases:
+    """Over the days of which both use and purchases are known; NaN where they are too few or the meter is not prepaid."""
+
+    def known(window: DayWindow) -> list[date]:
+        return [of for of in window if {(PURCHASES, of), (DAILY, of)} <= held]
+
+    judged = known(DayWindow.of(day).looked_back_on(0, PURCHASE_DAYS - 1))
+    before = known(DayWindow.of(day).looked_back_on(PURCHASE_DAYS, PURCHASE_DAYS + CARRIED_DAYS - 1))
+    if len(judged) < LEAST_PURCHASE_DAYS or (METERS, day) not in held:
+        return Purchases.unknown(len(ids))
+    with warehouse.stream(USED, (days_literal(before), days_literal(judged), day.isoformat())) as batches:
         table = batches.read_all()
-    known = texts_of(table["meter_id"])
-    return tuple(looked_up(ids, known, table[name].to_numpy(), np.nan) for name in ("used_wh", "bought_wh"))
+    meters = texts_of(table["meter_id"])
+    return Purchases(
+        **{
+            name: looked_up(ids, meters, table[name].to_numpy(), np.nan)
+            for name in ("used_wh", "bought_wh", "carried_wh")
+        }
+    )

@@ -29,6 +29,7 @@ from energy_assets.operations.cases import case_list, found, history, standing
 from energy_assets.operations.decisions import decide, record_visit
 from energy_assets.operations.performance import weeks
 from energy_assets.operations.theft import dossier, newest_day
+from energy_assets.resources import theft
 from energy_assets.resources.due import due_days
 from energy_assets.resources.gates import record_verdict
 from energy_assets.resources.ledger import retract
@@ -127,6 +128,7 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(
     a_week_is_decided_by_visits_before_it_and_once(graph)
     a_week_that_has_a_ranker_is_scored_by_it_and_no_other_week_is(graph)
     the_weeks_of_a_year_before_are_read_and_what_lies_between_is_not(graph)
+    what_was_bought_before_the_judged_weeks_still_counts(graph)
 
 
 def told_of_the_first(graph: Graph, meter: str) -> None:
@@ -337,3 +339,57 @@ def traits_of_a_year_before(graph: Graph, window: DayWindow, meter: str) -> None
 
 def owed_of(graph: Graph, day: date) -> tuple[str, ...]:
     return next((entry.work.written for entry in due_days(graph.warehouse, EDGES) if entry.day == day), ())
+
+
+def what_was_bought_before_the_judged_weeks_still_counts(graph: Graph) -> None:
+    """Four prepaid homes use 3 kWh a day: one bought three months at once, one never bought, one was never short, one is read for five weeks alone."""
+    last = date(2023, 6, 30)
+    bought = {
+        "stocked": {69: 300_000},
+        "bypassed": {},
+        "steady": {ago: 30_000 for ago in range(110, 0, -10)},
+        "young": {20: 60_000},
+    }
+    read = [
+        (last - timedelta(days=ago), meter) for meter in bought for ago in range(112) if meter != "young" or ago < 35
+    ]
+    with graph.warehouse.transaction() as connection, connection.cursor() as cursor:
+        for statement, rows in (
+            (
+                "insert into staging.stg_meters (reading_date, meter_id, is_prepaid) values (%s, %s, true)",
+                [(last, meter) for meter in bought],
+            ),
+            (
+                "insert into intermediate.int_readings_daily (reading_date, meter_id, total_wh) values (%s, %s, 3000)",
+                read,
+            ),
+            (
+                "insert into staging.stg_token_purchases (purchase_date, meter_id, energy_wh, purchased_at) values (%s, %s, %s, '2023-01-01')",
+                [(last - timedelta(days=ago), meter, wh) for meter, of in bought.items() for ago, wh in of.items()],
+            ),
+        ):
+            cursor.executemany(statement, rows)
+    days = [last - timedelta(days=ago) for ago in range(112)]
+    held = {(table, of) for table in ("stg_meters", "stg_token_purchases", "int_readings_daily") for of in days}
+    ids = np.array(sorted([*bought, "postpaid"]))
+    found = theft._purchases(graph.warehouse, last, ids, held)
+    told = {
+        meter: tuple(float(wh[number]) for wh in (found.used_wh, found.bought_wh, found.carried_wh))
+        for number, meter in enumerate(ids)
+    }
+    assert np.isnan(told.pop("postpaid")).all()
+    assert told == {
+        "bypassed": (168_000, 0, 0),
+        "steady": (168_000, 150_000, 15_000),
+        "stocked": (168_000, 0, 300_000 - 14 * 3_000),
+        "young": (105_000, 60_000, 0),
+    }
+    lately = {key for key in held if key[1] > last - timedelta(days=56)}
+    without = theft._purchases(graph.warehouse, last, ids, lately)
+    assert not np.nan_to_num(without.carried_wh).any(), "a home without longer history is judged by what it has"
+    np.testing.assert_array_equal(without.used_wh, found.used_wh)
+    assert np.isnan(
+        theft._purchases(
+            graph.warehouse, last, ids, {key for key in held if key[1] > last - timedelta(days=27)}
+        ).used_wh
+    ).all()

@@ -468,6 +468,7 @@ FAULTS = [
     ("theft_evidence", "before_w-in-range", f"update ml.theft_evidence set before_w = -1 {SUSPECT}"),
     ("theft_evidence", "after_w-in-range", f"update ml.theft_evidence set after_w = -1 {SUSPECT}"),
     ("theft_evidence", "used_wh-in-range", f"update ml.theft_evidence set used_wh = -1 {SUSPECT}"),
+    ("theft_evidence", "carried_wh-in-range", f"update ml.theft_evidence set carried_wh = -1 {SUSPECT}"),
     ("theft_evidence", "year_ago_wh-in-range", f"update ml.theft_evidence set year_ago_wh = -1 {SUSPECT}"),
     ("theft_evidence", "statistics-finite", f"update ml.theft_evidence set same_season = 'NaN' {SUSPECT}"),
     ("theft_evidence", "explained_way-known", f"update ml.theft_evidence set explained_way = 'bypass' {SUSPECT}"),

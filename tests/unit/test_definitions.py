@@ -200,7 +200,7 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         ("int_day_traits", "loss_explanations"): LOOKBACK_DAYS - 1,
         ("int_day_traits", "theft_evidence"): LOOKBACK_DAYS - 1,
         **{(table, "loss_explanations"): BALANCE_DAYS - 1 for table in ("int_consumption_features", *EXPLAINED_FROM)},
-        **{(table, "theft_evidence"): BALANCE_DAYS - 1 for table in PURCHASED},
+        **{(table, "theft_evidence"): LOOKBACK_DAYS - 1 for table in PURCHASED},
         ("loss_explanations", "theft_evidence"): 6,
         ("theft_scores", "mart_theft_cases"): 4,
         ("stg_inspections", "mart_detection_performance"): 181,
