@@ -45,7 +45,7 @@ STATISTICS = (
         "peak_ratio",
         "spread_ratio",
     ),
-    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "nothing_reported"),
+    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "sibling_change", "nothing_reported"),
     *("balance_gain", "balance_share", "stolen_share"),
 )
 KNOWN_DAYS = 28

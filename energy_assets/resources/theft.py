@@ -26,6 +26,7 @@ from ml.theft.scores import UNBOUGHT_SHARE, scores
 from ml.theft.season import LEAST_SEASON_DAYS
 from ml.theft.state import RECENT_DAYS
 from ml.theft.table import EVIDENCE, SCORES, Purchases, evidence_of, evidence_table, first_day, scores_table
+from ml.validation.outages import NO_TRANSFORMER
 
 if TYPE_CHECKING:
     from energy_assets.resources.theft_models import InService
@@ -89,6 +90,8 @@ MOST_SUSPICIOUS = """
 """
 MOST_SHOWN = 10
 MOST_AT_ONCE = 10_000
+MANY_IN_A_PART = 10
+"""A transformer with more than this part of MOST_AT_ONCE meters is a register's placeholder."""
 WEEK = 7
 YEAR_AGO = TRAIT_SPANS[1]
 Held = set[tuple[str, date]]
@@ -107,8 +110,8 @@ def what_may_be_read(warehouse: Warehouse, window: DayWindow) -> Held:
 def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held) -> pa.Table:
     """Evidence as of `day`, as EVIDENCE; no rows where fewer than LEAST_METERS have traits in the lookback. `held` is what_may_be_read.
 
-    A large fleet is looked at in parts of up to MOST_AT_ONCE meters, each a sample of all of it, so that what the fleet did is seen in
-    every part.
+    A large fleet is looked at in parts of about MOST_AT_ONCE meters, each a sample of all of it, so that what the fleet did is seen in
+    every part; meters of one transformer stay together.
     """
     span = DayWindow.of(day).with_lookback(LOOKBACK_DAYS - 1)
     ids = traits.meters(span)
@@ -121,14 +124,31 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held
     purchases = _purchases(warehouse, day, ids, held)
     year_ago = _year_ago(warehouse, day, ids, held)
     types = np.array(day_types(span, settings().holidays))
-    parts = -(-len(ids) // MOST_AT_ONCE)
+    number = transformer_numbers(transformer)
     tables = []
-    for part in (slice(number, None, parts) for number in range(parts)):
+    for part in parts_of(number):
         known = traits.of(span, ids[part])
         explained = explanation.of(part) if explanation else None
-        found = evidence(known, types, customer_class[part], explained, year_ago_wh=year_ago[part])
+        found = evidence(
+            known, types, customer_class[part], explained, transformer=number[part], year_ago_wh=year_ago[part]
+        )
         tables.append(evidence_table(found, day, ids[part], transformer[part], monday, purchases.of(part)))
     return pa.concat_tables(tables)
+
+
+def transformer_numbers(transformer: np.ndarray) -> np.ndarray:
+    """A number for each transformer, NO_TRANSFORMER where none is known: int [meters]."""
+    return np.where(transformer == "", NO_TRANSFORMER, np.unique(transformer, return_inverse=True)[1])
+
+
+def parts_of(transformer: np.ndarray, most_meters: int = MOST_AT_ONCE) -> list[np.ndarray]:
+    """The meters of each part, in their order: every so manieth transformer, and every so manieth meter without one, or behind one that has so many
+    that a part of them are siblings enough."""
+    parts = -(-len(transformer) // most_meters)
+    _, number, count = np.unique(transformer, return_inverse=True, return_counts=True)
+    is_apart = (transformer == NO_TRANSFORMER) | (count[number] > most_meters / MANY_IN_A_PART)
+    of = np.where(is_apart, np.arange(len(transformer)), number) % parts
+    return [np.flatnonzero(of == part) for part in range(parts)]
 
 
 def score_rows(warehouse: Warehouse, day: date, in_service: InService | None = None) -> pa.Table:

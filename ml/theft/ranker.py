@@ -41,7 +41,7 @@ BOTH_TAILS = (
     ),
 )
 """Evidence whose harmless side tells something as well: a level that rose speaks against a thief."""
-UNTAUGHT = ("same_season",)
+UNTAUGHT = ("same_season", "sibling_change")
 """Evidence that the shipped rankers do not see: fleets that teach them have no year before. Rankers that inspections teach see all of it."""
 AS_THEY_ARE = ("drop", "nothing_reported", "balance_gain", "balance_share", "stolen_share")
 """Evidence that is also seen as a number: it means the same in every fleet."""
@@ -170,10 +170,10 @@ def theft_scores(values: np.ndarray) -> np.ndarray:
                 # Ranks are among all meters, also of those that another ranker judges.
                 seen = matrix(values, with_balance=with_balance) if seen is None else seen
                 found[rows] = taught(with_balance, only_days).scores(seen[rows])
-    return np.where(has_balance, found, _with_fall(found, values))
+    return np.where(has_balance, found, with_fall(found, values))
 
 
-def _with_fall(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
+def with_fall(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Scores whose odds are raised by how far out the meter's fall is. Real homes change in more ways than simulated ones, so that without a
     balance what was taught there is trusted less, and the plain fall more."""
     odds = np.log(np.clip(scores, LEAST_SCORE, 1 - LEAST_SCORE) / (1 - np.clip(scores, LEAST_SCORE, 1 - LEAST_SCORE)))

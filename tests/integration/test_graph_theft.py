@@ -294,9 +294,9 @@ def the_weeks_of_a_year_before_are_read_and_what_lies_between_is_not(graph: Grap
     """This year's traits stand for last year's, but that one meter drew three times as much then."""
     last, meter = date(2024, 1, DAYS), "M000007"
     season = DayWindow.of(last).looked_back_on(YEAR_DAYS, YEAR_DAYS + SEASON_DAYS - 1)
-    traits_of_a_year_before(graph, DayWindow(date(2023, 8, 1), date(2023, 8, 8)), meter)
+    traits_of_another_time(graph, DayWindow(date(2023, 8, 1), date(2023, 8, 8)), meter)
     assert THEFT[2] not in owed_of(graph, last), "what lies between the spans owes nothing"
-    traits_of_a_year_before(graph, season, meter)
+    traits_of_another_time(graph, season, meter)
     assert THEFT[2] in owed_of(graph, last)
     assert THEFT[1] not in owed_of(graph, last)
 
@@ -304,7 +304,13 @@ def the_weeks_of_a_year_before_are_read_and_what_lies_between_is_not(graph: Grap
         "select meter_id, same_season, year_ago_wh, reported_wh from ml.theft_evidence where score_date = %s order by 1"
     )
     assert {row[1:3] for row in graph.warehouse.rows(asked, (last,))} == {(None, None)}
-    assert graph.run(last, with_gates(*THEFT[2:])).success
+    beside = "select count(sibling_change) from ml.theft_evidence where score_date = %s"
+    assert graph.warehouse.rows(beside, (last,)) == [(0,)], (
+        "of thirty days there are too few before the last four weeks"
+    )
+    traits_of_another_time(graph, DayWindow(date(2023, 12, 18), date(2024, 1, 1)), meter)
+    assert graph.run(last, with_gates(*THEFT[1:])).success
+    assert graph.warehouse.rows(beside, (last,)) == [(METERS,)]
     rows = graph.warehouse.rows(asked, (last,))
     assert len(rows) == METERS
     assert sorted(row[1] for row in rows)[METERS // 2] == pytest.approx(0, abs=0.05)
@@ -318,8 +324,8 @@ def the_weeks_of_a_year_before_are_read_and_what_lies_between_is_not(graph: Grap
     assert THEFT[2] not in owed_of(graph, last)
 
 
-def traits_of_a_year_before(graph: Graph, window: DayWindow, meter: str) -> None:
-    """Traits of `window`, judged green: those of January, in turns."""
+def traits_of_another_time(graph: Graph, window: DayWindow, meter: str) -> None:
+    """Traits of `window`, judged green: those of the last day of January that was read."""
     with graph.warehouse.stream(
         "select meter_id, traits from intermediate.int_day_traits where reading_date = $1::text::date",
         (f"2024-01-{DAYS}",),
@@ -331,10 +337,10 @@ def traits_of_a_year_before(graph: Graph, window: DayWindow, meter: str) -> None
         table = pa.table(
             [pa.repeat(pa.scalar(day), len(values)), found["meter_id"], values.tolist()], names=SCHEMA.names
         ).cast(SCHEMA)
-        graph.warehouse.replace_day("intermediate", THEFT[0], day, [table], run_id="a year before")
+        graph.warehouse.replace_day("intermediate", THEFT[0], day, [table], run_id="another time")
     versions = {of: version for (table, of), version in graph.versions(window).items() if table == THEFT[0]}
     sound = Outcome("schema", "schema", None, "critical", True, "", 0, len(values), (), "")
-    record_verdict(graph.warehouse, THEFT[0], versions, [sound], run_id="a year before")
+    record_verdict(graph.warehouse, THEFT[0], versions, [sound], run_id="another time")
 
 
 def owed_of(graph: Graph, day: date) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from ml.theft.explain import NOBODY, WAYS
 from ml.theft.history import FleetHistory
 from ml.theft.misplaced import placed
 from ml.theft.season import same_season, season_wh, year_ratio
+from ml.theft.siblings import less_response, sibling_change
 from ml.theft.traits import TRAITS, day_traits
 from ml.validation.outages import NO_TRANSFORMER
 
@@ -52,7 +53,8 @@ def fleet(
 
 def seen(history: FleetHistory) -> Evidence:
     traits = np.stack([day_traits(wh, 30) for wh in history.wh])
-    return evidence(traits, history.day_types, history.customer_class, explained(history, traits, history.day_types))
+    explanation = explained(history, traits, history.day_types)
+    return evidence(traits, history.day_types, history.customer_class, explanation, transformer=history.transformer)
 
 
 def test_a_day_in_numbers_holds_its_mean_its_extremes_and_its_parts() -> None:
@@ -214,6 +216,51 @@ def test_evidence_knows_the_year_before_where_there_is_one() -> None:
     assert found["same_season"].argmin() == 9
     others = [number for number, name in enumerate(NAMES) if name != "same_season"]
     np.testing.assert_array_equal(found.values[:, others], without.values[:, others])
+
+
+def weathered(slopes: np.ndarray, days: int = 112) -> np.ndarray:
+    """Levels [days, meters] that follow a season, which turns in the last four weeks, each with its slope."""
+    rng = np.random.default_rng(4)
+    weather = 0.1 * np.sin(np.arange(days) / 3) - 0.8 * np.clip((np.arange(days) - days + 35) / 35, 0, 1)
+    return weather[:, None] * slopes + 0.1 * rng.normal(size=(days, len(slopes)))
+
+
+def test_beside_siblings_a_thief_stands_out_and_whoever_minds_the_weather_does_not() -> None:
+    slopes = np.linspace(0.2, 1.8, 40)
+    level, transformer = weathered(slopes), np.arange(40) // 20
+    level[-28:, 3] -= 0.5  # steals, and heats little
+    plain = level[-28:].mean(axis=0) - level[:-28].mean(axis=0)
+    assert plain.argmin() > 30, "by the plain change those who heat most are first"
+    found = sibling_change(level, transformer, 28)
+    assert found.argmin() == 3
+    assert np.sort(found)[1] > found[3] / 1.5
+
+
+def test_what_all_behind_a_transformer_do_is_none_of_theirs() -> None:
+    level, transformer = weathered(np.ones(40)), np.arange(40) // 20
+    level[-14:, transformer == 1] -= 1.0
+    found = sibling_change(level, transformer, 28)
+    assert np.abs(found).max() < 0.2
+
+
+def test_of_few_siblings_or_days_nothing_is_told() -> None:
+    level = weathered(np.ones(40))
+    transformer = np.where(np.arange(40) < 4, 0, np.where(np.arange(40) < 9, 1, NO_TRANSFORMER))
+    level[-22:, 8] = np.nan  # six days are left of the four weeks
+    found = sibling_change(level, transformer, 28)
+    assert np.isnan(found).all(), "four meters have three siblings each, and of five one is not known"
+    level[-22, 8] = 0.0
+    assert np.flatnonzero(~np.isnan(sibling_change(level, transformer, 28))).tolist() == [4, 5, 6, 7, 8]
+    assert np.isnan(sibling_change(level[:13], np.zeros(40, dtype=int), 28)).all()
+    assert not np.isnan(sibling_change(level[:14, :8], np.zeros(8, dtype=int), 28)).any()
+
+
+def test_siblings_are_the_others() -> None:
+    level = np.zeros((56, 5))
+    level[28:] = [0.0, -1.0, -2.0, -3.0, -4.0]
+    own = less_response(level, 28)[28:].mean(axis=0)
+    expected = [own[of] - np.median(np.delete(own, of)) for of in range(5)]
+    assert sibling_change(level, np.zeros(5, dtype=int), 28) == pytest.approx(expected)
 
 
 def test_without_a_balance_its_evidence_is_not_known_and_the_rest_is() -> None:

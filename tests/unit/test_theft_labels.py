@@ -36,6 +36,13 @@ def drawn(known: str = "labels", *, weeks: int = WEEKS, first: date = FIRST, see
     return Visits(day, meter, is_theft, np.arange(count) % EACH == 0, np.full(count, 5000), seen)
 
 
+def with_thefts(visits: Visits, count: int) -> Visits:
+    """Without as many that found theft, from all of the time, as are more than `count`."""
+    thefts = np.flatnonzero(visits.is_theft)
+    spared = thefts[np.linspace(0, len(thefts) - 1, len(thefts) - count).astype(int)]
+    return visits.of(np.setdiff1d(np.arange(len(visits)), spared))
+
+
 def together(*parts: Visits) -> Visits:
     return Visits.joined(parts)
 
@@ -88,11 +95,11 @@ def test_visits_of_the_fitted_day_and_later_or_of_long_ago_are_never_read(won: D
 
 def test_with_one_label_too_few_nothing_is_tried() -> None:
     visits = drawn()
-    spared = visits.of(~visits.is_theft | (np.cumsum(visits.is_theft) < LEAST_LABELS))
+    spared = with_thefts(visits, LEAST_LABELS - 1)
     decision = decide(spared, None, until=UNTIL)
     assert (decision.decision, decision.theft, decision.beside_unsupervised) == (TOO_FEW_LABELS, 199, None)
     assert "199 visits found theft, 200 needed" in decision.reason
-    enough = visits.of(~visits.is_theft | (np.cumsum(visits.is_theft) <= LEAST_LABELS))
+    enough = with_thefts(visits, LEAST_LABELS)
     assert "200 needed" not in decide(enough, None, until=UNTIL).reason
     assert decide(spared, None, until=UNTIL, least_labels=150).beside_unsupervised is not None
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from energy_assets.resources.theft import purchases_of
+from energy_assets.resources.theft import parts_of, purchases_of, transformer_numbers
 from ml.evaluation import theft_windows
 from ml.theft.evidence import evidence
 from ml.theft.explain import WAYS
@@ -17,6 +17,7 @@ from ml.theft.reasons import WAY_WORDS, WORDS, in_words, reasons_of
 from ml.theft.scores import SCORED, TOO_FEW_DAYS, UNBOUGHT_SCORE, prior_probability, scores
 from ml.theft.table import Purchases, evidence_of, evidence_table, first_day, scores_table
 from ml.theft.traits import day_traits
+from ml.validation.outages import NO_TRANSFORMER
 from tests.unit.test_theft_evidence import DAYS, METERS, ONSET, drawn, fleet, seen
 
 DAY = date(2024, 3, 24)
@@ -67,6 +68,18 @@ def test_use_that_nobody_bought_is_suspicious_whatever_else_is_seen(found) -> No
     with_it, without = scores(found, expected_rate=0.05, unbought_share=unbought), scores(found, expected_rate=0.05)
     assert with_it.score[9] == max(UNBOUGHT_SCORE, without.score[9])
     np.testing.assert_array_equal(np.delete(with_it.score, 9), np.delete(without.score, 9))
+
+
+def test_a_large_fleet_is_parted_between_transformers_and_never_through_one() -> None:
+    transformer = transformer_numbers(np.array([f"T{number // 25:03d}" for number in range(1000)] + [""] * 500))
+    assert transformer[-1] == NO_TRANSFORMER
+    parts = parts_of(transformer, most_meters=400)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(1500))
+    assert all(300 <= len(part) <= 450 for part in parts)
+    behind = [set(transformer[part]) - {NO_TRANSFORMER} for part in parts]
+    assert sum(map(len, behind)) == 40, "each transformer is in one part"
+    placeholder = parts_of(np.zeros(1500, dtype=int), most_meters=400)
+    assert {len(part) for part in placeholder} == {375}
 
 
 def test_what_is_left_of_earlier_purchases_was_bought(found) -> None:
