@@ -34,20 +34,22 @@ YEAR = "same_season"
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """The fleets of a set, one after the other, [meters]: who is judged, with evidence of all meters and the truth."""
+    """The fleets of a set, one after the other, [meters]: who is judged, with evidence of all meters and the truth. Meters with too few days
+    have no score."""
 
     name: str
     fleet: np.ndarray
     customer: np.ndarray
     is_theft: np.ndarray
     is_counted: np.ndarray
-    """Judged, with days enough, and no thief who keeps the day's energy."""
+    """Judged, and no thief who keeps the day's energy."""
+    has_days: np.ndarray
     lessons: tuple[Lesson, ...]
     """Of each fleet, as those that teach."""
 
     def row(self, what: str, scores: Sequence[np.ndarray]) -> str:
         """Of `scores` of each fleet."""
-        at, said = self.is_counted, np.concatenate(scores)
+        at, said = self.is_counted, np.where(self.has_days, np.concatenate(scores), np.nan)
         found = measures.headline(said[at], self.is_theft[at], self.fleet[at], self.customer[at], (FIRST, FIVE))
         told = [number(found["roc_auc"]), number(found["pr_auc"])]
         return f"| {self.name} | {what} | {' | '.join([*told, *(share(found[f'precision_{of:g}']) for of in (FIRST, FIVE))])} |"
@@ -63,7 +65,7 @@ def judged(name: str, known: Sequence[KnownFleet], evidence: Sequence[tuple[np.n
     of = tuple(
         Lesson(values, one.kind, one.is_theft, one.is_judged) for (values, _), one in zip(evidence, known, strict=True)
     )
-    return Judged(name, fleet, customer, is_theft, is_judged & has_days & ~(is_theft & np.isin(kind, KEEPING)), of)
+    return Judged(name, fleet, customer, is_theft, is_judged & ~(is_theft & np.isin(kind, KEEPING)), has_days, of)
 
 
 def kept(with_balance: bool, added: Sequence[str]) -> list[int]:
