@@ -21,6 +21,7 @@ from energy_assets.settings import settings
 from ml.theft.evidence import Evidence, evidence
 from ml.theft.explain import NOBODY, WAYS, Explanation
 from ml.theft.lookbacks import CARRIED_DAYS, LEAST_METERS, LOOKBACK_DAYS, PURCHASE_DAYS, TRAIT_SPANS
+from ml.theft.purchases import carried_over
 from ml.theft.reasons import reasons_of, without_purchase
 from ml.theft.scores import UNBOUGHT_SHARE, scores
 from ml.theft.season import LEAST_SEASON_DAYS
@@ -44,39 +45,36 @@ EXPLAINED = """
     select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, coefficient, since_date, gain, gain_share, has_drifting_clock
     from ml.loss_explanations where explained_date = $1::text::date and meter_id <> '' order by meter_id
 """
-USED = """
-    -- What purchases left over (carried_wh) is how far the earlier weeks end below the most that they had used beyond what they had bought: that much,
-    -- at least, had been there before them.
+PREPAID = """
     with prepaid as (
-        select meter_id from staging.stg_meters where reading_date = $3::text::date and is_prepaid
-    ),
-    use as not materialized (
-        select meter_id, reading_date as day, total_wh as used_wh, 0 as bought_wh, true as is_read
-        from intermediate.int_readings_daily join prepaid using (meter_id)
-        where reading_date = any($1::text::date[] || $2::text::date[])
-        union all
-        select meter_id, purchase_date, 0, energy_wh, false
-        from staging.stg_token_purchases join prepaid using (meter_id)
-        where purchase_date = any($1::text::date[] || $2::text::date[])
-    ),
-    earlier as (
-        select meter_id, day, sum(used_wh - bought_wh) as missing_wh from use where day = any($1::text::date[]) group by meter_id, day
-    ),
-    missing as (
-        select meter_id, missing_wh, sum(missing_wh) over (partition by meter_id order by day) as missing_so_far_wh from earlier
-    ),
-    carried as (
-        select meter_id, greatest(max(missing_so_far_wh), 0) - sum(missing_wh) as carried_wh from missing group by meter_id
-    ),
-    lately as (
-        select meter_id, sum(used_wh) as used_wh, sum(bought_wh) as bought_wh from use where day = any($2::text::date[])
-        group by meter_id having bool_or(is_read)
+        select meter_id, (row_number() over (order by meter_id collate "C"))::integer - 1 as number
+        from staging.stg_meters where reading_date = $2::text::date and is_prepaid
     )
-    select meter_id, used_wh::double precision, bought_wh::double precision, coalesce(carried_wh, 0)::double precision as carried_wh
-    from lately left join carried using (meter_id)
-    order by meter_id
 """
-"""Days whose purchases may be left over, the days that are judged, and the day of the register."""
+"""Meters have numbers: texts of weeks of rows are slow to move."""
+USED = f"""
+    {PREPAID}
+    select prepaid.meter_id, number, used_wh::double precision, coalesce(bought_wh, 0)::double precision as bought_wh
+    from prepaid
+    join (
+        select meter_id, sum(total_wh) as used_wh from intermediate.int_readings_daily
+        where reading_date = any($1::text::date[]) group by meter_id
+    ) as used using (meter_id)
+    left join (
+        select meter_id, sum(energy_wh) as bought_wh from staging.stg_token_purchases
+        where purchase_date = any($1::text::date[]) group by meter_id
+    ) as bought using (meter_id)
+    order by number
+"""
+USED_AND_BOUGHT = f"""
+    {PREPAID}
+    select reading_date as day, number, total_wh as missing_wh from intermediate.int_readings_daily join prepaid using (meter_id)
+    where reading_date = any($1::text::date[])
+    union all
+    select purchase_date, number, -energy_wh from staging.stg_token_purchases join prepaid using (meter_id)
+    where purchase_date = any($1::text::date[])
+"""
+"""What was used, and what was bought as less than nothing."""
 SEASON = """
     select meter_id, sum(round((24 * traits[1])::numeric))::double precision / count(*) as year_ago_wh
     from intermediate.int_day_traits where reading_date = any($1::text::date[])
@@ -252,12 +250,25 @@ def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> 
     before = known(DayWindow.of(day).looked_back_on(PURCHASE_DAYS, PURCHASE_DAYS + CARRIED_DAYS - 1))
     if len(judged) < LEAST_PURCHASE_DAYS or (METERS, day) not in held:
         return Purchases.unknown(len(ids))
-    with warehouse.stream(USED, (days_literal(before), days_literal(judged), day.isoformat())) as batches:
-        table = batches.read_all()
+    with warehouse.stream(USED, (days_literal(judged), day.isoformat())) as batches:
+        table = batches.read_all().combine_chunks()
+    carried = _carried(warehouse, before, day, table["number"].to_numpy())
     meters = texts_of(table["meter_id"])
-    return Purchases(
-        **{
-            name: looked_up(ids, meters, table[name].to_numpy(), np.nan)
-            for name in ("used_wh", "bought_wh", "carried_wh")
-        }
-    )
+    used, bought = (looked_up(ids, meters, table[name].to_numpy(), np.nan) for name in ("used_wh", "bought_wh"))
+    return Purchases(used, bought, looked_up(ids, meters, carried, np.nan))
+
+
+def _carried(warehouse: Warehouse, days: list[date], day: date, numbers: np.ndarray) -> np.ndarray:
+    """What purchases of `days` left over of the meters of these numbers, float64 in their order."""
+    missing = np.zeros((len(days), int(numbers.max(initial=-1)) + 1), dtype=np.int64)
+    if len(days):
+        row_of = {(of - date(1970, 1, 1)).days: row for row, of in enumerate(days)}
+        row = np.zeros(max(row_of) + 1, dtype=int)
+        row[list(row_of)] = list(row_of.values())
+        with warehouse.stream(USED_AND_BOUGHT, (days_literal(days), day.isoformat())) as batches:
+            for batch in batches:
+                number = batch["number"].to_numpy()
+                is_asked = number < missing.shape[1]
+                at = row[batch["day"].cast(pa.int32()).to_numpy()[is_asked]], number[is_asked]
+                np.add.at(missing, at, batch["missing_wh"].to_numpy()[is_asked])
+    return carried_over(missing)[numbers].astype(np.float64)

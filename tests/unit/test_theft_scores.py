@@ -12,6 +12,7 @@ from energy_assets.resources.theft import parts_of, purchases_of, transformer_nu
 from ml.evaluation import theft_windows
 from ml.theft.evidence import evidence
 from ml.theft.explain import WAYS
+from ml.theft.purchases import carried_over
 from ml.theft.ranker import columns, is_of_days, matrix, tail, taught, theft_scores
 from ml.theft.reasons import WAY_WORDS, WORDS, in_words, reasons_of
 from ml.theft.scores import SCORED, TOO_FEW_DAYS, UNBOUGHT_SCORE, prior_probability, scores
@@ -80,6 +81,15 @@ def test_a_large_fleet_is_parted_between_transformers_and_never_through_one() ->
     assert sum(map(len, behind)) == 40, "each transformer is in one part"
     placeholder = parts_of(np.zeros(1500, dtype=int), most_meters=400)
     assert {len(part) for part in placeholder} == {375}
+
+
+def test_what_a_home_used_before_it_bought_had_been_there_and_what_it_bought_since_may_be() -> None:
+    stocked, never, exact, lavish = (np.full(10, 3) for _ in range(4))
+    stocked[4] -= 40  # 12 were there before
+    exact -= 3
+    lavish[[0, 9]] -= 30
+    assert carried_over(np.column_stack([stocked, never, exact, lavish])).tolist() == [12 + 40 - 30, 0, 0, 60 - 30]
+    assert carried_over(np.zeros((0, 2), dtype=int)).tolist() == [0, 0]
 
 
 def test_what_is_left_of_earlier_purchases_was_bought(found) -> None:
