@@ -146,7 +146,7 @@ def parts_of(transformer: np.ndarray, most_meters: int = MOST_AT_ONCE) -> list[n
     _, number, count = np.unique(transformer, return_inverse=True, return_counts=True)
     is_apart = (transformer == NO_TRANSFORMER) | (count[number] > most_meters / MANY_IN_A_PART)
     of = np.where(is_apart, np.arange(len(transformer)), number) % parts
-    return [np.flatnonzero(of == part) for part in range(parts)]
+    return [meters for part in range(parts) if len(meters := np.flatnonzero(of == part))]
 
 
 def score_rows(warehouse: Warehouse, day: date, in_service: InService | None = None) -> pa.Table:
