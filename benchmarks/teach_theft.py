@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.theft_fleets import by_day, city
 from ml.evaluation.theft_windows import evidence_of
 from ml.model_store import ModelStore
+from ml.theft.evidence import NAMES
 from ml.theft.lookbacks import LOOKBACK_DAYS
 from ml.theft.ranker import TAUGHT, fit, matrix, version
 
@@ -30,12 +31,27 @@ PROCESSES = 2
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """The judged meters of a fleet that teaches, [meters] each: `seen` is the rankers' matrix with the balance, `plain` without it."""
+    """A fleet that teaches, [meters] each: `values` [meters, PIECES] is evidence of all, of whom those that are judged teach."""
 
-    seen: np.ndarray
-    plain: np.ndarray
+    values: np.ndarray
     kind: np.ndarray
     is_theft: np.ndarray
+    is_judged: np.ndarray
+
+    def seen(self, *, with_balance: bool) -> np.ndarray:
+        """What the shipped rankers see of those who teach."""
+        return matrix(self.values, with_balance=with_balance)[self.is_judged]
+
+    @cached_property
+    def everything(self) -> np.ndarray:
+        """All that rankers can see, of every meter."""
+        return matrix(self.values, with_balance=True, everything=True)
+
+    def without(self, piece: str) -> Lesson:
+        """The same fleet, of which nobody knows that piece of evidence."""
+        values = self.values.copy()
+        values[:, NAMES.index(piece)] = np.nan
+        return replace(self, values=values)
 
 
 def lesson(seed: int, of_days: bool = False) -> Lesson:
@@ -43,9 +59,8 @@ def lesson(seed: int, of_days: bool = False) -> Lesson:
     fleet = city(seed, THEFT_RATE)
     fleet = by_day(fleet) if of_days else fleet
     values = evidence_of(fleet.history.last(LOOKBACK_DAYS)).values
-    seen, plain = (matrix(values, with_balance=with_balance)[fleet.is_judged] for with_balance in (True, False))
     print(f"  {fleet.name} teaches", flush=True)
-    return Lesson(seen, plain, fleet.kind[fleet.is_judged], fleet.is_theft[fleet.is_judged])
+    return Lesson(values, fleet.kind, fleet.is_theft, fleet.is_judged)
 
 
 def lessons(seeds: Iterable[int] = SEEDS, *, of_days: bool = False) -> Iterator[Lesson]:
@@ -57,11 +72,11 @@ def lessons(seeds: Iterable[int] = SEEDS, *, of_days: bool = False) -> Iterator[
 def teach(*, of_days: bool) -> list[Path]:
     """Teach both rankers of half-hours, or of days; the paths of their files."""
     taught = list(lessons(of_days=of_days))
-    is_theft = np.concatenate([one.is_theft for one in taught])
+    is_theft = np.concatenate([one.is_theft[one.is_judged] for one in taught])
     on = f"simulated cities {SEEDS.start}–{SEEDS.stop - 1}, {THEFT_RATE:.0%} thieves{', by the day' if of_days else ''}"
     paths = []
     for with_balance in (True, False):
-        seen = np.concatenate([one.seen if with_balance else one.plain for one in taught])
+        seen = np.concatenate([one.seen(with_balance=with_balance) for one in taught])
         name, store = version(with_balance, of_days), ModelStore(TAUGHT)
         store.discard(name)
         sha256 = store.publish(fit(seen, is_theft, with_balance=with_balance, taught_on=on), name)

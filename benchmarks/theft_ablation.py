@@ -51,8 +51,10 @@ Scores = Mapping[Without, Sequence[np.ndarray]]
 def scores(sets: Sequence[Pooled], taught: Sequence[Lesson], rankers: Iterable[Without]) -> Scores:
     """Teach each ranker, and let it judge every set."""
     rankers = list(rankers)
-    seen = np.concatenate([one.seen for one in taught])
-    kind, is_theft = (np.concatenate([getattr(one, name) for one in taught]) for name in ("kind", "is_theft"))
+    seen = np.concatenate([one.seen(with_balance=True) for one in taught])
+    kind, is_theft = (
+        np.concatenate([getattr(one, name)[one.is_judged] for one in taught]) for name in ("kind", "is_theft")
+    )
     judged = [judged_matrix(one) for one in sets]
     with ProcessPoolExecutor(PROCESSES) as pool:
         waiting = {}

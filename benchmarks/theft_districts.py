@@ -59,6 +59,8 @@ def districts(seeds: Iterable[int], *, theft_rate: float, weeks: int) -> Iterato
 
 
 def _until(history: FleetHistory, end: int) -> FleetHistory:
-    """The LOOKBACK_DAYS before day `end`."""
+    """The LOOKBACK_DAYS before day `end`; a year before is not known of every week."""
     days = slice(max(end - LOOKBACK_DAYS, 0), end)
-    return replace(history, wh=history.wh[days], day_types=history.day_types[days], lost_wh=history.lost_wh[days])
+    return replace(
+        history, wh=history.wh[days], day_types=history.day_types[days], lost_wh=history.lost_wh[days], year_ago_wh=None
+    )

@@ -24,7 +24,10 @@ from energy_assets.simulation.physics import RATINGS, rating_for, technical_loss
 from energy_assets.simulation.roles import HONEST, NEVER
 from ml.evaluation.windows import daily_wh
 from ml.theft.history import FleetHistory
-from ml.theft.traits import LEAST_COVERED
+from ml.theft.known import mean as mean_of_known
+from ml.theft.lookbacks import SEASON_DAYS, YEAR_DAYS
+from ml.theft.season import season_wh
+from ml.theft.traits import LEAST_COVERED, TRAITS, day_traits
 from ml.validation.estimation import class_profile, estimate
 from ml.validation.outages import dark_slots
 
@@ -36,7 +39,7 @@ HOMES_PER_TRANSFORMER = 25
 STRETCH_DAYS = 140
 PHYSICAL_KWH = 50.0
 LEAST_READ_SHARE = 0.8
-ESTIMATE_DAYS = 28
+ESTIMATE_DAYS, HOURS = 28, 24
 SPIKE_FACTOR = 30.0
 """Readings of so many times a meter's usual peak are refused by validation before anything is scored."""
 ON_REAL_LOAD = (
@@ -108,9 +111,27 @@ def city(seed: int, theft_rate: float = THEFT_RATE, meters: int = CITY_METERS, d
     for group in fleet.roles.groups:
         kind[group.meters], onset[group.meters], end[group.meters] = group.kind, group.onset - first, group.end - first
     stolen = np.stack([1000 * (one.true_kwh - one.reported_kwh).sum(axis=1) for one in lived])
-    history = FleetHistory(known, types, fleet.city.customer_class, registered[-1], lost)
+    year_ago = _year_before(fleet, FIRST_DAY + timedelta(days=days - 1))
+    history = FleetHistory(known, types, fleet.city.customer_class, registered[-1], lost, year_ago)
     hooked = np.stack([1000 * one.hooked_kwh.sum(axis=1) for one in lived])
     return _known(f"city {seed}", history, seed * 100_000 + np.arange(meters), kind, onset, end, stolen, hooked)
+
+
+def _year_before(fleet: Fleet, last: date) -> np.ndarray:
+    """What the city's meters delivered a day in the four weeks to a year before `last`, in Wh: as evidence is given it, float64 [meters].
+
+    The city lives through these weeks as through others, before its first day; its thieves were honest then.
+    """
+    carried, delivered = fleet.fresh(), np.full((SEASON_DAYS, fleet.city.meters), np.nan)
+    for number in range(SEASON_DAYS):
+        of = last - timedelta(days=YEAR_DAYS + SEASON_DAYS - 1 - number)
+        one = live_through(fleet, of, carried)
+        wh = np.full((fleet.city.meters, len(one.day.starts)), np.nan)
+        rows = (one.delivered.meter >= 0) & (one.delivered.unreadable < 0)
+        wh[one.delivered.meter[rows], one.delivered.slot[rows]] = 1000 * one.delivered.kwh[rows]
+        wh[(wh < 0) | (one.live < 1)[fleet.city.transformer]] = np.nan
+        delivered[number] = day_traits(wh, 1440 // wh.shape[1])[:, TRAITS.index("mean_w")] * HOURS
+    return season_wh(delivered)
 
 
 def by_day(known: KnownFleet) -> KnownFleet:
@@ -195,8 +216,9 @@ def _balanced(wh, transformer, fed_wh, is_off, types, customer_class, rating) ->
     return known, lost
 
 
-def stretches(readings: Readings, *, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(kwh [days, homes, slots], number of each home's customer): those of one half of the customers that deliver throughout.
+def stretches(readings: Readings, *, held_out: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(kwh [days, homes, slots], number of each home's customer, Wh a day in the four weeks to a year before its last, NaN where not known): those
+    of one half of the customers that deliver throughout.
 
     A stretch of another time is another home. Gaps of at most a fifth are kept as gaps; true use is taken as nothing there.
     """
@@ -204,23 +226,27 @@ def stretches(readings: Readings, *, held_out: bool) -> tuple[np.ndarray, np.nda
     order = np.random.default_rng(1).permutation(kwh.shape[1])
     half = np.sort(order[len(order) // 2 :] if held_out else order[: len(order) // 2])
     days = min(STRETCH_DAYS, len(kwh))
-    parts, customers = [], []
+    parts, customers, years_ago = [], [], []
     for start in range(0, len(kwh) - days + 1, days):
         part = kwh[start : start + days, half]
         usable = (~np.isnan(part)).mean(axis=(0, 2)) >= LEAST_READ_SHARE
         usable &= np.nansum(part, axis=(0, 2)) > 0.2 * days
         parts.append(part[:, usable])
         customers.append(half[usable])
-    return np.concatenate(parts, axis=1), np.concatenate(customers)
+        until = start + days - YEAR_DAYS
+        season = kwh[max(until - SEASON_DAYS, 0) : max(until, 0), half[usable]]
+        is_enough = (~np.isnan(season)).mean(axis=2) >= LEAST_COVERED
+        years_ago.append(season_wh(np.where(is_enough, 1000 * mean_of_known(season, 2) * season.shape[2], np.nan)))
+    return np.concatenate(parts, axis=1), np.concatenate(customers), np.concatenate(years_ago)
 
 
 def attacked(readings: Readings, draw: int, *, held_out: bool) -> KnownFleet:
     """Real homes, of whom some steal and some look like it, behind transformers."""
-    kwh, customer = stretches(readings, held_out=held_out)
+    kwh, customer, year_ago = stretches(readings, held_out=held_out)
     rng = np.random.default_rng([draw, int(held_out), len(kwh)])
     order = rng.permutation(kwh.shape[1])
     order = order[: len(order) // HOMES_PER_TRANSFORMER * HOMES_PER_TRANSFORMER]
-    kwh, customer = kwh[:, order], customer[order]
+    kwh, customer, year_ago = kwh[:, order], customer[order], year_ago[order]
     days, meters, slots = kwh.shape
     transformer = np.arange(meters) // HOMES_PER_TRANSFORMER
     kind, onset, end = _roles(rng, meters, days)
@@ -257,7 +283,7 @@ def attacked(readings: Readings, draw: int, *, held_out: bool) -> KnownFleet:
         np.zeros(meters, dtype=int),
         rating,
     )
-    history = FleetHistory(known, types, np.zeros(meters, dtype=int), registered[-1], lost)
+    history = FleetHistory(known, types, np.zeros(meters, dtype=int), registered[-1], lost, year_ago * (1 + error))
     return _known(f"{readings.name} {draw}", history, customer, kind, onset, end, stolen)
 
 

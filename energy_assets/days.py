@@ -43,6 +43,10 @@ class DayWindow:
     def with_lookback(self, lookback_days: int) -> DayWindow:
         return DayWindow(self.start - timedelta(days=lookback_days), self.end)
 
+    def looked_back_on(self, nearest: int, farthest: int) -> DayWindow:
+        """Days that lie `nearest` to `farthest` days before any of the window's."""
+        return DayWindow(self.start - timedelta(days=farthest), self.end - timedelta(days=nearest))
+
     def chunks(self, size: int) -> Iterator[DayWindow]:
         """The window cut into consecutive windows of at most `size` days."""
         start = self.start

@@ -25,9 +25,27 @@ WAYS = ("share", "night", "weekend", "missing", "invented")
 """What a loss follows. Like the statistics below, as ml.theft has them, whose modules import SciPy."""
 STATISTICS = (
     *("drop_t", "drop", "joint_change", "level_t", "base_t", "low_t", "middle_t", "peak_t", "zero_t", "spread_t"),
-    *("step_t", "bend_t", "night_t", "evening_t", "profile_likeness", "profile_reversal", "recent_trend", "day_spread"),
-    *("low_days", "zero_share", "plateau_share", "equal_share", "base_ratio", "peak_ratio", "spread_ratio"),
-    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "nothing_reported"),
+    *(
+        "step_t",
+        "bend_t",
+        "night_t",
+        "evening_t",
+        "profile_likeness",
+        "profile_reversal",
+        "recent_trend",
+        "same_season",
+    ),
+    *(
+        "day_spread",
+        "low_days",
+        "zero_share",
+        "plateau_share",
+        "equal_share",
+        "base_ratio",
+        "peak_ratio",
+        "spread_ratio",
+    ),
+    *("step_ratio", "weekend_ratio", "class_likeness", "reversed_likeness", "sibling_change", "nothing_reported"),
     *("balance_gain", "balance_share", "stolen_share"),
 )
 KNOWN_DAYS = 28
@@ -259,6 +277,8 @@ def theft_evidence(rules: Rules, limits: Limits) -> list[DayExpectation]:
             explained_high_wh=BIGINT,
             used_wh=BIGINT,
             bought_wh=BIGINT,
+            carried_wh=BIGINT,
+            year_ago_wh=BIGINT,
             **dict.fromkeys(STATISTICS, FLOAT),
         ),
         *rules.not_null("meter_id", "known_days", "reported_wh"),
@@ -268,6 +288,8 @@ def theft_evidence(rules: Rules, limits: Limits) -> list[DayExpectation]:
         rules.between("before_w", 0),
         rules.between("after_w", 0),
         rules.between("used_wh", 0),
+        rules.between("carried_wh", 0),
+        rules.between("year_ago_wh", 0),
         rules.one_of("explained_way", WAYS),
         rules.no_rows_where(
             "dates-not-later",

@@ -3,16 +3,16 @@
 What belongs here: the common part of such assets. What does not: what any of them computes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from energy_assets.days import DayWindow
-from energy_assets.keys import OWNERS
+from energy_assets.keys import OWNERS, checkpoint_key
 from energy_assets.landing.contract import Source
-from energy_assets.partitions import BACKFILL, DAILY
+from energy_assets.partitions import BACKFILL, DAILY, lookback
 from energy_assets.resources.postgres_tables import postgres_tables
 from energy_assets.resources.warehouse import Warehouse
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DAYS_POOL = "days"
 """Runs over days are started one after the other: a later week's model must find the days before it."""
+
+READ_SPANS = "read spans"
+"""Metadata of a table that reads spans of days of an input with a gap between: by table, how many days before its own each begins and ends."""
 
 
 def daily_asset(
@@ -33,14 +36,20 @@ def daily_asset(
     columns: Iterable[dg.TableColumn],
     group: str | None = None,
     table: str | None = None,
+    spans: Mapping[str, Sequence[tuple[int, int]]] | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """The decorator of an asset that rewrites the days of its run's window.
 
-    `group` and `table` (schema.table) are the key's own unless given.
+    `group` and `table` (schema.table) are the key's own unless given. `spans` are of tables that are read in several spans of days (READ_SPANS):
+    behind their gates too, as far back as the farthest, and not to be named among `deps`.
     """
+    spanned = [
+        dg.AssetDep(checkpoint_key(read), partition_mapping=lookback(max(farthest for _, farthest in of)))
+        for read, of in (spans or {}).items()
+    ]
     return dg.asset(
         key=key,
-        deps=deps,
+        deps=[*spanned, *deps],
         partitions_def=DAILY,
         backfill_policy=BACKFILL,
         pool=DAYS_POOL,
@@ -52,6 +61,7 @@ def daily_asset(
             "partition_expr": date_column,
             "dagster/table_name": table or ".".join(key.path),
             "dagster/column_schema": dg.TableSchema(list(columns)),
+            **({READ_SPANS: {read: [list(span) for span in of] for read, of in spans.items()}} if spans else {}),
         },
     )
 

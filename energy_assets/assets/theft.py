@@ -16,7 +16,15 @@ from energy_assets.resources.gates import require_readable
 from energy_assets.resources.models import Models
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
-from ml.theft.lookbacks import BALANCE_DAYS, EVIDENCE_DAYS, LABEL_DAYS, LOOKBACK_DAYS
+from ml.theft.lookbacks import (
+    BALANCE_DAYS,
+    CARRIED_DAYS,
+    EVIDENCE_DAYS,
+    LABEL_DAYS,
+    LOOKBACK_DAYS,
+    PURCHASE_DAYS,
+    TRAIT_SPANS,
+)
 
 SUPPLY = ("stg_meters", "stg_transformers", "stg_outages", "stg_transformer_readings")
 """What tells where supply was off, of the day itself."""
@@ -81,10 +89,13 @@ def loss_explanations(context: dg.AssetExecutionContext, warehouse: Warehouse) -
 
 @daily_asset(
     dg.AssetKey([ML, "theft_evidence"]),
+    spans={TRAITS: TRAIT_SPANS},
     deps=[
-        dg.AssetDep(checkpoint_key(TRAITS), partition_mapping=lookback(LOOKBACK_DAYS - 1)),
         dg.AssetDep(checkpoint_key("loss_explanations"), partition_mapping=lookback(WEEK - 1)),
-        *(dg.AssetDep(checkpoint_key(table), partition_mapping=lookback(BALANCE_DAYS - 1)) for table in PURCHASED),
+        *(
+            dg.AssetDep(checkpoint_key(table), partition_mapping=lookback(CARRIED_DAYS + PURCHASE_DAYS - 1))
+            for table in PURCHASED
+        ),
         checkpoint_key("stg_meters"),
     ],
     kinds={"numpy", "postgres"},
@@ -93,7 +104,7 @@ def loss_explanations(context: dg.AssetExecutionContext, warehouse: Warehouse) -
     columns=declared_columns("ml.theft_evidence"),
 )
 def theft_evidence(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Rewrite the evidence as of each day of the window, from that day and the sixteen weeks before it."""
+    """Rewrite the evidence as of each day of the window, from that day, the sixteen weeks before it, and its four weeks of a year before."""
     from energy_assets.resources.theft import evidence_rows, what_may_be_read
     from energy_assets.resources.traits import TraitDays
 

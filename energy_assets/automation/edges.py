@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS, anomaly_scores
+from energy_assets.assets.daily import READ_SPANS
 from energy_assets.assets.forecast import load_forecast
 from energy_assets.assets.models import CONTINUES_DAYS, LAYER_ASSETS
 from energy_assets.assets.raw import RAW_ASSETS
@@ -20,20 +21,23 @@ from energy_assets.resources.due import Edge, Work
 
 
 def edges_of(assets: Iterable[dg.AssetsDefinition]) -> Iterator[Edge]:
-    """An edge for each gated table that an asset reads, behind its gate or beside it, with how far it looks back; one from itself where its
-    days go on from those before."""
+    """An edge for each span of days of each gated table that an asset reads, behind its gate or beside it; one from itself where its days go on
+    from those before."""
     for definition in assets:
         for spec in definition.specs:
             for dep in spec.deps:
                 if dep.asset_key.path[0] == QUALITY or is_gated(dep.asset_key):
-                    yield Edge(
-                        dep.asset_key.path[-1].removesuffix("_checkpoint"),
-                        name_of(spec.key),
-                        _lookback_days(dep),
-                        is_bounded=spec.key.path[0] == ML,
-                    )
+                    read = dep.asset_key.path[-1].removesuffix("_checkpoint")
+                    for nearest, farthest in spec.metadata.get(READ_SPANS, {}).get(read, [(0, _lookback_days(dep))]):
+                        yield Edge(
+                            read,
+                            name_of(spec.key),
+                            farthest,
+                            is_bounded=spec.key.path[0] == ML,
+                            nearest_days=nearest,
+                        )
             if days := spec.metadata.get(CONTINUES_DAYS):
-                yield Edge(name_of(spec.key), name_of(spec.key), days)
+                yield Edge(name_of(spec.key), name_of(spec.key), days, nearest_days=1)
 
 
 def writers_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, tuple[dg.AssetKey, ...]]:

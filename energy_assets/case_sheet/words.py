@@ -257,6 +257,7 @@ CHECKS_OF: dict[str, tuple[str, ...]] = {
     "explains_loss.missing": ("bypass", "clamp", "neutral", "appliances"),
     "explains_loss.invented": ("stuck", "clock", "clamp"),
     "level_fell": ("occupied", "clamp", "bypass", "neutral"),
+    "below_last_year": ("occupied", "appliances", "clamp", "bypass"),
     "reports_nothing": ("supply", "occupied", "bypass", "neutral"),
     "at_zero": ("supply", "switch", "neutral"),
     "clipped": ("ct", "clamp", "appliances"),

@@ -29,7 +29,7 @@ MOST_SPARE = 8
 
 @dataclass(frozen=True)
 class Edge:
-    """`output` (its name in quality.day_versions) of day D reads `input` of D-`lookback_days` to D; itself of the days before D alone.
+    """`output` (its name in quality.day_versions) of day D reads `input` of D-`lookback_days` to D-`nearest_days`; itself of the days before D alone.
 
     Scores that merely look back are restated within a bound of days; what follows from its inputs alone always is.
     """
@@ -38,6 +38,7 @@ class Edge:
     output: str
     lookback_days: int
     is_bounded: bool = False
+    nearest_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
     edges = list(edges)
     inputs: dict[str, list[str]] = {}
     for edge in edges:
-        if edge.input != edge.output:
+        if not edge.nearest_days:
             inputs.setdefault(edge.output, []).append(edge.input)
     stale, behind, unjudged = stale_days(warehouse), _behind(warehouse, edges), _unjudged(warehouse)
     incomplete = _days_without(warehouse, [table for table in GATED if table not in inputs])
@@ -207,8 +208,8 @@ def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[st
     rows = warehouse.rows(
         """
         with edges as (
-            select * from unnest(%(inputs)s, %(outputs)s, %(lookbacks)s, %(bounded)s)
-                as known (input, output, lookback_days, is_bounded)
+            select * from unnest(%(inputs)s, %(outputs)s, %(nearest)s, %(lookbacks)s, %(bounded)s)
+                as known (input, output, nearest_days, lookback_days, is_bounded)
         ),
         newest as (
             select max(reading_date) as reading_date from quality.day_versions where row_count > 0
@@ -219,7 +220,7 @@ def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[st
             from quality.day_states as state
             join edges on edges.input = state.table_name
             cross join lateral generate_series(
-                (state.reading_date + (edges.input = edges.output)::integer)::timestamp, state.reading_date + edges.lookback_days, interval '1 day'
+                (state.reading_date + edges.nearest_days)::timestamp, state.reading_date + edges.lookback_days, interval '1 day'
             ) as due (day)
             where state.state = any(%(readable)s)
         )
@@ -236,6 +237,7 @@ def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[st
         {
             "inputs": [edge.input for edge in edges],
             "outputs": [edge.output for edge in edges],
+            "nearest": [edge.nearest_days for edge in edges],
             "lookbacks": [edge.lookback_days for edge in edges],
             "bounded": [edge.is_bounded for edge in edges],
             "readable": list(READABLE_STATES),

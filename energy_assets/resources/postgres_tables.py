@@ -6,8 +6,8 @@ dbt's (dbt_project/), which no script declares.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 
@@ -42,7 +42,11 @@ class PostgresTable:
 def postgres_tables() -> Mapping[str, PostgresTable]:
     """The tables and views of all scripts, by schema.table, in the order in which they are made."""
     tables: dict[str, PostgresTable] = {}
-    for statement in _creations():
+    for statement in _declarations():
+        if isinstance(statement, exp.Alter):
+            known = tables[_name(statement)]
+            tables[known.name] = replace(known, columns=(*known.columns, *_columns(statement.args["actions"])))
+            continue
         if statement.kind == "TABLE":
             table = _table(statement)
         elif statement.kind == "VIEW":
@@ -53,19 +57,19 @@ def postgres_tables() -> Mapping[str, PostgresTable]:
     return tables
 
 
-def _creations() -> Iterator[exp.Create]:
-    """Bodies of functions and the like are beyond the parser, and of no interest: they are skipped."""
+def _declarations() -> Iterator[exp.Create | exp.Alter]:
+    """What makes tables and views, and what adds columns to them. Bodies of functions and the like are beyond the parser, and of no interest: they are skipped."""
     for script in sorted(resources.files(__package__).joinpath("postgres_ddl").iterdir(), key=lambda entry: entry.name):
         if script.name.endswith(".sql"):
             for statement in sqlglot.parse(
                 script.read_text(encoding="utf-8"), dialect="postgres", error_level=sqlglot.ErrorLevel.IGNORE
             ):
-                if isinstance(statement, exp.Create):
+                if isinstance(statement, exp.Create | exp.Alter):
                     yield statement
 
 
 def _table(statement: exp.Create) -> PostgresTable:
-    definitions = [part for part in statement.this.expressions if isinstance(part, exp.ColumnDef)]
+    definitions = _definitions(statement.this.expressions)
     keys = [
         *(
             c.name
@@ -78,9 +82,17 @@ def _table(statement: exp.Create) -> PostgresTable:
     return PostgresTable(
         _name(statement),
         _comment(statement),
-        tuple(PostgresColumn(column.name, _type(column.kind), _trailing_comment(column)) for column in definitions),
+        _columns(definitions),
         tuple(keys),
     )
+
+
+def _definitions(parts: Iterable[exp.Expression]) -> list[exp.ColumnDef]:
+    return [part for part in parts if isinstance(part, exp.ColumnDef)]
+
+
+def _columns(parts: Iterable[exp.Expression]) -> tuple[PostgresColumn, ...]:
+    return tuple(PostgresColumn(of.name, _type(of.kind), _trailing_comment(of)) for of in _definitions(parts))
 
 
 def _view(statement: exp.Create, known_types: Mapping[str, str]) -> PostgresTable:

@@ -14,16 +14,20 @@ import pyarrow.compute as pc
 
 from energy_assets.day_types import day_types
 from energy_assets.days import DayWindow
+from energy_assets.keys import TRAITS
 from energy_assets.resources.fleet import days_literal, looked_up, texts_of
 from energy_assets.resources.gates import day_states
 from energy_assets.settings import settings
 from ml.theft.evidence import Evidence, evidence
 from ml.theft.explain import NOBODY, WAYS, Explanation
-from ml.theft.lookbacks import LEAST_METERS, LOOKBACK_DAYS
+from ml.theft.lookbacks import CARRIED_DAYS, LEAST_METERS, LOOKBACK_DAYS, PURCHASE_DAYS, TRAIT_SPANS
+from ml.theft.purchases import carried_over
 from ml.theft.reasons import reasons_of, without_purchase
 from ml.theft.scores import UNBOUGHT_SHARE, scores
+from ml.theft.season import LEAST_SEASON_DAYS
 from ml.theft.state import RECENT_DAYS
-from ml.theft.table import EVIDENCE, SCORES, evidence_of, evidence_table, first_day, scores_table
+from ml.theft.table import EVIDENCE, SCORES, Purchases, evidence_of, evidence_table, first_day, scores_table
+from ml.validation.outages import NO_TRANSFORMER
 
 if TYPE_CHECKING:
     from energy_assets.resources.theft_models import InService
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
 METERS, PURCHASES, EXPLANATIONS, DAILY = "stg_meters", "stg_token_purchases", "loss_explanations", "int_readings_daily"
-PURCHASE_DAYS = 56
 LEAST_PURCHASE_DAYS = 28
 LEAST_USED_WH = 20_000
 REGISTER = """
@@ -42,21 +45,42 @@ EXPLAINED = """
     select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, coefficient, since_date, gain, gain_share, has_drifting_clock
     from ml.loss_explanations where explained_date = $1::text::date and meter_id <> '' order by meter_id
 """
-USED = """
-    select used.meter_id, used.used_wh::double precision as used_wh, coalesce(bought.bought_wh, 0)::double precision as bought_wh
-    from (
-        select daily.meter_id, sum(daily.total_wh) as used_wh
-        from intermediate.int_readings_daily as daily
-        join staging.stg_meters as meters on meters.reading_date = $2::text::date and meters.meter_id = daily.meter_id and meters.is_prepaid
-        where daily.reading_date = any($1::text::date[])
-        group by daily.meter_id
-    ) as used
+PREPAID = """
+    with prepaid as (
+        select meter_id, (row_number() over (order by meter_id collate "C"))::integer - 1 as number
+        from staging.stg_meters where reading_date = $2::text::date and is_prepaid
+    )
+"""
+"""Meters have numbers: texts of weeks of rows are slow to move."""
+USED = f"""
+    {PREPAID}
+    select prepaid.meter_id, number, used_wh::double precision, coalesce(bought_wh, 0)::double precision as bought_wh
+    from prepaid
+    join (
+        select meter_id, sum(total_wh) as used_wh from intermediate.int_readings_daily
+        where reading_date = any($1::text::date[]) group by meter_id
+    ) as used using (meter_id)
     left join (
         select meter_id, sum(energy_wh) as bought_wh from staging.stg_token_purchases
         where purchase_date = any($1::text::date[]) group by meter_id
     ) as bought using (meter_id)
-    order by used.meter_id
+    order by number
 """
+USED_AND_BOUGHT = f"""
+    {PREPAID}
+    select reading_date as day, number, total_wh as missing_wh from intermediate.int_readings_daily join prepaid using (meter_id)
+    where reading_date = any($1::text::date[])
+    union all
+    select purchase_date, number, -energy_wh from staging.stg_token_purchases join prepaid using (meter_id)
+    where purchase_date = any($1::text::date[])
+"""
+"""What was used, and what was bought as less than nothing."""
+SEASON = """
+    select meter_id, sum(round((24 * traits[1])::numeric))::double precision / count(*) as year_ago_wh
+    from intermediate.int_day_traits where reading_date = any($1::text::date[])
+    group by meter_id having count(*) >= $2::text::integer order by meter_id
+"""
+"""Whole Wh are summed: sums of fractions would depend on their order. The first trait is the mean power."""
 EVIDENCE_OF = "select * from ml.theft_evidence where score_date = $1::text::date order by meter_id"
 MOST_SUSPICIOUS = """
     select meter_id, theft_score, reason_en from ml.theft_scores
@@ -64,22 +88,28 @@ MOST_SUSPICIOUS = """
 """
 MOST_SHOWN = 10
 MOST_AT_ONCE = 10_000
+MANY_IN_A_PART = 10
+"""A transformer with more than this part of MOST_AT_ONCE meters is a register's placeholder."""
 WEEK = 7
+YEAR_AGO = TRAIT_SPANS[1]
 Held = set[tuple[str, date]]
 """Tables and days whose gate is open and that have rows."""
 
 
 def what_may_be_read(warehouse: Warehouse, window: DayWindow) -> Held:
     """What evidence of the days of `window` may read, asked for once a run: it does not change while that goes on."""
-    states = day_states(warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], window.with_lookback(PURCHASE_DAYS - 1))
+    states = day_states(
+        warehouse, [METERS, PURCHASES, EXPLANATIONS, DAILY], window.with_lookback(CARRIED_DAYS + PURCHASE_DAYS - 1)
+    )
+    states |= day_states(warehouse, [TRAITS], window.looked_back_on(*YEAR_AGO))
     return {key for key, state in states.items() if state.is_readable and state.row_count}
 
 
 def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held) -> pa.Table:
     """Evidence as of `day`, as EVIDENCE; no rows where fewer than LEAST_METERS have traits in the lookback. `held` is what_may_be_read.
 
-    A large fleet is looked at in parts of up to MOST_AT_ONCE meters, each a sample of all of it, so that what the fleet did is seen in
-    every part.
+    A large fleet is looked at in parts of about MOST_AT_ONCE meters, each a sample of all of it, so that what the fleet did is seen in
+    every part; meters of one transformer stay together.
     """
     span = DayWindow.of(day).with_lookback(LOOKBACK_DAYS - 1)
     ids = traits.meters(span)
@@ -89,15 +119,34 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held
     mondays = [of for of in DayWindow.of(day).with_lookback(WEEK - 1) if (EXPLANATIONS, of) in held]
     monday = mondays[-1] if mondays else None
     explanation = _explanation(warehouse, monday, ids, first_day(day)) if monday else None
-    used, bought = _purchases(warehouse, day, ids, held)
+    purchases = _purchases(warehouse, day, ids, held)
+    year_ago = _year_ago(warehouse, day, ids, held)
     types = np.array(day_types(span, settings().holidays))
-    parts = -(-len(ids) // MOST_AT_ONCE)
+    number = transformer_numbers(transformer)
     tables = []
-    for part in (slice(number, None, parts) for number in range(parts)):
+    for part in parts_of(number):
         known = traits.of(span, ids[part])
-        found = evidence(known, types, customer_class[part], explanation.of(part) if explanation else None)
-        tables.append(evidence_table(found, day, ids[part], transformer[part], monday, used[part], bought[part]))
+        explained = explanation.of(part) if explanation else None
+        found = evidence(
+            known, types, customer_class[part], explained, transformer=number[part], year_ago_wh=year_ago[part]
+        )
+        tables.append(evidence_table(found, day, ids[part], transformer[part], monday, purchases.of(part)))
     return pa.concat_tables(tables)
+
+
+def transformer_numbers(transformer: np.ndarray) -> np.ndarray:
+    """A number for each transformer, NO_TRANSFORMER where none is known: int [meters]."""
+    return np.where(transformer == "", NO_TRANSFORMER, np.unique(transformer, return_inverse=True)[1])
+
+
+def parts_of(transformer: np.ndarray, most_meters: int = MOST_AT_ONCE) -> list[np.ndarray]:
+    """The meters of each part, in their order: every so manieth transformer, and every so manieth meter without one, or behind one that has so many
+    that a part of them are siblings enough."""
+    parts = -(-len(transformer) // most_meters)
+    _, number, count = np.unique(transformer, return_inverse=True, return_counts=True)
+    is_apart = (transformer == NO_TRANSFORMER) | (count[number] > most_meters / MANY_IN_A_PART)
+    of = np.where(is_apart, np.arange(len(transformer)), number) % parts
+    return [meters for part in range(parts) if len(meters := np.flatnonzero(of == part))]
 
 
 def score_rows(warehouse: Warehouse, day: date, in_service: InService | None = None) -> pa.Table:
@@ -122,11 +171,13 @@ def day_evidence(warehouse: Warehouse, day: date) -> pa.Table:
 
 def purchases_of(table: pa.Table, found: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """(Use in Wh, share of it that was never bought) of prepaid meters that go on using energy, NaN for others."""
-    used, bought = (
-        pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy() for name in ("used_wh", "bought_wh")
+    used, bought, carried = (
+        pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy()
+        for name in ("used_wh", "bought_wh", "carried_wh")
     )
+    bought = bought + np.nan_to_num(carried)  # evidence of before it was known what is left over has none
     with np.errstate(invalid="ignore", divide="ignore"):
-        goes_on = found.reported_wh * RECENT_DAYS >= LEAST_USED_WH  # what was bought before may still be there
+        goes_on = found.reported_wh * RECENT_DAYS >= LEAST_USED_WH
         return used, np.where(goes_on & (used >= LEAST_USED_WH), np.clip(1 - bought / used, 0.0, 1.0), np.nan)
 
 
@@ -179,13 +230,45 @@ def _explanation(warehouse: Warehouse, monday: date, ids: np.ndarray, first: dat
     )
 
 
-def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> tuple[np.ndarray, np.ndarray]:
-    """(Used, bought) in Wh over the days of which both are known, NaN where they are too few or the meter is not prepaid."""
-    both = [of for of in DayWindow.of(day).with_lookback(PURCHASE_DAYS - 1) if {(PURCHASES, of), (DAILY, of)} <= held]
-    nothing = np.full(len(ids), np.nan)
-    if len(both) < LEAST_PURCHASE_DAYS or (METERS, day) not in held:
-        return nothing, nothing
-    with warehouse.stream(USED, (days_literal(both), day.isoformat())) as batches:
+def _year_ago(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> np.ndarray:
+    """Energy a day in the four weeks to a year before, in Wh, as season_wh has it; NaN where not known. Nothing is asked where no such day is held."""
+    days = [of for of in DayWindow.of(day).looked_back_on(*YEAR_AGO) if (TRAITS, of) in held]
+    if len(days) < LEAST_SEASON_DAYS:
+        return np.full(len(ids), np.nan)
+    with warehouse.stream(SEASON, (days_literal(days), str(LEAST_SEASON_DAYS))) as batches:
         table = batches.read_all()
-    known = texts_of(table["meter_id"])
-    return tuple(looked_up(ids, known, table[name].to_numpy(), np.nan) for name in ("used_wh", "bought_wh"))
+    return looked_up(ids, texts_of(table["meter_id"]), table["year_ago_wh"].to_numpy(), np.nan)
+
+
+def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> Purchases:
+    """Over the days of which both use and purchases are known; NaN where they are too few or the meter is not prepaid."""
+
+    def known(window: DayWindow) -> list[date]:
+        return [of for of in window if {(PURCHASES, of), (DAILY, of)} <= held]
+
+    judged = known(DayWindow.of(day).looked_back_on(0, PURCHASE_DAYS - 1))
+    before = known(DayWindow.of(day).looked_back_on(PURCHASE_DAYS, PURCHASE_DAYS + CARRIED_DAYS - 1))
+    if len(judged) < LEAST_PURCHASE_DAYS or (METERS, day) not in held:
+        return Purchases.unknown(len(ids))
+    with warehouse.stream(USED, (days_literal(judged), day.isoformat())) as batches:
+        table = batches.read_all().combine_chunks()
+    carried = _carried(warehouse, before, day, table["number"].to_numpy())
+    meters = texts_of(table["meter_id"])
+    used, bought = (looked_up(ids, meters, table[name].to_numpy(), np.nan) for name in ("used_wh", "bought_wh"))
+    return Purchases(used, bought, looked_up(ids, meters, carried, np.nan))
+
+
+def _carried(warehouse: Warehouse, days: list[date], day: date, numbers: np.ndarray) -> np.ndarray:
+    """What purchases of `days` left over of the meters of these numbers, float64 in their order."""
+    missing = np.zeros((len(days), int(numbers.max(initial=-1)) + 1), dtype=np.int64)
+    if len(days):
+        row_of = {(of - date(1970, 1, 1)).days: row for row, of in enumerate(days)}
+        row = np.zeros(max(row_of) + 1, dtype=int)
+        row[list(row_of)] = list(row_of.values())
+        with warehouse.stream(USED_AND_BOUGHT, (days_literal(days), day.isoformat())) as batches:
+            for batch in batches:
+                number = batch["number"].to_numpy()
+                is_asked = number < missing.shape[1]
+                at = row[batch["day"].cast(pa.int32()).to_numpy()[is_asked]], number[is_asked]
+                np.add.at(missing, at, batch["missing_wh"].to_numpy()[is_asked])
+    return carried_over(missing)[numbers].astype(np.float64)

@@ -10,14 +10,13 @@ import numpy as np
 from ml.evaluation.summary_features import summary_features
 from ml.evaluation.supervised import Evidence
 from ml.evaluation.theft_windows import windows
-from ml.evaluation.windows import RECENT_DAYS, daily_wh, mean_over_days
+from ml.evaluation.windows import daily_wh, mean_over_days
 from ml.theft.history import FleetHistory
+from ml.theft.lookbacks import SEASON_DAYS, YEAR_DAYS
 from ml.theft.ranker import columns, matrix
+from ml.theft.season import same_season, season_wh
 
-YEAR_DAYS = 364
-"""Whole weeks."""
 LEAST_YEAR_DAYS = 400
-FLOOR_WH = 200.0
 
 
 def theft_features(history: FleetHistory) -> Evidence:
@@ -54,15 +53,14 @@ def theft_features(history: FleetHistory) -> Evidence:
 
 
 def year_on_year(wh: np.ndarray) -> dict[str, np.ndarray]:
-    """Of `wh` [days, meters]: logarithm of four weeks' level over that of the same weeks a year before, less the fleet's median.
+    """Of `wh` [days, meters]: same_season (ml/theft/season.py).
 
     Of the last weeks, and the least and the mean of all stretches of four weeks that have a year before them, float64 [meters] each.
     """
     ratios = []
-    for end in range(len(wh), YEAR_DAYS + RECENT_DAYS - 1, -RECENT_DAYS):
-        now, before = (mean_over_days(wh[at - RECENT_DAYS : at]) for at in (end, end - YEAR_DAYS))
-        ratio = np.log((now + FLOOR_WH) / (before + FLOOR_WH))
-        ratios.append(ratio - np.median(ratio[~np.isnan(ratio)]) if (~np.isnan(ratio)).any() else ratio)
+    for end in range(len(wh), YEAR_DAYS + SEASON_DAYS - 1, -SEASON_DAYS):
+        now, before = (season_wh(wh[at - SEASON_DAYS : at]) for at in (end, end - YEAR_DAYS))
+        ratios.append(same_season(now, before))
     stacked = np.stack(ratios)
     is_known = ~np.isnan(stacked).all(axis=0)
     least = np.where(is_known, np.where(np.isnan(stacked), np.inf, stacked).min(axis=0), np.nan)

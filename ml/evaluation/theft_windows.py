@@ -12,10 +12,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ml.evaluation.windows import daily_wh
 from ml.theft.evidence import Evidence, evidence, explained
 from ml.theft.explain import Explanation
 from ml.theft.history import FleetHistory
-from ml.theft.lookbacks import LOOKBACK_DAYS
+from ml.theft.lookbacks import LOOKBACK_DAYS, SEASON_DAYS, YEAR_DAYS
+from ml.theft.season import season_wh
 from ml.theft.traits import day_traits
 from ml.validation.outages import NO_TRANSFORMER
 
@@ -81,7 +83,14 @@ def evidence_of(history: FleetHistory) -> Evidence:
     """Evidence on the last day of `history`, whose days are all read; with the balance where there is one."""
     traits = np.stack([day_traits(wh, DAY_MINUTES // history.slots) for wh in history.wh])
     explanation = explained(history, traits, history.day_types)
-    return evidence(traits, history.day_types, history.customer_class, explanation)
+    return evidence(
+        traits,
+        history.day_types,
+        history.customer_class,
+        explanation,
+        transformer=history.transformer,
+        year_ago_wh=history.year_ago_wh,
+    )
 
 
 def _days(history: FleetHistory, first: int, end: int) -> FleetHistory:
@@ -90,7 +99,19 @@ def _days(history: FleetHistory, first: int, end: int) -> FleetHistory:
         wh=history.wh[first:end],
         day_types=history.day_types[first:end],
         lost_wh=None if history.lost_wh is None else history.lost_wh[first:end],
+        year_ago_wh=_year_ago_wh(history, end),
     )
+
+
+def _year_ago_wh(history: FleetHistory, end: int) -> np.ndarray | None:
+    """Of the weeks a year before day `end`, where the history reaches so far back or is known to have had them."""
+    until = end - YEAR_DAYS
+    if until >= SEASON_DAYS:
+        season = slice(until - SEASON_DAYS, until)
+        return season_wh(
+            daily_wh(replace(history, wh=history.wh[season], day_types=history.day_types[season], lost_wh=None))
+        )
+    return history.year_ago_wh if end == history.days else None
 
 
 def _meters(history: FleetHistory, meters: np.ndarray) -> FleetHistory:
@@ -100,6 +121,7 @@ def _meters(history: FleetHistory, meters: np.ndarray) -> FleetHistory:
         wh=history.wh[:, meters],
         customer_class=history.customer_class[meters],
         transformer=history.transformer[meters],
+        year_ago_wh=None if history.year_ago_wh is None else history.year_ago_wh[meters],
     )
 
 

@@ -56,6 +56,15 @@ def series_of(traits: np.ndarray, day_types: np.ndarray) -> dict[str, np.ndarray
     return {name: _less_day_type(_less_fleet(values), day_types) for name, values in raw.items()}
 
 
+def own_level(traits: np.ndarray, day_types: np.ndarray) -> np.ndarray:
+    """The level as it is, [days, meters]: less what the type of day does, but with all that the fleet does."""
+    return _less_day_type(_level(traits[:, :, TRAITS.index("mean_w")].astype(np.float64)), day_types)
+
+
+def _level(mean_w: np.ndarray) -> np.ndarray:
+    return np.log(mean_w / np.maximum(known.median(mean_w, 0), FLOOR_W) + FLOOR)
+
+
 def raw_series(traits: np.ndarray) -> dict[str, np.ndarray]:
     """Each of SERIES as it is, [days, meters]."""
     of = {name: traits[:, :, number].astype(np.float64) for number, name in enumerate(TRAITS)}
@@ -68,7 +77,7 @@ def raw_series(traits: np.ndarray) -> dict[str, np.ndarray]:
         return np.log(of[name] / usual + floor)
 
     return {
-        "level": log("mean_w", FLOOR),
+        "level": _level(of["mean_w"]),
         "base": log("p10_w", LOW_FLOOR),
         "low": log("p25_w", LOW_FLOOR),
         "middle": log("p50_w", LOW_FLOOR),

@@ -1,7 +1,8 @@
 """Evidence of theft at one meter: numbers that a person can check, each of one family.
 
 What belongs here: which numbers there are, and putting the families together. What does not: how each is computed (changes.py, state.py,
-misplaced.py, explain.py), what score follows (scores.py).
+season.py, siblings.py, misplaced.py,
+explain.py), what score follows (scores.py).
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ml.theft import known
-from ml.theft.changes import changes, series_of
+from ml.theft.changes import changes, own_level, series_of
 from ml.theft.explain import Explanation, explain
 from ml.theft.history import FleetHistory
 from ml.theft.lookbacks import BALANCE_DAYS
 from ml.theft.misplaced import placed
+from ml.theft.season import same_season, season_wh
+from ml.theft.siblings import sibling_change
 from ml.theft.state import RECENT_DAYS, correlation, mean_blocks, state
 from ml.theft.traits import BLOCKS, TRAITS
+from ml.validation.outages import NO_TRANSFORMER
 
 ZERO_SHARE = 0.9
 """A meter whose median day is at zero for so much of it tells nothing of what its customer would draw."""
@@ -54,6 +58,12 @@ PIECES: tuple[Piece, ...] = (
     Piece("profile_likeness", "history", -1, "Correlation of the mean days before and after the strongest change"),
     Piece("profile_reversal", "history", 1, "Correlation with the day after reversed, less profile_likeness"),
     Piece("recent_trend", "history", -1, "Level of the last two weeks less that of the four before"),
+    Piece(
+        "same_season",
+        "history",
+        -1,
+        "Logarithm of the last four weeks' level over that of a year before, less the fleet's",
+    ),
     Piece("day_spread", "history", 1, "Standard deviation of the daily level lately"),
     Piece("low_days", "history", 1, "Share of days lately below a twentieth of the usual"),
     Piece("zero_share", "peers", 1, "Share of intervals at zero"),
@@ -66,6 +76,12 @@ PIECES: tuple[Piece, ...] = (
     Piece("weekend_ratio", "peers", -1, "Logarithm of weekends over workdays"),
     Piece("class_likeness", "peers", -1, "Correlation of the mean day with the class's"),
     Piece("reversed_likeness", "peers", 1, "Correlation with the class's day reversed, less class_likeness"),
+    Piece(
+        "sibling_change",
+        "peers",
+        -1,
+        "Level of the last four weeks less that of before, beside its transformer's other meters'",
+    ),
     Piece("nothing_reported", "peers", 1, "1 where the meter reports nothing at all lately"),
     Piece(
         "balance_gain",
@@ -87,7 +103,8 @@ class Evidence:
 
     `values` is float64 [meters, PIECES], NaN where not known (all of the balance's without one). `known_days` of the last RECENT_DAYS;
     `drop_day` and `onset_day` are those of Changes, 0 where there are none. `before_w` and `after_w` are mean powers before and from
-    `drop_day` on, `fleet_change` what the fleet's median meter did then (ratio less 1); NaN where there was no fall. `reported_wh` a day lately.
+    `drop_day` on, `fleet_change` what the fleet's median meter did then (ratio less 1); NaN where there was no fall. `reported_wh` a day lately;
+    `year_ago_wh` a day in the same weeks of the year before, NaN where not known.
     `explanation`, whose `since` counts the same days, is None without a balance.
     """
 
@@ -99,6 +116,7 @@ class Evidence:
     after_w: np.ndarray
     fleet_change: np.ndarray
     reported_wh: np.ndarray
+    year_ago_wh: np.ndarray
     explanation: Explanation | None
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -112,14 +130,27 @@ class Evidence:
 
 
 def evidence(
-    traits: np.ndarray, day_types: np.ndarray, customer_class: np.ndarray, explanation: Explanation | None
+    traits: np.ndarray,
+    day_types: np.ndarray,
+    customer_class: np.ndarray,
+    explanation: Explanation | None,
+    *,
+    transformer: np.ndarray | None = None,
+    year_ago_wh: np.ndarray | None = None,
 ) -> Evidence:
-    """Evidence on the last day of `traits` [days, meters, TRAITS]; `day_types` int [days], `customer_class` int [meters]."""
+    """Evidence on the last day of `traits` [days, meters, TRAITS]; `day_types` int [days], `customer_class` int [meters].
+
+    `transformer` int [meters], NO_TRANSFORMER where unknown, None where all are; `year_ago_wh` float64 [meters] as season_wh (season.py) makes it of the
+    same weeks a year before, None where nobody's is known.
+    """
     series = series_of(traits, day_types)
     found = changes(series)
     beside = state(traits, series["level"], day_types, customer_class)
     mean_w = traits[:, :, TRAITS.index("mean_w")].astype(np.float64)
-    reported_wh = 24 * np.nan_to_num(known.mean(mean_w[-RECENT_DAYS:]))
+    recent_wh = 24 * mean_w[-RECENT_DAYS:]
+    reported_wh = np.nan_to_num(known.mean(recent_wh))
+    year_ago_wh = np.full(len(reported_wh), np.nan) if year_ago_wh is None else year_ago_wh
+    transformer = np.full(len(reported_wh), NO_TRANSFORMER) if transformer is None else transformer
     before, after = _means_around(mean_w, found.drop_day)
     columns = {
         "drop_t": found.drop_t,
@@ -131,6 +162,8 @@ def evidence(
         "nothing_reported": np.where(
             np.isnan(beside["zero_share"]), np.nan, (np.nansum(mean_w[-RECENT_DAYS:], axis=0) <= 0) * 1.0
         ),
+        "sibling_change": sibling_change(own_level(traits, day_types), transformer, RECENT_DAYS),
+        "same_season": same_season(season_wh(recent_wh), year_ago_wh),
         **_of_balance(explanation, reported_wh),
     }
     return Evidence(
@@ -142,6 +175,7 @@ def evidence(
         after,
         _fleet_change(mean_w, found.drop_day),
         reported_wh,
+        year_ago_wh,
         explanation,
     )
 

@@ -17,7 +17,8 @@ class FleetHistory:
     `wh` is float32 [days, meters, slots] in Wh, NaN where nothing was accepted or supply was off; daily readings have one slot.
     `day_types` int [days] as in ml.forecast; `customer_class` int [meters]; `transformer` int [meters], NO_TRANSFORMER where unknown.
     `lost_wh` float64 [days, transformers, slots] is each transformer's non-technical loss (in − metered − technical), NaN where the interval
-    cannot be balanced; None where no transformer has a meter.
+    cannot be balanced; None where no transformer has a meter. `year_ago_wh` float64 [meters] is the energy of a day in the four weeks to a year before
+    the last day, as season_wh (season.py) makes it; None where nobody's is known.
     """
 
     wh: np.ndarray
@@ -25,6 +26,7 @@ class FleetHistory:
     customer_class: np.ndarray
     transformer: np.ndarray
     lost_wh: np.ndarray | None = None
+    year_ago_wh: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         days, meters, slots = self.wh.shape

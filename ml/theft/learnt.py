@@ -3,7 +3,7 @@
 What belongs here: what a visit teaches, fitting, and what the probabilities hold for. What does not: whether such a ranker is used (contest.py), which
 visits there are and when they were known (the caller), evidence and the unsupervised score (evidence.py, scores.py).
 
-Gradient boosting on what the shipped rankers see (ranker.py), then a logistic regression on its log-odds out of fold and those of the unsupervised score:
+Gradient boosting on all evidence, seen as the shipped rankers see theirs (ranker.py), then a logistic regression on its log-odds out of fold and those of the unsupervised score:
 stacking (Wolpert, "Stacked Generalization", Neural Networks 5(2), 1992) and the sigmoid of Platt ("Probabilistic Outputs for Support Vector
 Machines", 1999) in one. With few labels the score keeps most of the weight; with many, little. A sigmoid, for isotonic regression needs about a
 thousand labels to calibrate by (Niculescu-Mizil and Caruana, "Predicting Good Probabilities with Supervised Learning", ICML 2005), and its steps would tie meters.
@@ -37,6 +37,8 @@ FOLDS = 5
 SEED = 20_260_102
 ROUNDS, LEAVES, LEAST_LEAF, RATE, PENALTY = 60, 6, 20, 0.06, 5.0
 """Boosting rounds, leaves of a tree, visits of a leaf, learning rate, L2 penalty: fewer and smaller trees than of the shipped rankers, for hundreds of visits."""
+ALL_COLUMNS = tuple(columns(True, everything=True))
+"""What a learnt ranker sees of evidence, before the unsupervised score."""
 NEARLY_FREE = 1e3
 """Inverse penalty of the regression: keeps it finite where every visit found theft above some score."""
 
@@ -84,7 +86,7 @@ class Visits:
     def joined(cls, parts: Sequence[Visits]) -> Visits:
         if not parts:
             nothing = np.zeros(0, dtype=bool)
-            day, seen = np.zeros(0, dtype="datetime64[D]"), np.zeros((0, len(columns(True)) + 1))
+            day, seen = np.zeros(0, dtype="datetime64[D]"), np.zeros((0, len(ALL_COLUMNS) + 1))
             return cls(day, np.zeros(0, dtype=np.str_), nothing, nothing, np.zeros(0, dtype=int), seen)
         return cls(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)})
 
@@ -93,7 +95,8 @@ class Visits:
 class Learnt:
     """A fitted ranker: log-odds are `intercept` + `boosted_slope` · those of `estimator` + `score_slope` · those of the unsupervised score.
 
-    `until` is the day before which its visits lie; `theft` and `clean` how many there were.
+    `until` is the day before which its visits lie; `theft` and `clean` how many there were. `columns` are those of the evidence that it learnt
+    from, in their order: evidence that came later it does not read.
     """
 
     estimator: HistGradientBoostingClassifier
@@ -103,12 +106,16 @@ class Learnt:
     until: date
     theft: int
     clean: int
+    columns: tuple[str, ...] = ALL_COLUMNS
 
     def log_odds(self, seen: np.ndarray) -> np.ndarray:
         """Of a matrix's rows as `seen_by` makes them, float64 [meters]."""
         if not len(seen):
             return np.zeros(0)
-        return self.intercept + self.boosted_slope * _boosted(self.estimator, seen) + self.score_slope * seen[:, -1]
+        learnt_from = seen[:, [*(ALL_COLUMNS.index(name) for name in self.columns), -1]]
+        return (
+            self.intercept + self.boosted_slope * _boosted(self.estimator, learnt_from) + self.score_slope * seen[:, -1]
+        )
 
     def probability(self, seen: np.ndarray) -> np.ndarray:
         """Probability of theft, float64 [meters]; the module says for whom it holds. NaN where the unsupervised score is not known."""
@@ -116,18 +123,19 @@ class Learnt:
 
     def metadata(self) -> dict[str, Any]:
         kept = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "estimator"}
-        return kept | {"until": self.until.isoformat(), "columns": columns(True)}
+        return kept | {"until": self.until.isoformat(), "columns": list(self.columns)}
 
     @classmethod
     def restore(cls, estimator: Any, metadata: Mapping[str, Any]) -> Learnt:
-        """Raises ValueError where the file is of other evidence than this code makes."""
-        known = dict(metadata)
-        if known.pop("columns") != columns(True):
+        """Raises ValueError where the file is of evidence that this code does not make."""
+        columns = tuple(metadata["columns"])
+        if missing := set(columns) - set(ALL_COLUMNS):
             raise ValueError(
-                "the ranker was learnt from other evidence than this version makes: delete ml.theft_model's rows that name it, and"
-                " materialize their weeks"
+                f"the ranker was learnt from evidence that this version does not make ({', '.join(sorted(missing))}): delete ml.theft_model's rows"
+                " that name it, and materialize their weeks"
             )
-        return cls(estimator, **known | {"until": date.fromisoformat(known["until"])})
+        kept = dict(metadata) | {"until": date.fromisoformat(metadata["until"]), "columns": columns}
+        return cls(estimator, **kept)
 
 
 def seen_by(values: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -136,7 +144,7 @@ def seen_by(values: np.ndarray, score: np.ndarray) -> np.ndarray:
     Ranks are among all meters, so all of a day's are needed, whoever was visited. One ranker for meters with a balance and without, of half-hours and
     of days: labels are too few for more, and the score knows the difference.
     """
-    return np.column_stack([matrix(values, with_balance=True), log_odds(score)])
+    return np.column_stack([matrix(values, with_balance=True, everything=True), log_odds(score)])
 
 
 def log_odds(score: np.ndarray) -> np.ndarray:

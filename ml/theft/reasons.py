@@ -16,11 +16,14 @@ import numpy as np
 from ml.theft.evidence import PIECES, Evidence
 from ml.theft.explain import WAYS
 from ml.theft.ranker import tail
+from ml.theft.season import year_ratio
 
 FAR_OUT = 3.3
 """Tail of a tenth of the fleet."""
 LEAST_FALL_T = 2.5
 LEAST_FALL = 0.15
+LEAST_SEASON_FALL = 0.3
+"""More than LEAST_FALL: homes differ more from themselves of a year ago than from last month."""
 LEAST_STOLEN_SHARE = 0.05
 LEAST_STOLEN_WH = 100.0
 MOST_TOLD = 4
@@ -37,6 +40,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "level_fell": (
         "{change} % since {since}, peers {peers} %",
         "{change} % depuis le {since}, voisins {peers} %",
+    ),
+    "below_last_year": (
+        "{change} % against the same weeks a year ago, peers {peers} %",
+        "{change} % par rapport aux mêmes semaines il y a un an, voisins {peers} %",
     ),
     "reports_nothing": ("reports nothing at all for {days} days", "ne compte plus rien depuis {days} jours"),
     "at_zero": ("at zero for {share} % of the day", "à zéro pendant {share} % de la journée"),
@@ -162,6 +169,7 @@ def _of_history(evidence: Evidence, first_day: date) -> list[_Told]:
                 "since": since(evidence.drop_day, meter),
             },
         ),
+        _below_last_year(evidence),
         _Told(
             "other_course",
             other,
@@ -176,6 +184,21 @@ def _of_history(evidence: Evidence, first_day: date) -> list[_Told]:
             lambda meter: {"since": since(evidence.onset_day, meter)},
         ),
     ]
+
+
+def _below_last_year(evidence: Evidence) -> _Told:
+    own = year_ratio(evidence.reported_wh, evidence.year_ago_wh)
+    beside = evidence["same_season"]
+    least = np.log(1 - LEAST_SEASON_FALL)
+    holds = _is_far_out(evidence, "same_season") & (beside <= least) & (own <= least) & ~evidence.is_silent
+    return _Told(
+        "below_last_year",
+        holds,
+        lambda meter: {
+            "change": round(100 * float(np.expm1(own[meter]))),
+            "peers": round(100 * float(np.expm1(own[meter] - beside[meter]))),
+        },
+    )
 
 
 def _of_peers(evidence: Evidence) -> list[_Told]:

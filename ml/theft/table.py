@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -41,6 +42,8 @@ EVIDENCE = pa.schema(
         ("explained_high_wh", pa.int64()),
         ("used_wh", pa.int64()),
         ("bought_wh", pa.int64()),
+        ("carried_wh", pa.int64()),
+        ("year_ago_wh", pa.int64()),
         *((name, pa.float64()) for name in NAMES),
     ]
 )
@@ -69,6 +72,24 @@ PRIOR, LABELS = "prior", "labels"
 ENGLISH, FRENCH = 0, 1
 
 
+@dataclass(frozen=True, eq=False)
+class Purchases:
+    """Of prepaid meters, in Wh, float64 [meters], NaN where not known: what was used in PURCHASE_DAYS, what was bought in them, and what was left of
+    purchases of the CARRIED_DAYS before them, at least."""
+
+    used_wh: np.ndarray
+    bought_wh: np.ndarray
+    carried_wh: np.ndarray
+
+    @classmethod
+    def unknown(cls, meters: int) -> Purchases:
+        return cls(*np.full((3, meters), np.nan))
+
+    def of(self, meters: np.ndarray | slice) -> Purchases:
+        """Those of some meters."""
+        return Purchases(self.used_wh[meters], self.bought_wh[meters], self.carried_wh[meters])
+
+
 def first_day(day: date) -> date:
     """Day 0 of the traits that evidence of `day` is read from."""
     return day - timedelta(days=LOOKBACK_DAYS - 1)
@@ -80,10 +101,9 @@ def evidence_table(
     meter_ids: np.ndarray,
     transformer_ids: np.ndarray,
     explained_date: date | None,
-    used_wh: np.ndarray,
-    bought_wh: np.ndarray,
+    purchases: Purchases,
 ) -> pa.Table:
-    """Rows of EVIDENCE. `transformer_ids` are empty where not known; `used_wh` and `bought_wh` NaN."""
+    """Rows of EVIDENCE. `transformer_ids` are empty where not known."""
     count, first = len(meter_ids), first_day(day)
     explained = evidence.explanation
     has = np.zeros(count, dtype=bool) if explained is None else ~np.isnan(explained.gain)
@@ -109,8 +129,8 @@ def evidence_table(
         pa.array(ways, mask=~by),
         _dates(np.where(by, 0 if explained is None else explained.since, 0), first),
         *(_whole(np.where(by, values, np.nan)) for values in energies),
-        _whole(used_wh),
-        _whole(bought_wh),
+        *(_whole(values) for values in (purchases.used_wh, purchases.bought_wh, purchases.carried_wh)),
+        _whole(evidence.year_ago_wh),
         *(_number(evidence.values[:, number]) for number in range(len(NAMES))),
     ]
     return pa.table(columns, names=EVIDENCE.names).cast(EVIDENCE)
@@ -146,6 +166,7 @@ def evidence_of(table: pa.Table, day: date) -> Evidence:
         after_w=_floats(table["after_w"]),
         fleet_change=_floats(table["fleet_change"]),
         reported_wh=_floats(table["reported_wh"]),
+        year_ago_wh=_floats(table["year_ago_wh"]),
         explanation=explanation,
     )
 

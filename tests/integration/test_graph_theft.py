@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from graph import Graph, days
 from support.content_hash import assert_same, content
@@ -20,6 +21,7 @@ from energy_assets.automation.edges import EDGES
 from energy_assets.case_sheet.facts import Kind, Subject
 from energy_assets.case_sheet.read import read_sheet, subject_of
 from energy_assets.case_sheet.sheet import write_sheet
+from energy_assets.days import DayWindow
 from energy_assets.home import HomeError
 from energy_assets.keys import ML
 from energy_assets.landing.files import deliver
@@ -27,15 +29,19 @@ from energy_assets.operations.cases import case_list, found, history, standing
 from energy_assets.operations.decisions import decide, record_visit
 from energy_assets.operations.performance import weeks
 from energy_assets.operations.theft import dossier, newest_day
+from energy_assets.resources import theft
 from energy_assets.resources.due import due_days
+from energy_assets.resources.gates import record_verdict
 from energy_assets.resources.ledger import retract
 from energy_assets.resources.models import Models
 from energy_assets.resources.theft_models import TheftModels
 from energy_assets.resources.theft_visits import TeachingVisits
+from energy_assets.resources.traits import SCHEMA
 from energy_assets.simulation import simulate
 from ml.theft.contest import KEPT, Decision
-from ml.theft.learnt import Visits, fit
-from ml.theft.ranker import columns
+from ml.theft.learnt import ALL_COLUMNS, Visits, fit
+from ml.theft.lookbacks import SEASON_DAYS, YEAR_DAYS
+from quality_suites.validator import Outcome
 
 METERS, TRANSFORMERS, DAYS, SEED = 50, 2, 30, 4
 LAST_MONDAY = date(2024, 1, 29)
@@ -121,6 +127,8 @@ def test_thieves_come_first_with_reasons_and_the_same_day_by_day(
     shown_of_the_first(graph, meter, truth, tmp_path)
     a_week_is_decided_by_visits_before_it_and_once(graph)
     a_week_that_has_a_ranker_is_scored_by_it_and_no_other_week_is(graph)
+    the_weeks_of_a_year_before_are_read_and_what_lies_between_is_not(graph)
+    what_was_bought_before_the_judged_weeks_still_counts(graph)
 
 
 def told_of_the_first(graph: Graph, meter: str) -> None:
@@ -256,7 +264,7 @@ def a_week_is_decided_by_visits_before_it_and_once(graph: Graph) -> None:
 def a_week_that_has_a_ranker_is_scored_by_it_and_no_other_week_is(graph: Graph) -> None:
     """A fleet of fifty cannot teach one: it is given what invented visits taught."""
     rng = np.random.default_rng(1)
-    seen, is_theft = rng.normal(size=(100, len(columns(True)) + 1)), rng.random(100) < 0.5
+    seen, is_theft = rng.normal(size=(100, len(ALL_COLUMNS) + 1)), rng.random(100) < 0.5
     days_ago = np.full(100, "2024-01-20", dtype="datetime64[D]")
     meters = np.array([f"X{number}" for number in range(100)])
     visits = Visits(days_ago, meters, is_theft, ~is_theft, np.full(100, 100), seen)
@@ -280,3 +288,114 @@ def a_week_that_has_a_ranker_is_scored_by_it_and_no_other_week_is(graph: Graph) 
     assert rankers.decided(LAST_MONDAY) is None, "it is to be fitted again"
     assert rankers.publish(LAST_MONDAY, decision, None, run_id="test") == published
     assert rankers.scoring(LAST_MONDAY) is not None
+
+
+def the_weeks_of_a_year_before_are_read_and_what_lies_between_is_not(graph: Graph) -> None:
+    """This year's traits stand for last year's, but that one meter drew three times as much then."""
+    last, meter = date(2024, 1, DAYS), "M000007"
+    season = DayWindow.of(last).looked_back_on(YEAR_DAYS, YEAR_DAYS + SEASON_DAYS - 1)
+    traits_of_another_time(graph, DayWindow(date(2023, 8, 1), date(2023, 8, 8)), meter)
+    assert THEFT[2] not in owed_of(graph, last), "what lies between the spans owes nothing"
+    traits_of_another_time(graph, season, meter)
+    assert THEFT[2] in owed_of(graph, last)
+    assert THEFT[1] not in owed_of(graph, last)
+
+    asked = (
+        "select meter_id, same_season, year_ago_wh, reported_wh from ml.theft_evidence where score_date = %s order by 1"
+    )
+    assert {row[1:3] for row in graph.warehouse.rows(asked, (last,))} == {(None, None)}
+    beside = "select count(sibling_change) from ml.theft_evidence where score_date = %s"
+    assert graph.warehouse.rows(beside, (last,)) == [(0,)], (
+        "of thirty days there are too few before the last four weeks"
+    )
+    traits_of_another_time(graph, DayWindow(date(2023, 12, 18), date(2024, 1, 1)), meter)
+    assert graph.run(last, with_gates(*THEFT[1:])).success
+    assert graph.warehouse.rows(beside, (last,)) == [(METERS,)]
+    rows = graph.warehouse.rows(asked, (last,))
+    assert len(rows) == METERS
+    assert sorted(row[1] for row in rows)[METERS // 2] == pytest.approx(0, abs=0.05)
+    found = {row[0]: row[1:] for row in rows}[meter]
+    assert found[0] == pytest.approx(np.log((found[2] + 200) / (3 * found[2] + 200)), abs=0.1)
+    assert found[1] == pytest.approx(3 * found[2], rel=0.1)
+    told = graph.warehouse.rows(
+        "select reason_en from ml.theft_scores where score_date = %s and meter_id = %s", (last, meter)
+    )
+    assert "against the same weeks a year ago" in told[0][0]
+    assert THEFT[2] not in owed_of(graph, last)
+
+
+def traits_of_another_time(graph: Graph, window: DayWindow, meter: str) -> None:
+    """Traits of `window`, judged green: those of the last day of January that was read."""
+    with graph.warehouse.stream(
+        "select meter_id, traits from intermediate.int_day_traits where reading_date = $1::text::date",
+        (f"2024-01-{DAYS}",),
+    ) as batches:
+        found = batches.read_all()
+    values = np.array(found["traits"].to_pylist(), dtype=np.float32)
+    values[np.array(found["meter_id"].to_pylist()) == meter, 0] *= 3
+    for day in window:
+        table = pa.table(
+            [pa.repeat(pa.scalar(day), len(values)), found["meter_id"], values.tolist()], names=SCHEMA.names
+        ).cast(SCHEMA)
+        graph.warehouse.replace_day("intermediate", THEFT[0], day, [table], run_id="another time")
+    versions = {of: version for (table, of), version in graph.versions(window).items() if table == THEFT[0]}
+    sound = Outcome("schema", "schema", None, "critical", True, "", 0, len(values), (), "")
+    record_verdict(graph.warehouse, THEFT[0], versions, [sound], run_id="another time")
+
+
+def owed_of(graph: Graph, day: date) -> tuple[str, ...]:
+    return next((entry.work.written for entry in due_days(graph.warehouse, EDGES) if entry.day == day), ())
+
+
+def what_was_bought_before_the_judged_weeks_still_counts(graph: Graph) -> None:
+    """Four prepaid homes use 3 kWh a day: one bought three months at once, one never bought, one was never short, one is read for five weeks alone."""
+    last = date(2023, 6, 30)
+    bought = {
+        "stocked": {69: 300_000},
+        "bypassed": {},
+        "steady": {ago: 30_000 for ago in range(110, 0, -10)},
+        "young": {20: 60_000},
+    }
+    read = [
+        (last - timedelta(days=ago), meter) for meter in bought for ago in range(112) if meter != "young" or ago < 35
+    ]
+    with graph.warehouse.transaction() as connection, connection.cursor() as cursor:
+        for statement, rows in (
+            (
+                "insert into staging.stg_meters (reading_date, meter_id, is_prepaid) values (%s, %s, true)",
+                [(last, meter) for meter in bought],
+            ),
+            (
+                "insert into intermediate.int_readings_daily (reading_date, meter_id, total_wh) values (%s, %s, 3000)",
+                read,
+            ),
+            (
+                "insert into staging.stg_token_purchases (purchase_date, meter_id, energy_wh, purchased_at) values (%s, %s, %s, '2023-01-01')",
+                [(last - timedelta(days=ago), meter, wh) for meter, of in bought.items() for ago, wh in of.items()],
+            ),
+        ):
+            cursor.executemany(statement, rows)
+    days = [last - timedelta(days=ago) for ago in range(112)]
+    held = {(table, of) for table in ("stg_meters", "stg_token_purchases", "int_readings_daily") for of in days}
+    ids = np.array(sorted([*bought, "postpaid"]))
+    found = theft._purchases(graph.warehouse, last, ids, held)
+    told = {
+        meter: tuple(float(wh[number]) for wh in (found.used_wh, found.bought_wh, found.carried_wh))
+        for number, meter in enumerate(ids)
+    }
+    assert np.isnan(told.pop("postpaid")).all()
+    assert told == {
+        "bypassed": (168_000, 0, 0),
+        "steady": (168_000, 150_000, 15_000),
+        "stocked": (168_000, 0, 300_000 - 14 * 3_000),
+        "young": (105_000, 60_000, 0),
+    }
+    lately = {key for key in held if key[1] > last - timedelta(days=56)}
+    without = theft._purchases(graph.warehouse, last, ids, lately)
+    assert not np.nan_to_num(without.carried_wh).any(), "a home without longer history is judged by what it has"
+    np.testing.assert_array_equal(without.used_wh, found.used_wh)
+    assert np.isnan(
+        theft._purchases(
+            graph.warehouse, last, ids, {key for key in held if key[1] > last - timedelta(days=27)}
+        ).used_wh
+    ).all()

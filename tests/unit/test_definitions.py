@@ -58,7 +58,7 @@ from energy_assets.resources.due import Edge, Work
 from ml.anomaly import HISTORY_DAYS
 from ml.anomaly.scores import SCHEMA
 from ml.forecast import LOOKBACK_DAYS as FORECAST_LOOKBACK_DAYS
-from ml.theft.lookbacks import BALANCE_DAYS, LOOKBACK_DAYS
+from ml.theft.lookbacks import BALANCE_DAYS, LOOKBACK_DAYS, SEASON_DAYS, YEAR_DAYS
 from quality_suites import SUITES
 
 UNPARTITIONED = {
@@ -203,9 +203,10 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         ("outages", "stg_outages"): 14,
         **{(table, "load_forecast"): FORECAST_LOOKBACK_DAYS for table in LOADS},
         ("load_forecast", "mart_forecast_accuracy"): 1,
-        **{("int_day_traits", table): LOOKBACK_DAYS - 1 for table in ("loss_explanations", "theft_evidence")},
+        ("int_day_traits", "loss_explanations"): LOOKBACK_DAYS - 1,
+        ("int_day_traits", "theft_evidence"): LOOKBACK_DAYS - 1,
         **{(table, "loss_explanations"): BALANCE_DAYS - 1 for table in ("int_consumption_features", *EXPLAINED_FROM)},
-        **{(table, "theft_evidence"): BALANCE_DAYS - 1 for table in PURCHASED},
+        **{(table, "theft_evidence"): LOOKBACK_DAYS - 1 for table in PURCHASED},
         ("loss_explanations", "theft_evidence"): 6,
         ("theft_scores", "mart_theft_cases"): 4,
         ("stg_inspections", "mart_detection_performance"): 181,
@@ -213,7 +214,10 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
         ("loss_explanations", "mart_theft_cases"): 13,
         **{(table, "mart_theft_cases"): 35 for table in ("stg_inspections", "stg_case_events")},
     }
-    expected = {Edge("mart_theft_cases", "mart_theft_cases", 35)}
+    expected = {
+        Edge("mart_theft_cases", "mart_theft_cases", 35, nearest_days=1),
+        Edge("int_day_traits", "theft_evidence", YEAR_DAYS + SEASON_DAYS - 1, is_bounded=True, nearest_days=YEAR_DAYS),
+    }
     for node in nodes():
         if node.key.path[0] == QUALITY or node.key in MODELS | RECORDS:
             continue
@@ -224,12 +228,13 @@ def test_the_edges_that_decide_what_is_owed_are_those_of_the_graph() -> None:
                 is_score = node.key.path[0] == ML
                 expected.add(Edge(table, output, looks_back.get((table, output), 0), is_bounded=is_score))
     assert set(EDGES) == expected
-    for model, table, days in (
+    for table, read, days in (
+        ("theft_evidence", "int_day_traits", YEAR_DAYS + SEASON_DAYS - 1),
         ("anomaly_model", "int_consumption_features", MODEL_LOOKBACK_DAYS),
         ("theft_model", "stg_inspections", THEFT_MODEL_LOOKBACK_DAYS),
         ("theft_model", "theft_evidence", THEFT_MODEL_LOOKBACK_DAYS),
     ):
-        mapping = asset_graph().get_partition_mapping(dg.AssetKey([ML, model]), checkpoint_key(table))
+        mapping = asset_graph().get_partition_mapping(dg.AssetKey([ML, table]), checkpoint_key(read))
         assert mapping.start_offset == -days
 
 

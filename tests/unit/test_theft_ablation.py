@@ -20,7 +20,7 @@ from benchmarks.theft_ablation import (
     scores,
 )
 from ml.theft.evidence import NAMES
-from ml.theft.ranker import columns, matrix
+from ml.theft.ranker import columns
 
 METERS = 400
 
@@ -73,7 +73,7 @@ def lesson(seed: int) -> Lesson:
     is_theft = np.arange(METERS) % 10 == 0
     seen = values(rng, is_theft)
     kind = np.where(is_theft, np.where(np.arange(METERS) % 20 == 0, "h1", "h5"), "honest")
-    return Lesson(matrix(seen, with_balance=True), matrix(seen, with_balance=False), kind, is_theft)
+    return Lesson(seen, kind, is_theft, np.ones(METERS, dtype=bool))
 
 
 def known(seed: int) -> Pooled:
@@ -85,7 +85,7 @@ def known(seed: int) -> Pooled:
     pooled = Pooled(
         "small", 2, fleet, customer, one.kind, one.is_theft, every, nothing, nothing, evidence, known_days, {}, {}
     )
-    assert judged_matrix(pooled).shape == one.seen.shape
+    assert judged_matrix(pooled).shape == one.seen(with_balance=True).shape
     return pooled
 
 

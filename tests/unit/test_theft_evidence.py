@@ -12,6 +12,8 @@ from ml.theft.evidence import NAMES, PIECES, Evidence, evidence, explained
 from ml.theft.explain import NOBODY, WAYS
 from ml.theft.history import FleetHistory
 from ml.theft.misplaced import placed
+from ml.theft.season import same_season, season_wh, year_ratio
+from ml.theft.siblings import less_response, sibling_change
 from ml.theft.traits import TRAITS, day_traits
 from ml.validation.outages import NO_TRANSFORMER
 
@@ -51,7 +53,8 @@ def fleet(
 
 def seen(history: FleetHistory) -> Evidence:
     traits = np.stack([day_traits(wh, 30) for wh in history.wh])
-    return evidence(traits, history.day_types, history.customer_class, explained(history, traits, history.day_types))
+    explanation = explained(history, traits, history.day_types)
+    return evidence(traits, history.day_types, history.customer_class, explanation, transformer=history.transformer)
 
 
 def test_a_day_in_numbers_holds_its_mean_its_extremes_and_its_parts() -> None:
@@ -181,12 +184,93 @@ def test_a_clock_that_runs_fast_is_no_invention() -> None:
     assert WAYS[found.way[5]] != "invented" or found.way[5] == NOBODY
 
 
+def test_a_level_below_that_of_the_same_weeks_a_year_before_is_told_beside_the_fleets() -> None:
+    now, before = np.full(12, 6_000.0), np.full(12, 10_000.0)  # everybody uses less than a year ago
+    now[3] = 2_000.0
+    before[7] = np.nan
+    assert np.expm1(year_ratio(now, before)[3]) == pytest.approx(2_200 / 10_200 - 1)
+    found = same_season(now, before)
+    assert found[3] == pytest.approx(np.log(2_200 / 6_200))
+    assert np.isnan(found[7])
+    assert not np.delete(found, [3, 7]).any()
+
+
+def test_of_fewer_days_or_meters_than_tell_anything_there_is_no_season() -> None:
+    wh = np.full((28, 12), 6_000.0)
+    wh[:15, 4] = np.nan
+    assert np.flatnonzero(np.isnan(season_wh(wh))).tolist() == [4]
+    wh[14, 4] = 6_000.0
+    assert not np.isnan(season_wh(wh)).any()
+    assert np.isnan(same_season(np.ones(9), np.ones(9))).all()
+
+
+def test_evidence_knows_the_year_before_where_there_is_one() -> None:
+    history = fleet(drawn(), drawn()).without_balance()
+    traits = np.stack([day_traits(wh, 30) for wh in history.wh])
+    told = (traits, history.day_types, history.customer_class, None)
+    without = evidence(*told)
+    year_ago = without.reported_wh.copy()
+    year_ago[9] *= 3
+    found = evidence(*told, year_ago_wh=year_ago)
+    assert np.isnan(without["same_season"]).all()
+    assert found["same_season"].argmin() == 9
+    others = [number for number, name in enumerate(NAMES) if name != "same_season"]
+    np.testing.assert_array_equal(found.values[:, others], without.values[:, others])
+
+
+def weathered(slopes: np.ndarray, days: int = 112) -> np.ndarray:
+    """Levels [days, meters] that follow a season, which turns in the last four weeks, each with its slope."""
+    rng = np.random.default_rng(4)
+    weather = 0.1 * np.sin(np.arange(days) / 3) - 0.8 * np.clip((np.arange(days) - days + 35) / 35, 0, 1)
+    return weather[:, None] * slopes + 0.1 * rng.normal(size=(days, len(slopes)))
+
+
+def test_beside_siblings_a_thief_stands_out_and_whoever_minds_the_weather_does_not() -> None:
+    slopes = np.linspace(0.2, 1.8, 40)
+    level, transformer = weathered(slopes), np.arange(40) // 20
+    level[-28:, 3] -= 0.5  # steals, and heats little
+    plain = level[-28:].mean(axis=0) - level[:-28].mean(axis=0)
+    assert plain.argmin() > 30, "by the plain change those who heat most are first"
+    found = sibling_change(level, transformer, 28)
+    assert found.argmin() == 3
+    assert np.sort(found)[1] > found[3] / 1.5
+
+
+def test_what_all_behind_a_transformer_do_is_none_of_theirs() -> None:
+    level, transformer = weathered(np.ones(40)), np.arange(40) // 20
+    level[-14:, transformer == 1] -= 1.0
+    found = sibling_change(level, transformer, 28)
+    assert np.abs(found).max() < 0.2
+
+
+def test_of_few_siblings_or_days_nothing_is_told() -> None:
+    level = weathered(np.ones(40))
+    transformer = np.where(np.arange(40) < 4, 0, np.where(np.arange(40) < 9, 1, NO_TRANSFORMER))
+    level[-22:, 8] = np.nan  # six days are left of the four weeks
+    found = sibling_change(level, transformer, 28)
+    assert np.isnan(found).all(), "four meters have three siblings each, and of five one is not known"
+    level[-22, 8] = 0.0
+    assert np.flatnonzero(~np.isnan(sibling_change(level, transformer, 28))).tolist() == [4, 5, 6, 7, 8]
+    assert np.isnan(sibling_change(level[:13], np.zeros(40, dtype=int), 28)).all()
+    assert not np.isnan(sibling_change(level[:14, :8], np.zeros(8, dtype=int), 28)).any()
+
+
+def test_siblings_are_the_others() -> None:
+    level = np.zeros((56, 5))
+    level[28:] = [0.0, -1.0, -2.0, -3.0, -4.0]
+    own = less_response(level, 28)[28:].mean(axis=0)
+    expected = [own[of] - np.median(np.delete(own, of)) for of in range(5)]
+    assert sibling_change(level, np.zeros(5, dtype=int), 28) == pytest.approx(expected)
+
+
 def test_without_a_balance_its_evidence_is_not_known_and_the_rest_is() -> None:
     true = drawn()
     found = seen(fleet(true, true).without_balance())
-    of_balance = [number for number, piece in enumerate(PIECES) if piece.family == "balance"]
-    assert np.isnan(found.values[:, of_balance]).all()
-    assert not np.isnan(np.delete(found.values, of_balance, axis=1)).any()
+    unknown = [
+        number for number, piece in enumerate(PIECES) if piece.family == "balance" or piece.name == "same_season"
+    ]
+    assert np.isnan(found.values[:, unknown]).all()
+    assert not np.isnan(np.delete(found.values, unknown, axis=1)).any()
 
 
 def test_daily_readings_have_the_evidence_that_a_day_can_have() -> None:

@@ -12,9 +12,9 @@ import pytest
 from ml.model_store import ModelStore, model_bytes
 from ml.theft.contest import DROPPED, KEPT, LEAST_LABELS, NOT_BETTER, STAYS, TOO_FEW_LABELS, Decision, decide, match
 from ml.theft.evidence import PIECES
-from ml.theft.learnt import FOLDS, Learnt, Visits, fit, log_odds, seen_by, weights
+from ml.theft.learnt import ALL_COLUMNS, FOLDS, Learnt, Visits, fit, log_odds, seen_by, weights
 from ml.theft.lookbacks import LABEL_DAYS
-from ml.theft.ranker import columns
+from ml.theft.ranker import UNTAUGHT, columns, matrix
 
 FIRST = date(2023, 1, 2)
 WEEKS, EACH = 40, 15
@@ -28,12 +28,19 @@ def drawn(known: str = "labels", *, weeks: int = WEEKS, first: date = FIRST, see
     does not tell of, to the `score`, or to `nobody`."""
     rng = np.random.default_rng(seed)
     count = weeks * EACH
-    seen = rng.normal(size=(count, len(columns(True)) + 1))
+    seen = rng.normal(size=(count, len(ALL_COLUMNS) + 1))
     told = {"labels": 2.5 * seen[:, TELLING], "score": 2.5 * seen[:, -1], "nobody": np.zeros(count)}[known]
     is_theft = rng.random(count) < 1 / (1 + np.exp(-(told + 0.5 * seen[:, -1] * (known == "labels"))))
     day = np.datetime64(first, "D") + np.repeat(7 * np.arange(weeks), EACH).astype("timedelta64[D]")
     meter = np.array([f"M{seed}-{number:05d}" for number in range(count)])
     return Visits(day, meter, is_theft, np.arange(count) % EACH == 0, np.full(count, 5000), seen)
+
+
+def with_thefts(visits: Visits, count: int) -> Visits:
+    """Without as many that found theft, from all of the time, as are more than `count`."""
+    thefts = np.flatnonzero(visits.is_theft)
+    spared = thefts[np.linspace(0, len(thefts) - 1, len(thefts) - count).astype(int)]
+    return visits.of(np.setdiff1d(np.arange(len(visits)), spared))
 
 
 def together(*parts: Visits) -> Visits:
@@ -88,11 +95,11 @@ def test_visits_of_the_fitted_day_and_later_or_of_long_ago_are_never_read(won: D
 
 def test_with_one_label_too_few_nothing_is_tried() -> None:
     visits = drawn()
-    spared = visits.of(~visits.is_theft | (np.cumsum(visits.is_theft) < LEAST_LABELS))
+    spared = with_thefts(visits, LEAST_LABELS - 1)
     decision = decide(spared, None, until=UNTIL)
     assert (decision.decision, decision.theft, decision.beside_unsupervised) == (TOO_FEW_LABELS, 199, None)
     assert "199 visits found theft, 200 needed" in decision.reason
-    enough = visits.of(~visits.is_theft | (np.cumsum(visits.is_theft) <= LEAST_LABELS))
+    enough = with_thefts(visits, LEAST_LABELS)
     assert "200 needed" not in decide(enough, None, until=UNTIL).reason
     assert decide(spared, None, until=UNTIL, least_labels=150).beside_unsupervised is not None
 
@@ -158,8 +165,28 @@ def test_the_order_of_rows_teaches_nothing_and_a_ranker_comes_back_from_its_file
     store = ModelStore(tmp_path)
     back = store.load("theft-2023-10-09", store.publish(won.ranker, "theft-2023-10-09"), Learnt)
     np.testing.assert_array_equal(back.probability(visits.seen), won.ranker.probability(visits.seen))
-    with pytest.raises(ValueError, match="learnt from other evidence"):
+    with pytest.raises(ValueError, match="does not make \\(none\\)"):
         Learnt.restore(back.estimator, back.metadata() | {"columns": ["none"]})
+
+
+def test_a_ranker_of_before_there_was_a_piece_of_evidence_scores_on_without_it() -> None:
+    visits = drawn()
+    earlier = [name for name in ALL_COLUMNS if name.removesuffix("_tail") not in UNTAUGHT]
+    assert 0 < len(earlier) < len(ALL_COLUMNS)
+    knew = [*map(ALL_COLUMNS.index, earlier), -1]
+    fitted = fit(replace(visits, seen=visits.seen[:, knew]), until=UNTIL)
+    old = Learnt.restore(fitted.estimator, fitted.metadata() | {"columns": earlier})
+    expected = 1 / (
+        1
+        + np.exp(
+            -(
+                old.intercept
+                + old.boosted_slope * old.estimator.decision_function(visits.seen[:, knew])
+                + old.score_slope * visits.score
+            )
+        )
+    )
+    np.testing.assert_allclose(old.probability(visits.seen), expected)
 
 
 def test_fewer_meters_of_one_outcome_than_folds_teach_nothing() -> None:
@@ -173,6 +200,8 @@ def test_a_visited_meter_is_seen_by_its_place_in_the_whole_fleet() -> None:
     values = np.random.default_rng(8).normal(size=(100, len(PIECES)))
     score = np.append(np.linspace(0, 1, 99), np.nan)
     seen = seen_by(values, score)
-    assert seen.shape == (100, len(columns(True)) + 1)
+    assert seen.shape == (100, len(ALL_COLUMNS) + 1)
     np.testing.assert_array_equal(seen[:, -1], log_odds(score))
+    shipped = [ALL_COLUMNS.index(name) for name in columns(True)]
+    np.testing.assert_array_equal(seen[:, shipped], matrix(values, with_balance=True))
     assert not np.array_equal(seen[:50, 0], seen_by(values[:50], score[:50])[:, 0])
