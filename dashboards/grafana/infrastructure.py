@@ -50,7 +50,7 @@ def infrastructure() -> Dashboard:
             graded(
                 stat(
                     "Free in three days",
-                    "As the last six hours went on. Below 0 the disk is full by then.",
+                    "As the last six hours went on; with less than some hours of data it says little. Below 0 the disk is full by then.",
                     "diskfillsup",
                     now(f"predict_linear({free}[6h], 3 * 86400)", "free"),
                     unit="bytes",
