@@ -5,7 +5,7 @@ What belongs here: sums by feeder. What does not: the balance and the cases them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from statistics import median
 
@@ -41,17 +41,13 @@ def losses(sources: Sources) -> Iterator[Sample]:
     by_day = _by_feeder(sources, days[: USUAL_DAYS + 1])
     newest = by_day.get(days[0], {})
     yield Sample(LOSS_DAY, sources.timestamp(days[0]))
-    largest = sorted(newest, key=lambda feeder: -newest[feeder][0])[:MOST_FEEDERS]
-    folded = {feeder: newest[feeder] for feeder in largest}
-    if rest := [energy for feeder, energy in newest.items() if feeder not in folded]:
-        folded["other"] = _total(rest)
-    for feeder, energy in folded.items():
+    for feeder, energy in folded(newest).items():
         for metric, kwh in zip((ENERGY_IN, TECHNICAL, NON_TECHNICAL), energy, strict=True):
             yield Sample(metric, kwh, (feeder,))
     before = [by_day.get(day, {}) for day in days[1 : USUAL_DAYS + 1]]
-    yield from _ratios(UTILITY, _total(newest.values()), [_total(day.values()) for day in before])
-    for feeder in largest:
-        yield from _ratios(("feeder", feeder), newest[feeder], [day[feeder] for day in before if feeder in day])
+    yield from ratios(UTILITY, _total(newest.values()), [_total(day.values()) for day in before])
+    for feeder in _largest(newest):
+        yield from ratios(("feeder", feeder), newest[feeder], [day[feeder] for day in before if feeder in day])
 
 
 def cases(sources: Sources) -> Iterator[Sample]:
@@ -91,7 +87,20 @@ def _total(energies: Iterable[Energy]) -> Energy:
     return sums[0], sums[1], sums[2]
 
 
-def _ratios(area: tuple[str, str], newest: Energy, before: list[Energy]) -> Iterator[Sample]:
+def _largest(by_feeder: Mapping[str, Energy]) -> list[str]:
+    """The feeders that carry most, as many as have series of their own."""
+    return sorted(by_feeder, key=lambda feeder: -by_feeder[feeder][0])[:MOST_FEEDERS]
+
+
+def folded(by_feeder: Mapping[str, Energy]) -> dict[str, Energy]:
+    """The same energy, with the feeders beyond the largest as `other`."""
+    largest = {feeder: by_feeder[feeder] for feeder in _largest(by_feeder)}
+    rest = [energy for feeder, energy in by_feeder.items() if feeder not in largest]
+    return largest | ({"other": _total(rest)} if rest else {})
+
+
+def ratios(area: tuple[str, str], newest: Energy, before: list[Energy]) -> Iterator[Sample]:
+    """The area's share of the newest day and, where there are days enough before it, the usual one."""
     if newest[0] > 0:
         yield Sample(LOSS_RATIO, newest[2] / newest[0], area)
     usual = [lost / energy_in for energy_in, _, lost in before if energy_in > 0]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -203,6 +204,32 @@ def test_the_red_day_is_the_alert_that_is_pending_and_names_the_command(monitore
     assert {"StaleDay", "DaemonSilent", "StoreDown", "ExporterDown", "MetricsMissing", "RunsFailing"} & set(
         pending
     ) == set()
+
+
+def test_losses_are_those_of_the_newest_day_that_may_be_read(monitored: Monitored) -> None:
+    known = connections(monitored.home, Settings(POSTGRES_URL=None, CLICKHOUSE_URL=None))
+    with psycopg2.connect(known.bi_dsn) as postgres, postgres.cursor() as cursor:
+        cursor.execute(
+            "select loss_date, sum(energy_in_kwh), sum(non_technical_loss_kwh), sum(non_technical_loss_kwh) / sum(energy_in_kwh)"
+            " from marts.mart_transformer_losses join quality.day_states on reading_date = loss_date"
+            " and table_name = 'mart_transformer_losses' and state = 'green' group by 1 order by 1 desc"
+        )
+        days = cursor.fetchall()
+
+    (day, energy_in, lost, ratio), *before = days
+    assert str(day) < ACCEPTED and len(before) >= 3 and energy_in > 0, "this home tells nothing"
+    utility = 'area_kind="utility", area="all"'
+    told = {
+        expression: float(monitored.ask(expression)[0]["value"][1])
+        for expression in (
+            "sum(energy_assets_energy_in_kwh)",
+            "sum(energy_assets_non_technical_loss_kwh)",
+            f"energy_assets_non_technical_loss_ratio{{{utility}}}",
+            f"energy_assets_non_technical_loss_usual_ratio{{{utility}}}",
+        )
+    }
+    usual = median(float(share) for *_, share in before)
+    assert list(told.values()) == pytest.approx([float(energy_in), float(lost), float(ratio), usual], abs=1e-6)
 
 
 def test_the_rules_hold_in_promtools_own_cases() -> None:

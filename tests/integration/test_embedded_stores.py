@@ -136,7 +136,7 @@ def test_passwords_are_in_one_private_file_and_nowhere_else(stores):
     passwords = [p for section in tomlkit.parse(home.credentials_file.read_text()).values() for p in section.values()]
 
     assert home.credentials_file.stat().st_mode & 0o777 == 0o600
-    assert len(set(passwords)) == 10
+    assert len(set(passwords)) == 11
     shown = repr(urls) + repr(credentials.read(home)) + "".join(log.read_text() for log in home.logs.glob("*.log"))
     shown += " ".join(argument for pid in pids(home) for argument in psutil.Process(pid).cmdline())
     assert not [password for password in passwords if password in shown]
