@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.barchart import Panel as BarChart
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
+from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.models.common import StackingMode
 
 from dashboards.grafana.parts import (
@@ -17,6 +18,7 @@ from dashboards.grafana.parts import (
     course,
     framed,
     graded,
+    legend,
     lines,
     metric,
     now,
@@ -165,13 +167,14 @@ def data_quality() -> Dashboard:
     )
 
 
-def _gates(title: str, state: str, says: str, *steps: tuple[float | None, str]) -> object:
+def _gates(title: str, state: str, says: str, *steps: tuple[float | None, str]) -> Stat:
     query = now(f"sum by (instance) ({metric('gate_days', state=state)})", "days of tables")
     return graded(stat(title, says, "redgate", query), *steps)
 
 
-def _energy() -> object:
-    chart = BarChart().x_field("day").stacking(StackingMode.NORMAL).with_target(SqlQuery(CLICKHOUSE, ENERGY))
+def _energy() -> BarChart:
+    chart = BarChart().x_field("day").stacking(StackingMode.NORMAL).legend(legend())
+    chart = chart.with_target(SqlQuery(CLICKHOUSE, ENERGY))
     return framed(
         chart.unit("kwatth").datasource(CLICKHOUSE),
         "Where the energy went, by day",

@@ -37,6 +37,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
     Threshold,
     ThresholdsMode,
+    VariableOption,
     VariableRefresh,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -90,6 +91,7 @@ def page(title: str, uid: str, description: str) -> Dashboard:
             .query("label_values(energy_assets_home_info, instance)")
             .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
             .include_all(True)
+            .current(VariableOption(selected=True, text=["All"], value=["$__all"]))
             .multi(True)
         )
         .with_variable(TextBoxVariable("runbook").label("Address of docs/runbook.md").default_value(RUNBOOK))
@@ -151,13 +153,16 @@ def lines(
     unit: str = "short",
     least: float | None = 0,
 ) -> TimeSeries:
-    legend = VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM).show_legend(True)
-    chart = TimeSeries().legend(legend).fill_opacity(10).span_nulls(False)
+    chart = TimeSeries().legend(legend()).fill_opacity(10).span_nulls(False)
     for query in queries:
         chart = chart.with_target(query)
     if least is not None:
         chart = chart.min(least)
     return framed(chart, title, says, runbook, width, 8).datasource(PROMETHEUS).unit(unit)
+
+
+def legend() -> VizLegendOptions:
+    return VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM).show_legend(True)
 
 
 def table(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
-from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
+from grafana_foundation_sdk.builders.stat import Panel as Stat
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, ValueMap, ValueMappingResult
 
 from dashboards.grafana.parts import (
+    GREEN,
     RED,
     YELLOW,
     bad_from,
@@ -20,8 +22,6 @@ from dashboards.grafana.parts import (
     stat,
     table,
 )
-
-GREEN = "green"
 
 
 def pipeline_health() -> Dashboard:
@@ -162,23 +162,16 @@ def pipeline_health() -> Dashboard:
     )
 
 
-def _stores() -> object:
+def _stores() -> Stat:
     words = {
         "0": ValueMappingResult(text="away", color=RED),
         "1": ValueMappingResult(text="there", color=GREEN),
     }
-    return bad_from(
-        stat(
-            "Stores",
-            "Whether each store answered the exporter's last scrape.",
-            "storedown",
-            now(metric("up"), "{{store}}"),
-        ),
-        2,
-    ).mappings([ValueMap(options=words)])
+    chart = stat(
+        "Stores", "Whether each store answered the exporter's last scrape.", "storedown", now(metric("up"), "{{store}}")
+    )
+    return graded(chart, (None, RED), (1, GREEN)).mappings([ValueMap(options=words)])
 
 
-def _unit(unit: str) -> object:
-    from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
-
+def _unit(unit: str) -> DynamicConfigValue:
     return DynamicConfigValue(id_val="unit", value=unit)

@@ -206,6 +206,15 @@ def test_superset_writes_its_own_database_and_reaches_no_other(stores):
             psycopg2.connect(urls.superset_dsn.removesuffix("superset") + database)
 
 
+def test_metrics_of_a_real_postgres_are_asked_for_without_being_able_to_write(stores):
+    home, urls = stores
+    known = connections(home, Settings(POSTGRES_URL=urls.transformer_dsn, CLICKHOUSE_URL=None))
+    for dsn, schema in ((known.monitor_dsn, "public"), (known.monitor_dagster_dsn, "dagster")):
+        assert schema in run(dsn, "show search_path")[0][0]
+        with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+            run(dsn, "create table quality.metrics_write_this ()")
+
+
 def test_each_writer_writes_its_schemas_and_reads_the_others(stores):
     _, urls = stores
     run(urls.loader_dsn, "create table raw_data.shared as select 1 as one")
