@@ -132,7 +132,7 @@ def infrastructure() -> Dashboard:
         .with_panel(
             lines(
                 "Memory of the exporter",
-                "Most of it is Dagster, which it needs to know what is owed.",
+                "Of its process. It holds the newest answers and no more: it does not grow with the home.",
                 "exporterdown",
                 course('process_resident_memory_bytes{job="energy_assets", instance=~"$instance"}', "{{instance}}"),
                 unit="bytes",

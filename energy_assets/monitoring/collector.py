@@ -23,7 +23,8 @@ from prometheus_client.registry import Collector
 from energy_assets.home import Home, HomeError
 from energy_assets.keys import GATED
 from energy_assets.monitoring import deliveries, losses, metrics, runs, sizes
-from energy_assets.monitoring.gates import Days, Graph
+from energy_assets.monitoring.gates import Days
+from energy_assets.monitoring.graph import Graph
 from energy_assets.monitoring.metrics import Metric, Sample
 from energy_assets.monitoring.sources import CLICKHOUSE, DAGSTER, POSTGRES, Sources, Stopwatch, opened
 

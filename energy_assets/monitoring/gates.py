@@ -6,13 +6,14 @@ What belongs here: counting states of recent days. What does not: verdicts (reso
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.days import ONE_DAY
 from energy_assets.keys import GATED, SERVING
+from energy_assets.monitoring.graph import Graph
 from energy_assets.monitoring.metrics import (
     GATE_DAYS,
     GATES,
@@ -26,7 +27,7 @@ from energy_assets.monitoring.metrics import (
     Sample,
 )
 from energy_assets.monitoring.sources import Sources
-from energy_assets.resources.due import Edge, due_days
+from energy_assets.resources.due import due_days
 from energy_assets.resources.gates import READABLE_STATES
 
 if TYPE_CHECKING:
@@ -34,22 +35,6 @@ if TYPE_CHECKING:
 
 STATES = {"green": "green", "accepted": "overridden", "red": "red", "unjudged": "unjudged"}
 MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class Graph:
-    """What has to be known of the graph: its edges, and ClickHouse's copies with the table that each is of."""
-
-    edges: Sequence[Edge]
-    copies: Mapping[str, str]
-
-    @classmethod
-    def loaded(cls) -> Graph:
-        """Of this process, which takes seconds to load; ENERGY_HOME names the home before."""
-        from energy_assets.assets.serving import SERVED
-        from energy_assets.automation.edges import EDGES
-
-        return cls(EDGES, {served.ledger_name: served.source for served in SERVED})
 
 
 @dataclass

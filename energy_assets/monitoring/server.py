@@ -6,7 +6,6 @@ What belongs here: one exporter a home, and its port. What does not: the numbers
 from __future__ import annotations
 
 import fcntl
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from energy_assets.embedded import ports
 from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home
 from energy_assets.monitoring.collector import HomeCollector
-from energy_assets.monitoring.gates import Graph
+from energy_assets.monitoring.graph import Graph
 from energy_assets.operations.errors import OperationError
 
 PROGRAM = "metrics"
@@ -38,9 +37,8 @@ def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str], None
     """
     with _only_one(home):
         chosen = _port(home, port, say)
-        os.environ["ENERGY_HOME"] = str(home.path)  # which home's graph is loaded
         registry = CollectorRegistry()
-        registry.register(HomeCollector(home, Graph.loaded()))
+        registry.register(HomeCollector(home, Graph.of(home)))
         ProcessCollector(registry=registry)  # the exporter's own memory and time
         try:
             server, thread = start_http_server(chosen, addr=LOOPBACK, registry=registry)

@@ -18,7 +18,7 @@ from energy_assets.home import Calendar, Home
 from energy_assets.keys import GATED
 from energy_assets.monitoring import collector as collectors
 from energy_assets.monitoring.collector import HomeCollector
-from energy_assets.monitoring.gates import Graph as KnownGraph
+from energy_assets.monitoring.graph import Graph as KnownGraph
 from energy_assets.operations.instance import dagster_instance
 from energy_assets.resources.gates import accept
 
@@ -221,6 +221,13 @@ def test_runs_are_counted_by_how_they_ended(two_days: Graph, no_cache: None, run
     assert said.samples["runs_active", "in_progress"] == said.samples["runs_active", "queued"] == 0
     assert said.samples["run_duration_seconds", "daily"] == pytest.approx(runs_of_a_job["duration"], abs=1e-3)
     assert said.samples["run_end_timestamp_seconds", "daily"] == pytest.approx(runs_of_a_job["end"], abs=1e-3)
+
+
+def test_the_graph_that_another_process_loaded_is_the_one_that_runs(two_days: Graph) -> None:
+    known, here = KnownGraph.of(two_days.home), KnownGraph.loaded()
+
+    assert set(known.edges) == set(here.edges) and len(known.edges) == len(here.edges) > 50
+    assert known.copies == here.copies
 
 
 def test_no_password_and_no_meter_is_told(two_days: Graph) -> None:
