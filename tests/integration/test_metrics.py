@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import psycopg2
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 from graph import CALENDAR, Graph, Simulated, day, days, ephemeral_instance
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -220,6 +222,7 @@ def test_runs_are_counted_by_how_they_ended(two_days: Graph, no_cache: None, run
     assert said.samples["run_failures_in_a_row", "daily"] == 2
     assert said.samples["runs_active", "in_progress"] == said.samples["runs_active", "queued"] == 0
     assert said.samples["run_duration_seconds", "daily"] == pytest.approx(runs_of_a_job["duration"], abs=1e-3)
+    assert said.samples["daemon_heartbeat_timestamp_seconds",] == pytest.approx(runs_of_a_job["heard"], abs=1)
     assert said.samples["run_end_timestamp_seconds", "daily"] == pytest.approx(runs_of_a_job["end"], abs=1e-3)
 
 
@@ -292,6 +295,9 @@ def runs_of_a_job(two_days: Graph, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         for fails in (False, True, True):
             config = {"ops": {"step": {"config": {"fails": fails}}}}
             daily.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+        heard = time.time() - 100
+        instance.add_daemon_heartbeat(DaemonHeartbeat(heard, "SENSOR", "a daemon", errors=[]))
         newest = instance.get_run_records(limit=1)[0]
-        yield {"duration": newest.end_time - newest.start_time, "end": newest.end_time}
+        yield {"duration": newest.end_time - newest.start_time, "end": newest.end_time, "heard": heard}
         instance.wipe()
+        instance.wipe_daemon_heartbeats()
