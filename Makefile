@@ -16,7 +16,7 @@ JUPYTER := $(VENV)/tools/jupyter
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export notebooks notebooks-clear doctor test test-all test-e2e bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ notebooks-clear: $(JUPYTER)/bin/jupyter-lab ## Take out of the notebooks what ru
 	@$(JUPYTER)/bin/jupyter nbconvert --log-level=ERROR --clear-output --inplace --ClearMetadataPreprocessor.enabled=True \
 	  --ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec', ('language_info', 'name')}" notebooks/*.ipynb
 
+metrics: install ## Tell Prometheus how the current home is: serve /metrics until interrupted; PORT=N chooses the port
+	@$(CLI) metrics $(if $(PORT),--port "$(PORT)")
+
 doctor: install ## Look at the machine and name remedies
 	@$(CLI) doctor
 
@@ -88,9 +91,18 @@ test: install ## Test: a sample of every proof, no root, no browser
 test-all: install ## Test: every proof in full
 	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist worksteal
 
-test-e2e: install ## Test in a real browser; needs Debian's chromium
+test-e2e: install ## Test in a real browser and on a real Prometheus; needs Debian's chromium and prometheus
 	@command -v chromium >/dev/null || { echo "make test-e2e needs a browser: apt-get install chromium"; exit 1; }
+	@{ command -v prometheus && command -v promtool; } >/dev/null || { echo "make test-e2e needs Prometheus: apt-get install prometheus"; exit 1; }
 	@$(BIN)/python -m pytest -m e2e
+
+test-rules: ## Test the alert rules; needs Debian's prometheus
+	@command -v promtool >/dev/null || { echo "make test-rules needs promtool: apt-get install prometheus"; exit 1; }
+	@promtool check config dashboards/prometheus/prometheus.yml && promtool test rules dashboards/prometheus/rules_test.yml
+
+pages: install ## Write Grafana's pages and the table of metrics anew, after a change of their code
+	@$(BIN)/python -m dashboards.grafana
+	@$(BIN)/python -m energy_assets.monitoring.document
 
 bench: install ## Measure beside the bare tools; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks

@@ -226,6 +226,24 @@ def dashboards(
 
 
 @app.command()
+def metrics(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to serve on; remembered when not given.")
+    ] = None,
+) -> None:
+    """Serve the home's metrics to Prometheus, until interrupted; the stores may come and go meanwhile."""
+    from energy_assets.monitoring.server import serve
+
+    with errors():
+        home = current()
+
+        def ready(address: str) -> None:
+            out.print(f"{home.name}: {address}  (Ctrl-C stops it)")
+
+        serve(home, port=port, say=say, ready=ready)
+
+
+@app.command()
 def simulate(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write the landing sources and truth/ to.")],
     meters: Annotated[int, typer.Option(min=1)] = 100,

@@ -44,15 +44,15 @@ READERS = {
     "staging": ("loader",),
     "intermediate": ("loader", "bi"),
     "ml": ("loader", "bi"),
-    "marts": ("loader", "bi"),
-    "quality": ("loader", "bi"),
+    "marts": ("loader", "bi", "monitor"),
+    "quality": ("loader", "bi", "monitor"),
 }
-"""Who else reads a schema; the two that write read everything."""
+"""Who else reads a schema; the two that write read everything. Of raw_data `monitor` reads the ledger alone (resources/schema.py)."""
 
 WRITERS = {"quality": ("loader",)}
 """Who else inserts and updates: a raw write bumps its day's version in `quality`."""
 
-LOGIN_ROLES = ("loader", "transformer", "bi", "dagster", "superset")
+LOGIN_ROLES = ("loader", "transformer", "bi", "dagster", "superset", "monitor")
 TEMPORARY_TABLES = ("loader", "transformer")
 
 HASH_ITERATIONS = {"dagster": 1}
@@ -75,6 +75,8 @@ def bootstrap_embedded(port: int, passwords: PostgresPasswords) -> None:
     with closing(_connect(postgres_url("postgres", passwords.superuser, port, DATABASE))) as database:
         _make_schemas(database, OWNERS)
         _run(database, _rights())
+    with closing(_connect(postgres_url("postgres", passwords.superuser, port, DAGSTER_DATABASE))) as dagster:
+        _run(dagster, _table_rights("select", "public", "dagster", "monitor"))
 
 
 def bootstrap_real(url: str) -> None:
@@ -97,6 +99,9 @@ def _rights() -> list[Statement]:
         *_database_rights(),
         *(statement for schema in OWNERS for statement in _schema_rights(schema)),
         _read_only("bi"),
+        _read_only("monitor"),
+        # How large a database is, also of one that it may not read.
+        _compose("grant pg_read_all_stats to {}", "monitor"),
     ]
 
 
@@ -105,6 +110,8 @@ def _database_rights() -> Iterable[Statement]:
         yield _compose("revoke all on database {} from public", database)
     for role in ("loader", "transformer", "bi"):
         yield _compose("grant connect on database {} to {}", DATABASE, role)
+    for database in (DATABASE, DAGSTER_DATABASE):
+        yield _compose("grant connect on database {} to {}", database, "monitor")
     for role in TEMPORARY_TABLES:
         yield _compose("grant temporary on database {} to {}", DATABASE, role)
 

@@ -18,6 +18,7 @@ DAGSTER_DATABASE = "dagster"
 SUPERSET_DATABASE = "superset"
 DAGSTER_SCHEMA = "dagster"
 """Of a real Postgres, Dagster's tables live in this schema of the one database that the operator gave."""
+READ_ONLY = "-cdefault_transaction_read_only=on"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Connections:
     """Reads intermediate, ml, marts and quality."""
     dagster_dsn: str = field(repr=False)
     """Runs, events and schedules of Dagster."""
+    monitor_dsn: str = field(repr=False)
+    """Reads quality, marts and the ledger of deliveries, and how large what is: what metrics are made of."""
+    monitor_dagster_dsn: str = field(repr=False)
+    """Reads Dagster's tables."""
     superset_dsn: str | None = field(repr=False)
     """Superset's own users, charts and pages; None where a real Postgres is used and none was named for them."""
     clickhouse_url: str = field(repr=False)
@@ -62,7 +67,7 @@ def clickhouse_url(user: str, password: str, port: int) -> str:
 
 def read_only(url: str) -> str:
     """The same Postgres as the same role, but whose transactions write nothing unless they ask to."""
-    return _with_options(url, "-cdefault_transaction_read_only=on")
+    return _with_options(url, READ_ONLY)
 
 
 def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
@@ -72,6 +77,8 @@ def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
             "transformer_dsn": real,
             "bi_dsn": real,
             "dagster_dsn": _with_options(real, f"-csearch_path={DAGSTER_SCHEMA}"),
+            "monitor_dsn": read_only(real),
+            "monitor_dagster_dsn": _with_options(real, f"-csearch_path={DAGSTER_SCHEMA} {READ_ONLY}"),
             "superset_dsn": settings.superset_database_url,
         }
     port = _port(home, "postgres")
@@ -81,6 +88,8 @@ def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
         "transformer_dsn": postgres_url("transformer", passwords.transformer, port, DATABASE),
         "bi_dsn": postgres_url("bi", passwords.bi, port, DATABASE),
         "dagster_dsn": postgres_url("dagster", passwords.dagster, port, DAGSTER_DATABASE),
+        "monitor_dsn": postgres_url("monitor", passwords.monitor, port, DATABASE),
+        "monitor_dagster_dsn": postgres_url("monitor", passwords.monitor, port, DAGSTER_DATABASE),
         "superset_dsn": postgres_url("superset", passwords.superset, port, SUPERSET_DATABASE),
     }
 

@@ -28,6 +28,7 @@ class PostgresPasswords:
     bi: str = field(repr=False)
     dagster: str = field(repr=False)
     superset: str = field(repr=False)
+    monitor: str = field(repr=False)
 
 
 @dataclass(frozen=True)

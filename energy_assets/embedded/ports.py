@@ -24,6 +24,7 @@ RANGES = {
     "ui": range(3070, 3170),
     "docs": range(3170, 3270),
     "code": range(4266, 4366),
+    "metrics": range(9464, 9564),
 }
 """Near each store's usual port, but not it; below the ephemeral ports, which outgoing connections borrow at random."""
 

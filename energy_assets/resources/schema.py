@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 OWNED_BY_LOADER = ("02_landing.sql",)
+LEDGER = ("landing_files", "landing_paths", "landing_parts", "active_files", "day_inputs", "record_states")
+"""What metrics may read of raw_data: what arrived and what became of it, never a reading or a rejected value."""
 
 
 def apply_schema(loader: Connection, transformer: Connection) -> None:
@@ -33,6 +35,11 @@ def apply_schema(loader: Connection, transformer: Connection) -> None:
         _execute(loader, raw_table(source))
     for statement in record_statements():
         _execute(loader, statement)
+    if _has_monitor(loader):
+        _execute(loader, sql.SQL("grant usage on schema raw_data to monitor"))
+        names = sql.SQL(", ").join(sql.Identifier("raw_data", name) for name in LEDGER)
+        _execute(loader, sql.SQL("grant select on {} to monitor").format(names))
+        _execute(transformer, sql.SQL("grant select on sequence quality.day_version_seq to monitor"))
     with transformer, transformer.cursor() as cursor:
         load_seeds(cursor)
 
@@ -58,6 +65,13 @@ def raw_table(source: Source) -> sql.Composed:
         columns=sql.SQL(", ").join(columns),
         day=sql.Identifier(source.date_column),
     )
+
+
+def _has_monitor(connection: Connection) -> bool:
+    """Whether there is the role that metrics are asked for with; the roles of a real Postgres are its operator's business."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select exists (select from pg_roles where rolname = 'monitor')")
+        return cursor.fetchone()[0]
 
 
 def _execute(connection: Connection, statement: sql.Composable) -> None:

@@ -146,8 +146,8 @@ def tried_again_while_away() -> Iterator[None]:
         raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_AFTER_SECONDS) from error
 
 
-def connect(url: str) -> Client:
-    """A clickhouse-connect client for `http(s)://user:password@host:port/`."""
+def connect(url: str, **options: Any) -> Client:
+    """A clickhouse-connect client for `http(s)://user:password@host:port/`; `options` are further ones of get_client, such as timeouts."""
     import clickhouse_connect
 
     parts = urlsplit(url)
@@ -158,6 +158,7 @@ def connect(url: str) -> Client:
         username=unquote(parts.username or "default"),
         password=unquote(parts.password or ""),
         autogenerate_session_id=False,
+        **options,
     )
 
 

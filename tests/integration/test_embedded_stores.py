@@ -136,7 +136,7 @@ def test_passwords_are_in_one_private_file_and_nowhere_else(stores):
     passwords = [p for section in tomlkit.parse(home.credentials_file.read_text()).values() for p in section.values()]
 
     assert home.credentials_file.stat().st_mode & 0o777 == 0o600
-    assert len(set(passwords)) == 10
+    assert len(set(passwords)) == 11
     shown = repr(urls) + repr(credentials.read(home)) + "".join(log.read_text() for log in home.logs.glob("*.log"))
     shown += " ".join(argument for pid in pids(home) for argument in psutil.Process(pid).cmdline())
     assert not [password for password in passwords if password in shown]
@@ -204,6 +204,15 @@ def test_superset_writes_its_own_database_and_reaches_no_other(stores):
     for database in ("energy", "dagster"):
         with pytest.raises(psycopg2.OperationalError, match="CONNECT"):
             psycopg2.connect(urls.superset_dsn.removesuffix("superset") + database)
+
+
+def test_metrics_of_a_real_postgres_are_asked_for_without_being_able_to_write(stores):
+    home, urls = stores
+    known = connections(home, Settings(POSTGRES_URL=urls.transformer_dsn, CLICKHOUSE_URL=None))
+    for dsn, schema in ((known.monitor_dsn, "public"), (known.monitor_dagster_dsn, "dagster")):
+        assert schema in run(dsn, "show search_path")[0][0]
+        with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+            run(dsn, "create table quality.metrics_write_this ()")
 
 
 def test_each_writer_writes_its_schemas_and_reads_the_others(stores):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-def make(target: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """`make target` as a user whose home directory is `home` and who has no Kaggle token."""
+def make(target: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`make target` as a user whose home directory is `home` and who has no Kaggle token; `variables` are further ones of the environment."""
     known = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "MAKE"))}
     return subprocess.run(
-        ["make", target],  # noqa: S607 - the user's own make is what is tested
+        [str(shutil.which("make")), target],
         cwd=REPOSITORY,
-        env=known | {"HOME": str(home)},
+        env=known | {"HOME": str(home)} | variables,
         capture_output=True,
         text=True,
         timeout=60,
@@ -35,3 +36,9 @@ def test_the_way_by_hand_ends_with_the_next_command(tmp_path: Path) -> None:
     done = make("download-data-manual", tmp_path)
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1].endswith("make demo DATA=data/kaggle")
+
+
+def test_without_prometheus_the_rules_are_not_tested_and_the_package_is_named(tmp_path: Path) -> None:
+    done = make("test-rules", tmp_path, PATH=str(tmp_path))
+    assert done.returncode != 0
+    assert "apt-get install prometheus" in done.stdout
