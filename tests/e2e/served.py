@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import psutil
@@ -27,15 +28,15 @@ from energy_assets.resources.warehouse import Warehouse
 from energy_assets.simulation import simulate, simulate_readings
 
 METERS = 6
-CITY_METERS, CITY_DAYS = 40, 22
+CITY_METERS, CITY_DAYS, RED_DAY, RED = 60, 32, date(2024, 1, 4), 3
 """Days for a week to learn from, for scores, and for cases that opened on three of five days."""
 VISITS = """meter_id,inspected_on,outcome,recovered_kwh,selection
-M000011,2024-01-10,theft,120,ranked
-M000012,2024-01-10,clean,,ranked
-M000020,2024-01-11,clean,,random
-M000021,2024-01-17,theft,80,ranked
-M000022,2024-01-18,clean,,random
+M000020,2024-01-22,clean,,random
+M000043,2024-01-23,theft,300,ranked
+M000002,2024-01-24,clean,,ranked
+M000051,2024-01-24,clean,,random
 """
+"""Two of them to the first two places of the list of the day before."""
 DAYS = 7
 """The simulation also writes the day after, for a delivery beyond the calendar."""
 
@@ -119,13 +120,13 @@ class Watched:
 
 @contextmanager
 def city_home() -> Iterator[Served]:
-    """A historical home of three weeks of a city with thieves and two weeks of visits, run by the command line."""
+    """A historical home of three weeks of a city with thieves, two weeks of visits and a red day, run by the command line."""
     directory = Path(tempfile.mkdtemp(prefix="energy-e2e-"))
     served = Served(Home(directory / "home"), directory / "city")
     try:
-        simulate(CITY_METERS, CITY_DAYS, 1, served.files, transformers=2, theft_rate=0.1)
+        simulate(CITY_METERS, CITY_DAYS, 1, served.files, transformers=3, theft_rate=0.2, red_days=[RED_DAY])
         (served.files / "inspections" / "visits.csv").write_text(VISITS)
-        commands.run(directory, "--home", str(served.home.path), "ingest", str(served.files), "--historical")
+        commands.run(directory, "--home", str(served.home.path), "ingest", str(served.files), "--historical", code=RED)
         yield served
     finally:
         supervisor.down(served.home)

@@ -28,7 +28,7 @@ CHARTS = read().by_uuid("charts")
 WEEK = ("2024-01-08", "2024-01-15")
 QUICK_SECONDS = 30.0
 PAINTED_PIXELS = 500
-MAY_BE_ZERO = {"Days held back", "Late", "New today"}
+MAY_BE_ZERO = {"Impossible balances", "Late", "New today"}
 """Numbers that may be 0 in a home of three weeks."""
 
 
