@@ -19,7 +19,7 @@ from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.operations.dashboards.service import USER
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-WIDTH, MOST_HEIGHT, SHOWN_WIDTH, COLOURS = 1400, 2600, 1100, 96
+WIDTH, MOST_HEIGHT, SHOWN_WIDTH, COLOURS = 1400, 2600, 1100, 224
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Iterator
@@ -269,6 +271,34 @@ def test_a_page_that_was_changed_in_superset_stays_until_it_is_reset(served: Ser
     assert dashboard.ask("GET", page).json()["result"]["dashboard_title"] == "Ours"
     commands.run(served.home, "dashboards", "--reset")
     assert dashboard.ask("GET", page).json()["result"]["dashboard_title"] == FIRST
+
+
+MATERIALIZE = """
+from energy_assets.assets.dashboards import dashboards_in_superset
+from energy_assets.definitions import defs
+from energy_assets.home import current
+from energy_assets.operations.instance import dagster_instance
+with dagster_instance(current()) as instance:
+    job = defs.resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(instance=instance, asset_selection=list(dashboards_in_superset.keys)).success
+"""
+
+
+def test_materializing_the_pages_in_dagster_imports_their_files(served: Served, dashboard: Dashboard) -> None:
+    dashboard.log_in()
+    number = dashboard.ask("GET", "dashboard/patterns").json()["result"]["id"]
+    assert dashboard.ask("PUT", f"dashboard/{number}", {"dashboard_title": "Ours"}).ok
+
+    done = subprocess.run(
+        [sys.executable, "-c", MATERIALIZE],
+        env=commands.environment(served.home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert not done.returncode, done.stderr
+    assert dashboard.ask("GET", "dashboard/patterns").json()["result"]["dashboard_title"] == "Patterns"
 
 
 def test_what_is_asked_through_superset_only_reads(dashboard: Dashboard) -> None:
