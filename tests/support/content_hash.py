@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from psycopg2 import sql
 
+from energy_assets.resources.served_records import TABLES
 from energy_assets.resources.serving import DATABASE, Serving, quoted
+from energy_assets.resources.serving_ddl import scripts, tables_of
 from energy_assets.resources.warehouse import Warehouse
 
 SCHEMAS = ("raw_data", "staging", "intermediate", "ml", "marts", "quality")
@@ -52,8 +54,16 @@ WORK: Mapping[str, Collection[str]] = {
     "quality.day_versions": ("version", "run_id", "written_at"),
     "quality.validation_results": ("version", "run_id", "judged_at"),
     "quality.overrides": ("version", "accepted_at"),
+    "quality.records_served": ("fingerprint", "through"),
 }
 """Columns that say when and by which run a row was written, and numbers that follow from it."""
+
+NOT_OF_DAYS = [
+    "schema_migrations",
+    *(records.table for records in TABLES),
+    *(table.name for table in tables_of(scripts()).values() if table.reads),
+]
+"""Of ClickHouse: what is told of work, whenever somebody copies it, and views of the others."""
 
 DATE_COLUMNS = (
     "reading_date",
@@ -154,8 +164,9 @@ def _clickhouse(serving: Serving, tables: Collection[str]) -> Content:
     with serving.client() as client:
         columns = client.query(
             "SELECT table, groupArray(name) FROM (SELECT table, name FROM system.columns"
-            " WHERE database = {database:String} AND default_kind != 'ALIAS' AND table != 'schema_migrations' ORDER BY table, position) GROUP BY table",
-            parameters={"database": DATABASE},
+            " WHERE database = {database:String} AND default_kind != 'ALIAS' AND table NOT IN {others:Array(String)}"
+            " ORDER BY table, position) GROUP BY table",
+            parameters={"database": DATABASE, "others": NOT_OF_DAYS},
         ).result_rows
         for table, names in columns:
             if not f"{DATABASE}.{table}".startswith(tuple(tables)):
