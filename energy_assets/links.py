@@ -23,11 +23,7 @@ ANSWER_SECONDS = 0.5
 
 def docs_address(home: Home) -> str:
     """Where the home's docs are served, or will be: the port is chosen once and remembered."""
-    port = ports.remembered(home).get("docs")
-    if port is None:
-        port = ports.choose(home, "docs", say=lambda line: None)
-        ports.remember(home, docs=port)
-    return f"http://{LOOPBACK}:{port}"
+    return f"http://{LOOPBACK}:{ports.assigned(home, 'docs')}"
 
 
 def gate_url(page: str, table: str) -> str:

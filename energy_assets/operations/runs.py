@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from energy_assets.home import Home
 from energy_assets.operations.errors import OperationError
-from energy_assets.operations.instance import PLANNED_AS_ONE, dagster_instance
+from energy_assets.operations.instance import PLANNED_AS_ONE, dagster_instance, show_runs_on_first_page
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -80,6 +80,7 @@ class Runner:
         for name, value in RANGE_EVENTS.items():
             os.environ.setdefault(name, value)
         self._instance = self._stack.enter_context(dagster_instance(self._home))
+        show_runs_on_first_page(self._instance, self._home)
         from energy_assets.definitions import defs
 
         self._definitions: dg.Definitions = defs

@@ -39,6 +39,8 @@ M000051,2024-01-24,clean,,random
 """Two of them to the first two places of the list of the day before."""
 DAYS = 7
 """The simulation also writes the day after, for a delivery beyond the calendar."""
+RED_MORNING = date(2024, 1, 2)
+"""Between two sound days: the last thing that the range says is not about it."""
 
 expect.set_options(timeout=30_000)
 
@@ -134,17 +136,25 @@ def city_home() -> Iterator[Served]:
 
 
 @contextmanager
-def served_home(days: int) -> Iterator[Served]:
-    """A historical home of `days` days that the command line ran, with its UI not started yet."""
+def served_home(days: int, *, red: date | None = None) -> Iterator[Served]:
+    """A historical home of `days` days that the command line ran, with its UI not started yet.
+
+    `files` are sound; the file of the day `red` came with a quarter of its rows lacking their meter.
+    """
     directory = Path(tempfile.mkdtemp(prefix="energy-e2e-"))
     served = Served(Home(directory / "home"), directory / "fleet")
     try:
         simulate_readings(meters=METERS, days=days + 1, seed=3, out=served.files)
-        delivered = directory / "delivered"
+        simulate_readings(meters=METERS, days=days, seed=3, out=directory / "defective", red_days=[red] if red else [])
+        delivered = directory / "delivered" / "meter_readings"
+        delivered.mkdir(parents=True)
         for path in sorted((served.files / "meter_readings").iterdir())[:days]:
-            (delivered / "meter_readings").mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, delivered / "meter_readings")
-        commands.run(directory, "--home", str(served.home.path), "ingest", str(delivered), "--historical")
+            defective = directory / "defective" / "meter_readings" / path.name
+            shutil.copy(defective if red and path.stem == str(red) else path, delivered)
+        code = RED if red else 0
+        commands.run(
+            directory, "--home", str(served.home.path), "ingest", str(delivered.parent), "--historical", code=code
+        )
         yield served
     finally:
         served.stop()
