@@ -191,9 +191,9 @@ def ui(
 
         def ready(page: str, docs: str) -> None:
             out.print(f"{home.name}: {page}  (Ctrl-C stops it)")
-            out.print(f"Data Docs, dbt docs: {docs}")
             for line in red_gate_lines(red_gates(warehouse()), page):
                 out.print(line, markup=False, soft_wrap=True)
+            out.print(f"Data Docs, dbt docs: {docs}")
 
         serve(home, port=port, say=say, ready=ready)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from energy_assets.assets.daily import daily_asset, declared_columns
-from energy_assets.checkpoints.closed_days import show_closed_days
+from energy_assets.checkpoints.closed_days import show_closed_days, take_over_closed_days
 from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_closed_range, log_day_evaluations
 from energy_assets.days import DayWindow
 from energy_assets.home import Home
@@ -60,7 +60,7 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         checkpoint_key(table),
         deps=[table_key(table)],
         kinds={"greatexpectations", "postgres"},
-        description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them.",
+        description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them: Checks says why, and what to do.",
         date_column="reading_date",
         columns=declared_columns("quality.validation_results"),
         group=GATED[table],
@@ -71,6 +71,7 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         judge_days(context, warehouse, table, window)
         states = {day: state for (_, day), state in day_states(warehouse, [table], window).items()}
         green = [day for day in window if states[day].is_readable]
+        take_over_closed_days(context, green)
         if closed := [day for day in window if day not in green]:
             for day in green:
                 context.log_event(
@@ -114,8 +115,9 @@ def gate(table: str) -> dg.AssetChecksDefinition:
         evaluate_days(context, warehouse, table, states.values())
         return dg.AssetCheckResult(
             passed=not closed,
-            description=f"{len(window) - len(closed)} of {len(window)} days may be read"
-            + (f"; closed: {', '.join(map(str, closed))}" if closed else ""),
+            description=f"{len(window) - len(closed)} of {len(window)} days may be read; closed: {', '.join(map(str, closed))}"
+            if closed
+            else f"{window} may be read",
             metadata={DATA_DOCS: page_of_days(warehouse, table, window)},
         )
 

@@ -7,7 +7,7 @@ forty tables behind its gate red as well. The home's processes therefore plan a 
 nothing as failed, and a gate names the days that it closed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -21,11 +21,25 @@ def show_closed_days(context: dg.AssetExecutionContext, closed: Mapping[date, Ma
     A later materialization of a day turns it green.
     """
     for day, metadata in closed.items():
-        planned = AssetMaterializationPlannedData(context.asset_key, partition=day.isoformat(), partitions_subset=None)
-        context.instance.report_dagster_event(
-            DagsterEvent.build_asset_materialization_planned_event(
-                context.job_name, context.op_execution_context.get_step_execution_context().step.key, planned
-            ),
-            run_id=context.run_id,
-        )
+        _plan(context, day)
         context.log_event(dg.AssetObservation(context.asset_key, partition=day.isoformat(), metadata=metadata))
+
+
+def take_over_closed_days(context: dg.AssetExecutionContext, green: Iterable[date]) -> None:
+    """Let the days of `green` that an earlier run closed be this run's; call it before they are materialized.
+
+    Otherwise the page of such a day goes on to tell of the run that failed.
+    """
+    storage = context.instance.event_log_storage
+    closed = storage.get_latest_asset_partition_materialization_attempts_without_materializations(context.asset_key)
+    for day in green:
+        if day.isoformat() in closed:
+            _plan(context, day)
+
+
+def _plan(context: dg.AssetExecutionContext, day: date) -> None:
+    planned = AssetMaterializationPlannedData(context.asset_key, partition=day.isoformat(), partitions_subset=None)
+    step = context.op_execution_context.get_step_execution_context().step.key
+    context.instance.report_dagster_event(
+        DagsterEvent.build_asset_materialization_planned_event(context.job_name, step, planned), run_id=context.run_id
+    )

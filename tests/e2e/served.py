@@ -53,6 +53,8 @@ class Served:
     files: Path
     process: subprocess.Popen[str] | None = None
     url: str = ""
+    said: str = ""
+    """What `energy-assets ui` printed when the page answered."""
 
     @property
     def warehouse(self) -> Warehouse:
@@ -63,15 +65,16 @@ class Served:
         return Serving(home=str(self.home.path))
 
     def start(self) -> str:
-        """Serve the home; what the command said until the page answered."""
+        """Serve the home; what the command said once the page answered."""
         self.process = commands.start(self.home, "ui")
-        said = ""
+        self.said = ""
         for line in self.process.stdout:
-            said += line
-            if "http://" in line:
+            self.said += line
+            if "(Ctrl-C stops it)" in line:
                 self.url = line.split()[1]
-                return said
-        pytest.fail(f"energy-assets ui ended (code {self.process.wait()}):\n{said}")
+            if line.startswith("Data Docs"):
+                return self.said
+        pytest.fail(f"energy-assets ui ended (code {self.process.wait()}):\n{self.said}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the UI by a signal and wait for it."""
