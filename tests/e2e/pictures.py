@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
+sys.path.append(str(TESTS))
 
 from conftest import CHROMIUM, FLAGS  # noqa: E402
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
