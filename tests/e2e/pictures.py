@@ -15,7 +15,7 @@ sys.path.append(str(TESTS))
 
 from conftest import CHROMIUM, FLAGS  # noqa: E402
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
-from served import RED_MORNING, Served, served_home  # noqa: E402
+from served import RED_MORNING, RED_RUN, Served, served_home  # noqa: E402
 
 PICTURES = TESTS.parent / "docs" / "images"
 SIZE = {"width": 1280, "height": 620}
@@ -39,14 +39,15 @@ def take(served: Served, page: Page) -> None:
     page.goto(served.url)
     page.locator(".chunk-popover-target").first.hover()
     picture(page, "red-morning-1-first-page")
-    page.locator(".bp5-popover a[href^='/runs/']").first.click()
+    page.locator(RED_RUN).first.click()
     picture(page, "red-morning-2-run")
     picture(page, "red-morning-3-gate", f"{gate}?view=checks")
-    picture(page, "red-morning-4-verdict", page.locator("a[href*=data-docs]").first.get_attribute("href"))
-    picture(page, "red-morning-5-one-red-box", f"{gate}?view=lineage")
+    picture(page, "red-morning-4-one-red-box", f"{gate}?view=lineage")
     shutil.copy(served.files / "meter_readings" / f"{RED_MORNING}.csv", served.home.landing / "meter_readings")
     wait_until_served(served)
-    picture(page, "red-morning-6-green", f"{gate}?view=partitions&partition={RED_MORNING}")
+    page.goto(f"{gate}?view=partitions&partition={RED_MORNING}")
+    page.get_by_text("dagster/partition_row_count").wait_for()
+    picture(page, "red-morning-5-green")
 
 
 def wait_until_served(served: Served, seconds: float = 300) -> None:

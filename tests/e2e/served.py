@@ -44,6 +44,9 @@ RED_MORNING = date(2024, 1, 2)
 
 expect.set_options(timeout=30_000)
 
+RED_RUN = ".bp5-popover div:has(> [class*=runStatusDot][style*=accent-red]) > a"
+"""The link of a failed run, where the timeline tells of the runs under the pointer; it lists them in no order."""
+
 
 @dataclass
 class Served:

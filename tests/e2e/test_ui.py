@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from served import DAYS, RED_MORNING, Served, Watched
+from served import DAYS, RED_MORNING, RED_RUN, Served, Watched
 from support import commands
 from support.content_hash import assert_same, content
 
@@ -84,7 +84,7 @@ def test_a_red_morning_from_the_first_page_to_green(
     watched.open(red.url)
     page.get_by_role("link", name="daily").first.wait_for()
     page.locator(".chunk-popover-target").first.hover()
-    page.locator(".bp5-popover a[href^='/runs/']").first.click()
+    page.locator(RED_RUN).first.click()
     why = commands.run(red.home, "why", str(RED_MORNING))
     for line in [line.strip() for line in why.splitlines() if "page http" not in line]:
         expect(page.get_by_text(line).first).to_be_visible()
