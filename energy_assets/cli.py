@@ -182,6 +182,8 @@ def ui(
     """Serve Dagster's page and run its sensors and schedules, until interrupted."""
     from energy_assets.operations.stores import bring_up
     from energy_assets.operations.ui import serve
+    from energy_assets.resources.due import red_gates
+    from energy_assets.resources.why import red_gate_lines
 
     with errors():
         home = current()
@@ -189,6 +191,8 @@ def ui(
 
         def ready(page: str, docs: str) -> None:
             out.print(f"{home.name}: {page}  (Ctrl-C stops it)")
+            for line in red_gate_lines(red_gates(warehouse()), page):
+                out.print(line, markup=False, soft_wrap=True)
             out.print(f"Data Docs, dbt docs: {docs}")
 
         serve(home, port=port, say=say, ready=ready)

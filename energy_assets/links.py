@@ -1,4 +1,4 @@
-"""Addresses of the pages about a home: Data Docs, dbt docs.
+"""Addresses of the pages about a home: gates on Dagster's page, Data Docs, dbt docs.
 
 What belongs here: where a page is, for browsers and for files. What does not: serving (operations/docs_server.py), building.
 
@@ -23,11 +23,12 @@ ANSWER_SECONDS = 0.5
 
 def docs_address(home: Home) -> str:
     """Where the home's docs are served, or will be: the port is chosen once and remembered."""
-    port = ports.remembered(home).get("docs")
-    if port is None:
-        port = ports.choose(home, "docs", say=lambda line: None)
-        ports.remember(home, docs=port)
-    return f"http://{LOOPBACK}:{port}"
+    return f"http://{LOOPBACK}:{ports.assigned(home, 'docs')}"
+
+
+def gate_url(page: str, table: str) -> str:
+    """What a table's gate said last, on Dagster's page at the address `page`."""
+    return f"{page}/assets/quality/{table}_checkpoint?view=checks"
 
 
 def verdict_url(home: Home, table: str, day: date) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from energy_assets.assets.daily import daily_asset, declared_columns
-from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_day_evaluations
+from energy_assets.checkpoints.closed_days import show_closed_days, take_over_closed_days
+from energy_assets.checkpoints.day_evaluations import DayEvaluation, log_closed_range, log_day_evaluations
 from energy_assets.days import DayWindow
 from energy_assets.home import Home
 from energy_assets.keys import GATED, checkpoint_key, table_key
@@ -49,7 +50,7 @@ SOURCE_OF = {
     if name in GATED
 }
 """By gated table that holds nothing where a source delivered nothing."""
-DATA_DOCS = "Data Docs"
+DATA_DOCS, WHAT_TO_DO, WHY = "Data Docs", "What to do", "Why"
 
 
 def checkpoint(table: str) -> dg.AssetsDefinition:
@@ -59,7 +60,7 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         checkpoint_key(table),
         deps=[table_key(table)],
         kinds={"greatexpectations", "postgres"},
-        description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them.",
+        description=f"Great Expectations' verdict on each day of {table}. Red days stop whatever reads them: Checks says why, and what to do.",
         date_column="reading_date",
         columns=declared_columns("quality.validation_results"),
         group=GATED[table],
@@ -70,6 +71,7 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
         judge_days(context, warehouse, table, window)
         states = {day: state for (_, day), state in day_states(warehouse, [table], window).items()}
         green = [day for day in window if states[day].is_readable]
+        take_over_closed_days(context, green)
         if closed := [day for day in window if day not in green]:
             for day in green:
                 context.log_event(
@@ -78,6 +80,16 @@ def checkpoint(table: str) -> dg.AssetsDefinition:
                     )
                 )
             evaluate_days(context, warehouse, table, states.values())
+            known = {day: day_evaluation(warehouse, states[day]) for day in closed}
+            if len(window) > 1:
+                log_closed_range(
+                    context,
+                    asset_key=context.asset_key,
+                    check_name=CHECK,
+                    description=f"{len(closed)} of {len(window)} days closed. {known[closed[-1]].description}",
+                    metadata=known[closed[-1]].metadata,
+                )
+            show_closed_days(context, {day: evaluation.metadata for day, evaluation in known.items()})
             raise closed_gate(warehouse, table, closed, green)
         for day in window:
             context.add_asset_metadata(state_metadata(warehouse, states[day]), partition_key=day.isoformat())
@@ -103,8 +115,9 @@ def gate(table: str) -> dg.AssetChecksDefinition:
         evaluate_days(context, warehouse, table, states.values())
         return dg.AssetCheckResult(
             passed=not closed,
-            description=f"{len(window) - len(closed)} of {len(window)} days may be read"
-            + (f"; closed: {', '.join(map(str, closed))}" if closed else ""),
+            description=f"{len(window) - len(closed)} of {len(window)} days may be read; closed: {', '.join(map(str, closed))}"
+            if closed
+            else f"{window} may be read",
             metadata={DATA_DOCS: page_of_days(warehouse, table, window)},
         )
 
@@ -175,14 +188,32 @@ def evaluate_days(
 
 def day_evaluation(warehouse: Warehouse, state: DayState) -> DayEvaluation:
     """The day's verdict: in a sentence with what fails, and the failing expectations as a table."""
-    failed = failures(warehouse, state.table, state.day) if state.failed_critical or state.failed_warning else []
+    failed = failed_expectations(warehouse, state)
     return DayEvaluation(
         day=state.day,
         passed=state.is_readable,
         description=": ".join([f"{state.day} is {state.state}", *([failed[0].message] if failed else [])])
         + (f", and {len(failed) - 1} more" if len(failed) > 1 else ""),
-        metadata={**state_metadata(warehouse, state), **failure_metadata(failed)},
+        metadata=day_metadata(warehouse, state),
     )
+
+
+def failed_expectations(warehouse: Warehouse, state: DayState) -> list[FailedExpectation]:
+    return failures(warehouse, state.table, state.day) if state.failed_critical or state.failed_warning else []
+
+
+def day_metadata(warehouse: Warehouse, state: DayState) -> dict[str, Any]:
+    """All that is said of a day. Dagster's page of a check sorts it, capitals first: where to look and what to do lead."""
+    failed = failure_metadata(failed_expectations(warehouse, state))
+    if state.is_readable:
+        return {**state_metadata(warehouse, state), **failed}
+    (why,) = explain(warehouse, state.day, state.table)
+    return {
+        **state_metadata(warehouse, state),
+        WHAT_TO_DO: "; ".join(why.remedy),
+        WHY: " · ".join(line.strip() for line in why.lines[1:]),
+        **failed,
+    }
 
 
 def state_metadata(warehouse: Warehouse, state: DayState) -> dict[str, Any]:

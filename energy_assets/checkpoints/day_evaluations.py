@@ -50,6 +50,26 @@ def log_day_evaluations(
         )
 
 
+def log_closed_range(
+    context: Context, *, asset_key: dg.AssetKey, check_name: str, description: str, metadata: Mapping[str, Any]
+) -> None:
+    """Record what a check says of a range of which days are closed.
+
+    The page of a check shows the row that was added last: that of the range's last day, green or not, unless one of the whole range follows.
+    """
+    context.op_execution_context.log_event(
+        dg.AssetCheckEvaluation(
+            asset_key=asset_key,
+            check_name=check_name,
+            passed=False,
+            metadata=metadata,
+            severity=dg.AssetCheckSeverity.ERROR,
+            blocking=True,
+            description=description,
+        )
+    )
+
+
 def _latest_materializations(context: Context, asset_key: dg.AssetKey, days: Sequence[date]) -> dict[str, Target]:
     """The newest materialization of each day that has one; a look at the newest few records finds nearly all at once."""
     partitions = [day.isoformat() for day in days]

@@ -49,6 +49,15 @@ def remember(home: Home, **ports: int) -> None:
         write_atomically(home.ports_file, tomlkit.dumps(merged))
 
 
+def assigned(home: Home, program: str) -> int:
+    """The port that `program` listens on, or will: chosen and remembered where it never ran."""
+    port = remembered(home).get(program)
+    if port is None:
+        port = choose(home, program, say=lambda line: None)
+        remember(home, **{program: port})
+    return port
+
+
 def choose(home: Home, program: str, *, say: Callable[[str], None]) -> int:
     """A port that `program` can listen on now: the remembered one, else another, said so."""
     known = remembered(home).get(program)

@@ -9,15 +9,20 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from energy_assets.embedded import ports
 from energy_assets.embedded.connections import connections, psycopg2_url
+from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home, write_atomically
 from energy_assets.logs import run_logs
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     import dagster as dg
+
+LOCATION = "energy_assets"
+"""The code location's name, by which Dagster's page tells whose a run is."""
 
 DAGSTER_YAML = """\
 # Written by `energy-assets up`. Dagster's own state lives in Postgres; the password comes from the environment.
@@ -54,6 +59,10 @@ nux:
 """
 
 
+PLANNED_AS_ONE = {"DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1"}
+"""Environment: a run plans its days as one set. So a range is quick, and only what a gate closed shows as failed (checkpoints/closed_days.py)."""
+
+
 def environment(home: Home) -> dict[str, str]:
     """What every process of the home needs beyond its own environment. It holds a password: pass it on, print it never."""
     return {
@@ -63,6 +72,7 @@ def environment(home: Home) -> dict[str, str]:
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "GX_ANALYTICS_ENABLED": "false",
+        **PLANNED_AS_ONE,
     }
 
 
@@ -86,3 +96,21 @@ def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
 def keep_connections(instance: dg.DagsterInstance) -> None:
     """Let the instance keep a connection per storage, as it does in the web server: by default each event opens three anew."""
     instance.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
+
+
+def show_runs_on_first_page(instance: dg.DagsterInstance, home: Home) -> None:
+    """Let runs of this process name their code location, as those of the daemon do.
+
+    Dagster's first page, the timeline, and the alert leave out runs that name none; `execute_in_process` has no argument for it.
+    """
+    from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+
+    repository = RemoteRepositoryOrigin(
+        GrpcServerCodeLocationOrigin(LOOPBACK, ports.assigned(home, "code"), location_name=LOCATION), "__repository__"
+    )
+    create_run = instance.create_run_for_job
+
+    def create_run_of_location(job_def: dg.JobDefinition, **arguments: Any) -> dg.DagsterRun:
+        return create_run(job_def, remote_job_origin=RemoteJobOrigin(repository, job_def.name), **arguments)
+
+    instance.create_run_for_job = create_run_of_location  # type: ignore[method-assign]

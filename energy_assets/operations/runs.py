@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from energy_assets.home import Home
 from energy_assets.operations.errors import OperationError
-from energy_assets.operations.instance import dagster_instance
+from energy_assets.operations.instance import PLANNED_AS_ONE, dagster_instance, show_runs_on_first_page
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-RANGE_EVENTS = {"DAGSTER_EVENT_BATCH_SIZE": "1000", "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1"}
+RANGE_EVENTS = {"DAGSTER_EVENT_BATCH_SIZE": "1000", **PLANNED_AS_ONE}
 """Environment: a range's events of partitions are written in batches; completeness is then verified in the database."""
 
 
@@ -80,6 +80,7 @@ class Runner:
         for name, value in RANGE_EVENTS.items():
             os.environ.setdefault(name, value)
         self._instance = self._stack.enter_context(dagster_instance(self._home))
+        show_runs_on_first_page(self._instance, self._home)
         from energy_assets.definitions import defs
 
         self._definitions: dg.Definitions = defs

@@ -27,7 +27,7 @@ from energy_assets.home import Home, HomeError, write_atomically
 from energy_assets.links import is_served
 from energy_assets.operations import dbt_docs
 from energy_assets.operations.errors import OperationError
-from energy_assets.operations.instance import environment
+from energy_assets.operations.instance import LOCATION, environment
 
 WORKSPACE = """\
 # Written by `energy-assets ui`.
@@ -35,7 +35,7 @@ load_from:
   - grpc_server:
       host: {host}
       port: {port}
-      location_name: energy_assets
+      location_name: {name}
 """
 START_SECONDS = 180.0
 RELOAD_SECONDS = 120
@@ -200,7 +200,7 @@ def _start_all(home: Home, chosen: Ports) -> list[Service]:
     """The processes, once the code is loaded and the page answers."""
     code_port, web_port = chosen.code, chosen.page
     workspace = home.dagster / "workspace.yaml"
-    write_atomically(workspace, WORKSPACE.format(host=LOOPBACK, port=code_port))
+    write_atomically(workspace, WORKSPACE.format(host=LOOPBACK, port=code_port, name=LOCATION))
     module = ["-m", "energy_assets.definitions"]
     code = _start_dagster(
         home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port)

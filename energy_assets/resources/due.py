@@ -285,6 +285,14 @@ def red_days(warehouse: Warehouse, window: DayWindow) -> dict[date, str]:
     return {day: table for day, table in sorted(rows, key=lambda row: -order.index(row[1]))}
 
 
+def red_gates(warehouse: Warehouse) -> dict[str, list[date]]:
+    """Red days by table, tables in the order in which data flows, the newest day first."""
+    rows = warehouse.rows(
+        "select table_name, array_agg(reading_date order by reading_date desc) from quality.day_states where state = 'red' group by 1"
+    )
+    return dict(sorted(rows, key=lambda row: list(GATED).index(row[0])))
+
+
 def unserved_days(warehouse: Warehouse, window: DayWindow, copies: Mapping[str, str]) -> list[tuple[date, str]]:
     """Days on which one of `copies` (copy -> table, as in quality.day_versions) is missing or older than its table.
 

@@ -5,7 +5,7 @@ What belongs here: turning recorded verdicts, quarantined rows and failed steps 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from energy_assets.days import DayWindow
 from energy_assets.failures import said_by_step
 from energy_assets.home import Home
 from energy_assets.keys import GATED
-from energy_assets.links import reachable_verdict
+from energy_assets.links import gate_url, reachable_verdict
 from energy_assets.resources import ledger
 from energy_assets.resources.gates import DayState, day_states, failures
 from quality_suites import REJECTED_SHARE
@@ -70,6 +70,16 @@ def unreadable_files(warehouse: Warehouse, day: date) -> list[Explanation]:
     if hidden := found[SHOWN_FILES:]:
         shown.append(Explanation((f"… and {len(hidden)} more files could not be read",)))
     return shown
+
+
+def red_gate_lines(red: Mapping[str, Sequence[date]], page: str) -> list[str]:
+    """A line for each table with red days, newest first: which, and where Dagster's page at the address `page` says why."""
+    return [
+        f"red: {table} {', '.join(map(str, days[:SHOWN]))}"
+        + (f" and {len(days) - SHOWN} more" if len(days) > SHOWN else "")
+        + f" → {gate_url(page, table)}"
+        for table, days in red.items()
+    ]
 
 
 def remedy_of_file(file: ledger.UnreadableFile) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from served import DAYS, Served, Watched, served_home
+from served import DAYS, RED_MORNING, Served, Watched, served_home
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -39,6 +39,14 @@ def small() -> Iterator[Served]:
 def week() -> Iterator[Served]:
     """Seven days, served."""
     with served_home(DAYS) as served:
+        served.start()
+        yield served
+
+
+@pytest.fixture(scope="module")
+def red() -> Iterator[Served]:
+    """Three days, of which the second is red, served."""
+    with served_home(3, red=RED_MORNING) as served:
         served.start()
         yield served
 

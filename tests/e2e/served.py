@@ -39,8 +39,13 @@ M000051,2024-01-24,clean,,random
 """Two of them to the first two places of the list of the day before."""
 DAYS = 7
 """The simulation also writes the day after, for a delivery beyond the calendar."""
+RED_MORNING = date(2024, 1, 2)
+"""Between two sound days: the last thing that the range says is not about it."""
 
 expect.set_options(timeout=30_000)
+
+RED_RUN = ".bp5-popover div:has(> [class*=runStatusDot][style*=accent-red]) > a"
+"""The link of a failed run, where the timeline tells of the runs under the pointer; it lists them in no order."""
 
 
 @dataclass
@@ -51,6 +56,8 @@ class Served:
     files: Path
     process: subprocess.Popen[str] | None = None
     url: str = ""
+    said: str = ""
+    """What `energy-assets ui` printed when the page answered."""
 
     @property
     def warehouse(self) -> Warehouse:
@@ -61,15 +68,16 @@ class Served:
         return Serving(home=str(self.home.path))
 
     def start(self) -> str:
-        """Serve the home; what the command said until the page answered."""
+        """Serve the home; what the command said once the page answered."""
         self.process = commands.start(self.home, "ui")
-        said = ""
+        self.said = ""
         for line in self.process.stdout:
-            said += line
-            if "http://" in line:
+            self.said += line
+            if "(Ctrl-C stops it)" in line:
                 self.url = line.split()[1]
-                return said
-        pytest.fail(f"energy-assets ui ended (code {self.process.wait()}):\n{said}")
+            if line.startswith("Data Docs"):
+                return self.said
+        pytest.fail(f"energy-assets ui ended (code {self.process.wait()}):\n{self.said}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the UI by a signal and wait for it."""
@@ -134,17 +142,25 @@ def city_home() -> Iterator[Served]:
 
 
 @contextmanager
-def served_home(days: int) -> Iterator[Served]:
-    """A historical home of `days` days that the command line ran, with its UI not started yet."""
+def served_home(days: int, *, red: date | None = None) -> Iterator[Served]:
+    """A historical home of `days` days that the command line ran, with its UI not started yet.
+
+    `files` are sound; the file of the day `red` came with a quarter of its rows lacking their meter.
+    """
     directory = Path(tempfile.mkdtemp(prefix="energy-e2e-"))
     served = Served(Home(directory / "home"), directory / "fleet")
     try:
         simulate_readings(meters=METERS, days=days + 1, seed=3, out=served.files)
-        delivered = directory / "delivered"
+        simulate_readings(meters=METERS, days=days, seed=3, out=directory / "defective", red_days=[red] if red else [])
+        delivered = directory / "delivered" / "meter_readings"
+        delivered.mkdir(parents=True)
         for path in sorted((served.files / "meter_readings").iterdir())[:days]:
-            (delivered / "meter_readings").mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, delivered / "meter_readings")
-        commands.run(directory, "--home", str(served.home.path), "ingest", str(delivered), "--historical")
+            defective = directory / "defective" / "meter_readings" / path.name
+            shutil.copy(defective if red and path.stem == str(red) else path, delivered)
+        code = RED if red else 0
+        commands.run(
+            directory, "--home", str(served.home.path), "ingest", str(delivered.parent), "--historical", code=code
+        )
         yield served
     finally:
         served.stop()

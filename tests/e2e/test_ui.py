@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from served import DAYS, Served, Watched
+from served import DAYS, RED_MORNING, RED_RUN, Served, Watched
 from support import commands
 from support.content_hash import assert_same, content
 
@@ -70,6 +70,76 @@ def test_smoke_one_day_of_an_asset_is_made_by_the_button(
     assert [DAY, DAY] in written, "what a run of the daemon did is in the home's log"
     assert any(line["logger"].startswith("dagster.daemon") for line in lines), "and what the daemon says itself"
     assert not watched.errors()
+
+
+def test_a_red_morning_from_the_first_page_to_green(
+    red: Served, watched: Watched, eventually: Callable[..., None]
+) -> None:
+    """docs/red-morning.md shows these steps."""
+    page, gate = watched.page, f"{red.url}/assets/quality/meter_readings_checkpoint"
+    says_red = re.compile(rf"{RED_MORNING} is red: \d+ of \d+ rows rejected \(limit 1 %\)")
+    assert f"red: meter_readings {RED_MORNING} → {gate}?view=checks" in red.said
+
+    # The first page: the command line's red run, and from it what `energy-assets why` says.
+    watched.open(red.url)
+    page.get_by_role("link", name="daily").first.wait_for()
+    page.locator(".chunk-popover-target").first.hover()
+    page.locator(RED_RUN).first.click()
+    why = commands.run(red.home, "why", str(RED_MORNING))
+    for line in [line.strip() for line in why.splitlines() if "page http" not in line]:
+        expect(page.get_by_text(line).first).to_be_visible()
+
+    # The gate: the red day first, though a green one follows it, and its page of Data Docs.
+    watched.open(f"{gate}?view=checks")
+    expect(page.get_by_text(says_red).first).to_be_visible()
+    expect(page.get_by_text("correct the file and deliver it again").first).to_be_visible()
+    with page.context.expect_page() as opened:
+        page.locator("a[href*=data-docs]").first.click()
+    expect(opened.value.get_by_text(f"{RED_MORNING} red").first).to_be_visible()
+    opened.value.close()
+
+    # One day of one box is red; what stands behind the gate is merely not there yet.
+    watched.open(f"{gate}?view=partitions&partition={RED_MORNING}")
+    expect(page.get_by_text("Failed (1)")).to_be_visible()
+    expect(page.get_by_text("failed, and did not materialize this asset")).to_be_visible()
+    watched.open(f"{red.url}/assets/staging/stg_meter_readings?view=partitions")
+    expect(page.get_by_text("Failed (0)")).to_be_visible()
+    expect(page.get_by_text("Missing (1)")).to_be_visible()
+
+    # The corrected file: nothing else is to do.
+    shutil.copy(red.files / "meter_readings" / f"{RED_MORNING}.csv", red.home.landing / "meter_readings")
+    eventually(
+        lambda: ("energy_analytics.consumption_metrics", str(RED_MORNING)) in written(red),
+        f"the corrected {RED_MORNING} was not served",
+    )
+    watched.open(f"{gate}?view=partitions&partition={RED_MORNING}")
+    expect(page.get_by_text("Materialized (3)")).to_be_visible()
+    expect(page.get_by_text("failed, and did not materialize this asset")).to_be_hidden()
+    watched.open(f"{gate}?view=checks")
+    expect(page.get_by_text(f"{RED_MORNING} may be read")).to_be_visible()
+    watched.open(f"{red.url}/runs")
+    expect(page.get_by_text(f"days: {RED_MORNING}").first).to_be_visible()
+    assert not watched.errors()
+
+
+def test_a_day_that_the_daemon_finds_red_is_red_at_its_gate_alone(
+    red: Served, watched: Watched, eventually: Callable[..., None]
+) -> None:
+    """Runs of the daemon are planned elsewhere than those of the command line."""
+    day = str(RED_MORNING)
+    name = f"{day}.csv"
+    shutil.copy(red.files.parent / "defective" / "meter_readings" / name, red.home.landing / "meter_readings")
+    gate = f"{red.url}/assets/quality/meter_readings_checkpoint"
+
+    def shown() -> bool:
+        watched.open(f"{gate}?view=partitions")
+        return watched.page.get_by_text("Failed (1)").is_visible()
+
+    eventually(shown, f"{day} is not red on its gate's page")
+    watched.open(f"{red.url}/assets/staging/stg_meter_readings?view=partitions")
+    expect(watched.page.get_by_text("Failed (0)")).to_be_visible()
+    watched.open(f"{gate}?view=checks")
+    expect(watched.page.get_by_text(re.compile(rf"^{day} is red: ")).first).to_be_visible()
 
 
 def test_smoke_a_second_ui_names_the_address_of_the_first(small: Served) -> None:

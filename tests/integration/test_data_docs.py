@@ -165,7 +165,9 @@ def test_a_gate_names_the_page_of_its_own_day(graph: Graph):
         for verdict in verdicts
         if verdict.asset_key == checkpoint_key("meter_readings")
     }
+    closed = pages.pop(None)
     assert pages == {str(of): verdict_url(graph.home, "meter_readings", of) for of in days(1, 2)}
+    assert closed == pages[str(day(2))], "what is said last of a range is about the day that it closed"
     alone = graph.run(day(1), [checkpoint_key("meter_readings")])
     (event,) = alone.asset_materializations_for_node("quality__meter_readings_checkpoint")
     assert event.metadata["Data Docs"].url == verdict_url(graph.home, "meter_readings", day(1))
