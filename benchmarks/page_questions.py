@@ -1,0 +1,159 @@
+"""What pages ask, taken from a real browser on a real Superset: the requests of each page, and the SQL that Superset makes of them.
+
+What belongs here: looking over a page's shoulder, and Superset's interface. What does not: timing (pages.py), rows (page_tables.py).
+A page is opened as a reader opens it: with no filter, with the newest month as its period, and with one transformer chosen.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import urllib3
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from energy_assets.dashboards.bundle import Document, filters, places
+from energy_assets.operations.dashboards.service import USER
+
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+VIEW = {"width": 1400, "height": 3000}
+"""Charts below the fold are asked for when they are seen: all are above it."""
+DATA = "/api/v1/chart/data"
+EVERYTHING, MONTH, TRANSFORMER, CASE = "no filter", "newest month", "one transformer", "one case"
+PATIENCE = 120_000
+"""Milliseconds for a page to be drawn."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request of a page. `body` is what the browser sent, `sql` what Superset asks ClickHouse for it."""
+
+    page: str
+    name: str
+    variant: str
+    body: Mapping[str, Any] = field(repr=False)
+    sql: tuple[str, ...] = ()
+
+    @property
+    def is_filter(self) -> bool:
+        return self.name.startswith("values of ")
+
+
+class SupersetClient:
+    """Superset's interface, as its administrator. Safe to use from several threads."""
+
+    def __init__(self, address: str, password: str) -> None:
+        self.address = address
+        self._pool = urllib3.PoolManager(maxsize=16)
+        answer = self._ask("POST", "/api/v1/security/login", {"username": USER, "password": password, "provider": "db", "refresh": False})
+        self._token = {"Authorization": f"Bearer {answer['access_token']}"}
+
+    def run(self, question: Question) -> None:
+        """Have Superset answer past its cache, to the last byte."""
+        self._ask("POST", DATA, {**question.body, "force": True})
+
+    def with_sql(self, question: Question) -> Question:
+        answer = self._ask("POST", DATA, {**question.body, "result_type": "query", "force": True})
+        return replace(question, sql=tuple(one["query"] for one in answer["result"] if one.get("query")))
+
+    def charts(self) -> dict[int, str]:
+        """File name of each chart by its number here, told by its title."""
+        answer = self._ask("GET", "/api/v1/chart/?q=(page_size:200)")
+        return {one["id"]: one["slice_name"] for one in answer["result"]}
+
+    def _ask(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
+        headers = {"Content-Type": "application/json", **getattr(self, "_token", {})}
+        answer = self._pool.request(method, self.address + path, body=json.dumps(data) if data else None, headers=headers)
+        if answer.status != 200:
+            raise RuntimeError(f"Superset answered {answer.status} to {method} {path}: {answer.data[:1000].decode(errors='replace')}")
+        return json.loads(answer.data)
+
+
+def questions(superset: SupersetClient, password: str, pages: list[Document], *, month: str, transformer: str) -> list[Question]:
+    """Everything that `pages` ask: charts and filters, in the three ways of looking; a case's course once more, as a click on it asks."""
+    chosen = {
+        MONTH: ("NATIVE_FILTER-period", f"(extraFormData:(time_range:'{month}'),filterState:(value:'{month}')", month),
+        TRANSFORMER: (
+            "NATIVE_FILTER-transformer",
+            f"(extraFormData:(filters:!((col:transformer_id,op:IN,val:!({transformer})))),filterState:(value:!({transformer}))",
+            transformer,
+        ),
+    }
+    found: list[Question] = []
+    titles = superset.charts()
+    with _browser() as browser:
+        view = _logged_in(browser, superset.address, password)
+        for page in pages:
+            found += _asked(view, superset, page, titles, EVERYTHING, "", "")
+            known = {entry["id"] for entry in filters(page)}
+            for variant, (filter_id, state, mark) in chosen.items():
+                if filter_id in known:
+                    query = f"?native_filters=({filter_id}:{state},id:{filter_id},ownState:()))"
+                    found += _asked(view, superset, page, titles, variant, query, mark)
+    return [superset.with_sql(question) for question in [*found, *_of_a_case(found)]]
+
+
+def _asked(view: Page, superset: SupersetClient, page: Document, titles: Mapping[int, str], variant: str, query: str, mark: str) -> list[Question]:
+    """Requests of the page that a filter reached (`mark` is in them), each once, charts in the order of the page."""
+    requests: list[Request] = []
+
+    def watch(request: Request) -> None:
+        if DATA in request.url and request.method == "POST":
+            requests.append(request)
+
+    view.on("request", watch)
+    view.goto(f"{superset.address}/superset/dashboard/{page.content['slug']}/{query}")
+    for _ in range(sum(1 for _ in places(page))):
+        expect(view.locator('[data-test="slice-container"]')).to_have_count(sum(1 for _ in places(page)), timeout=PATIENCE)
+    expect(view.locator('[data-test="loading-indicator"]')).to_have_count(0, timeout=PATIENCE)
+    view.wait_for_load_state("networkidle")
+    view.remove_listener("request", watch)
+    asked: dict[str, Question] = {}
+    for request in requests:
+        body = json.loads(request.post_data or "{}")
+        if mark in json.dumps(body["queries"]):
+            name = _name(body, titles, page)
+            asked[name] = Question(page.key, name, variant, body)
+    return list(asked.values())
+
+
+def _name(body: Mapping[str, Any], titles: Mapping[int, str], page: Document) -> str:
+    told = body["form_data"]
+    if native := told.get("native_filter_id") or told.get("nativeFilters"):
+        names = {entry["id"]: entry["name"] for entry in filters(page)}
+        return f"values of {names.get(native, native)}"
+    number = told.get("slice_id")
+    return titles[number] if number in titles else f"values of {told.get('groupby')}"
+
+
+def _of_a_case(found: list[Question]) -> Iterator[Question]:
+    """The requests of what a click on a case filters: the charts that have a column of cases."""
+    for question in found:
+        if question.variant == EVERYTHING and question.name == "case course":
+            yield question
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise RuntimeError("no chromium to open the pages with: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+def _logged_in(browser: Browser, address: str, password: str) -> Page:
+    view = browser.new_page(viewport=VIEW)
+    view.goto(f"{address}/login/")
+    view.locator("input#username").fill(USER)
+    view.locator("input#password").fill(password)
+    view.keyboard.press("Enter")
+    expect(view.locator("input#username")).to_have_count(0, timeout=PATIENCE)
+    view.wait_for_load_state("networkidle")
+    return view
