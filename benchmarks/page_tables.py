@@ -111,6 +111,8 @@ FILLINGS = (
         round(0.1 + 0.3 * {chance("expected")}, 3) AS expected_kwh, round(consumption_kwh / expected_kwh, 3) AS deviation_ratio,
         round(0.7 + 0.3 * {chance("score")}, 6) AS anomaly_score,
         ['spike', 'drop', 'drift', 'flat', 'unusual_pattern'][1 + cityHash64(row, day, 'kind') % 5] AS anomaly_type,
+        if(row_number() OVER (PARTITION BY day, meter ORDER BY anomaly_score DESC, reading_at) = 1, count() OVER (PARTITION BY day, meter), NULL)
+        AS meter_day_flags,
         concat('2024-W', leftPad(toString(toISOWeek(day)), 2, '0')) AS model_version""",
     ),
     Filling(
