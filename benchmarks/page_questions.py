@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,11 +19,19 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from energy_assets.dashboards.bundle import Document, filters, places
 from energy_assets.operations.dashboards.service import USER
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+)
 VIEW = {"width": 1400, "height": 3000}
 """Charts below the fold are asked for when they are seen: all are above it."""
 DATA = "/api/v1/chart/data"
 EVERYTHING, MONTH, TRANSFORMER, CASE = "no filter", "newest month", "one transformer", "one case"
+COURSE = "Reported against expected, in kWh a day"
 PATIENCE = 120_000
 """Milliseconds for a page to be drawn."""
 
@@ -49,7 +57,11 @@ class SupersetClient:
     def __init__(self, address: str, password: str) -> None:
         self.address = address
         self._pool = urllib3.PoolManager(maxsize=16)
-        answer = self._ask("POST", "/api/v1/security/login", {"username": USER, "password": password, "provider": "db", "refresh": False})
+        answer = self._ask(
+            "POST",
+            "/api/v1/security/login",
+            {"username": USER, "password": password, "provider": "db", "refresh": False},
+        )
         self._token = {"Authorization": f"Bearer {answer['access_token']}"}
 
     def run(self, question: Question) -> None:
@@ -61,19 +73,25 @@ class SupersetClient:
         return replace(question, sql=tuple(one["query"] for one in answer["result"] if one.get("query")))
 
     def charts(self) -> dict[int, str]:
-        """File name of each chart by its number here, told by its title."""
+        """Title of each chart, by its number here."""
         answer = self._ask("GET", "/api/v1/chart/?q=(page_size:200)")
         return {one["id"]: one["slice_name"] for one in answer["result"]}
 
     def _ask(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
         headers = {"Content-Type": "application/json", **getattr(self, "_token", {})}
-        answer = self._pool.request(method, self.address + path, body=json.dumps(data) if data else None, headers=headers)
+        answer = self._pool.request(
+            method, self.address + path, body=json.dumps(data) if data else None, headers=headers
+        )
         if answer.status != 200:
-            raise RuntimeError(f"Superset answered {answer.status} to {method} {path}: {answer.data[:1000].decode(errors='replace')}")
+            raise RuntimeError(
+                f"Superset answered {answer.status} to {method} {path}: {answer.data[:1000].decode(errors='replace')}"
+            )
         return json.loads(answer.data)
 
 
-def questions(superset: SupersetClient, password: str, pages: list[Document], *, month: str, transformer: str) -> list[Question]:
+def questions(
+    superset: SupersetClient, password: str, pages: Sequence[Document], *, month: str, transformer: str, case: str
+) -> list[Question]:
     """Everything that `pages` ask: charts and filters, in the three ways of looking; a case's course once more, as a click on it asks."""
     chosen = {
         MONTH: ("NATIVE_FILTER-period", f"(extraFormData:(time_range:'{month}'),filterState:(value:'{month}')", month),
@@ -88,16 +106,24 @@ def questions(superset: SupersetClient, password: str, pages: list[Document], *,
     with _browser() as browser:
         view = _logged_in(browser, superset.address, password)
         for page in pages:
-            found += _asked(view, superset, page, titles, EVERYTHING, "", "")
+            found += _asked(view, superset, page, titles, EVERYTHING)
             known = {entry["id"] for entry in filters(page)}
             for variant, (filter_id, state, mark) in chosen.items():
                 if filter_id in known:
                     query = f"?native_filters=({filter_id}:{state},id:{filter_id},ownState:()))"
                     found += _asked(view, superset, page, titles, variant, query, mark)
-    return [superset.with_sql(question) for question in [*found, *_of_a_case(found)]]
+    return [superset.with_sql(question) for question in [*found, *_of_a_case(found, case)]]
 
 
-def _asked(view: Page, superset: SupersetClient, page: Document, titles: Mapping[int, str], variant: str, query: str, mark: str) -> list[Question]:
+def _asked(
+    view: Page,
+    superset: SupersetClient,
+    page: Document,
+    titles: Mapping[int, str],
+    variant: str,
+    query: str = "",
+    mark: str = "",
+) -> list[Question]:
     """Requests of the page that a filter reached (`mark` is in them), each once, charts in the order of the page."""
     requests: list[Request] = []
 
@@ -107,34 +133,41 @@ def _asked(view: Page, superset: SupersetClient, page: Document, titles: Mapping
 
     view.on("request", watch)
     view.goto(f"{superset.address}/superset/dashboard/{page.content['slug']}/{query}")
-    for _ in range(sum(1 for _ in places(page))):
-        expect(view.locator('[data-test="slice-container"]')).to_have_count(sum(1 for _ in places(page)), timeout=PATIENCE)
+    charts = sum(1 for _ in places(page))
+    expect(view.locator('[data-test="slice-container"]')).to_have_count(charts, timeout=PATIENCE)
     expect(view.locator('[data-test="loading-indicator"]')).to_have_count(0, timeout=PATIENCE)
     view.wait_for_load_state("networkidle")
     view.remove_listener("request", watch)
     asked: dict[str, Question] = {}
-    for request in requests:
-        body = json.loads(request.post_data or "{}")
-        if mark in json.dumps(body["queries"]):
+    for body in (json.loads(request.post_data or "{}") for request in requests):
+        if mark in json.dumps([_without_address(one) for one in body["queries"]]):
             name = _name(body, titles, page)
             asked[name] = Question(page.key, name, variant, body)
     return list(asked.values())
 
 
+def _without_address(query: Mapping[str, Any]) -> dict[str, Any]:
+    """A query without the page's address, in which every filter stands, whether it reaches the chart or not."""
+    return {key: value for key, value in query.items() if key != "url_params"}
+
+
 def _name(body: Mapping[str, Any], titles: Mapping[int, str], page: Document) -> str:
     told = body["form_data"]
-    if native := told.get("native_filter_id") or told.get("nativeFilters"):
+    if native := told.get("native_filter_id"):
         names = {entry["id"]: entry["name"] for entry in filters(page)}
-        return f"values of {names.get(native, native)}"
-    number = told.get("slice_id")
-    return titles[number] if number in titles else f"values of {told.get('groupby')}"
+        return f"values of {names[native]}"
+    return titles[told["slice_id"]]
 
 
-def _of_a_case(found: list[Question]) -> Iterator[Question]:
-    """The requests of what a click on a case filters: the charts that have a column of cases."""
+def _of_a_case(found: Sequence[Question], case: str) -> Iterator[Question]:
+    """What a click on a case in the list asks of the charts whose table knows cases."""
     for question in found:
-        if question.variant == EVERYTHING and question.name == "case course":
-            yield question
+        if question.variant == EVERYTHING and question.name == COURSE:
+            queries = [
+                {**one, "filters": [*one["filters"], {"col": "case_id", "op": "IN", "val": [case]}]}
+                for one in question.body["queries"]
+            ]
+            yield replace(question, variant=CASE, body={**question.body, "queries": queries})
 
 
 @contextmanager
