@@ -91,7 +91,9 @@ def former_of(question: Question) -> Former | None:
         conditions = [line for line in question.sql[0].splitlines() if line.strip().startswith("WHERE")]
         where = conditions[0].split("ORDER BY")[0].replace("`meter_day_flags` IS NOT NULL", "1") if conditions else ""
         grouped = GROUPED.format(where=where)
-        return Former((f"{grouped} LIMIT 10", f"SELECT count() FROM ({grouped})"))
+        return Former(
+            (f"{grouped} LIMIT 10", f"SELECT COUNT(*) AS rowcount FROM ({grouped} LIMIT 10000) AS rowcount_qry")
+        )
     return None
 
 

@@ -9,12 +9,13 @@ asked as they were before in turns with how they are asked now, on the same rows
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,19 +47,8 @@ AT_A_TIME = 8
 ROUNDS, ROUNDS_OF_SUPERSET = 5, 3
 HEAVIEST = 3
 MONTH, TRANSFORMER = "2024-12-01 : 2025-01-01", "T007"
-PLANNED = (
-    "ReadFromMergeTree",
-    "Keys:",
-    "Condition:",
-    "Parts:",
-    "Granules:",
-    "Name:",
-    "PartitionMin",
-    "MinMax",
-    "Partition",
-    "PrimaryKey",
-)
-"""What is kept of a plan: what is read, and what of it is left out."""
+PLANNED = re.compile(r"ReadFromMergeTree \(\S+\)|Parts: \d+ \| Granules: \d+|Condition: (?!true).*")
+"""What is kept of a plan: what is read, by which condition, and how much of it."""
 A_CASE = f"SELECT case_id FROM {DATABASE}.case_queue WHERE subject_kind = 'meter' AND isNotNull(onset_date) ORDER BY place LIMIT 1"
 
 Ask = Callable[[Question], object]
@@ -196,10 +186,10 @@ def forget(home: Home, client: Client) -> None:
     """Empty ClickHouse's caches, and have the kernel let go of the pages of its files."""
     for cache in ("MARK", "PRIMARY INDEX", "UNCOMPRESSED", "QUERY CONDITION"):
         client.command(f"SYSTEM DROP {cache} CACHE")
-    for path in home.clickhouse.rglob("*"):
-        # Parts come and go while we look.
-        with suppress(FileNotFoundError), path.open("rb") if path.is_file() else nullcontext() as file:
-            if file is not None:
+    for directory, _, names in os.walk(home.clickhouse):
+        for name in names:
+            # Parts come and go while we look.
+            with suppress(FileNotFoundError), Path(directory, name).open("rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
@@ -222,11 +212,10 @@ def heaviest(asked: Sequence[Question], times: Times) -> list[Question]:
 
 def plan(client: Client, question: Question) -> list[str]:
     """What ClickHouse says it would read for the first statement of a question."""
-    lines = [
-        row[0]
-        for row in client.query(f"EXPLAIN indexes = 1, projections = 1 {question.sql[0].rstrip(';')}").result_rows
-    ]
-    return [line.rstrip() for line in lines if any(word in line for word in PLANNED)]
+    told = client.query(f"EXPLAIN indexes = 1, projections = 1 {question.sql[0].rstrip(';')}").result_rows
+    kept = [found[0] for row in told if (found := PLANNED.search(row[0]))]
+    # A condition is told of each index that it is tried on, one after the other.
+    return [line for number, line in enumerate(kept) if number == 0 or line != kept[number - 1]]
 
 
 # Words
@@ -306,7 +295,16 @@ def document(
         *(
             line
             for question, lines in plans
-            for line in ["", f"{question.name}, {question.variant}:", "", "```", question.sql[0], "", *lines, "```"]
+            for line in [
+                "",
+                f"{question.name}, {question.variant}:",
+                "",
+                "```",
+                *question.sql[0].splitlines(),
+                "",
+                *lines,
+                "```",
+            ]
         ),
     ]
 

@@ -157,6 +157,37 @@ def test_a_projection_is_part_of_a_day_that_is_swapped_in_and_answers_for_it(cli
     assert answered == client.query(question, settings={"optimize_use_projections": 0}).result_rows
 
 
+def test_a_case_is_expected_to_go_on_beside_its_siblings_at_its_level_before_the_onset(client: Client) -> None:
+    apply_scripts(client, scripts())
+    # Twice as much as B until the 5th, then half; on the 7th too little of A was read.
+    client.command(
+        "INSERT INTO energy_analytics.consumption_metrics (metric_date, meter_id, transformer_id, total_kwh, completeness_pct)"
+        " SELECT toDate('2024-03-01') + number, 'A', 'T1', if(number < 4, 8, 2), if(number = 6, 50, 100) FROM numbers(8)"
+        " UNION ALL SELECT toDate('2024-03-01') + number, 'B', 'T1', 4, 100 FROM numbers(8)"
+    )
+    client.command(
+        "INSERT INTO energy_analytics.transformer_losses (loss_date, transformer_id, non_technical_loss_kwh) VALUES ('2024-03-08', 'T1', 6)"
+    )
+    client.command(
+        "INSERT INTO energy_analytics.theft_cases (case_date, case_id, subject_kind, subject_id, transformer_id, onset_date, state) VALUES"
+        " ('2024-03-08', 'A-1', 'meter', 'A', 'T1', '2024-03-05', 'open'), ('2024-03-08', 'B-1', 'meter', 'B', 'T1', NULL, 'open'),"
+        " ('2024-03-08', 'A-0', 'meter', 'A', 'T1', '2024-03-05', 'cleared'), ('2024-03-07', 'A-9', 'meter', 'A', 'T1', NULL, 'open')"
+    )
+
+    rows = client.query(
+        "SELECT case_id, toDayOfMonth(metric_date), reported_kwh, expected_kwh, transformer_non_technical_loss_kwh"
+        " FROM energy_analytics.case_course ORDER BY case_id, metric_date"
+    ).result_rows
+
+    level = 8 / 6
+    assert [row[:3] for row in rows[:8]] == [
+        ("A-1", day, None if day == 7 else 8 if day < 5 else 2) for day in range(1, 9)
+    ]
+    assert [row[3] for row in rows[:8]] == pytest.approx([level * 6] * 4 + [level * 3] * 4)
+    assert [row[:4] for row in rows[8:]] == [("B-1", day, 4, None) for day in range(1, 9)]
+    assert [row[4] for row in rows] == [*[None] * 7, 6] * 2
+
+
 def test_scripts_that_wait_and_scripts_of_a_newer_version_are_told(client: Client) -> None:
     assert [drift.what for drift in drifts(client, [FOUNDATION])] == ["energy_analytics was never made"]
     apply_scripts(client, [FOUNDATION, Script("009_newer.sql", FIRST.text)])
