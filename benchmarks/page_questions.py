@@ -30,6 +30,7 @@ FLAGS = (
 VIEW = {"width": 1400, "height": 3000}
 """Charts below the fold are asked for when they are seen: all are above it."""
 DATA = "/api/v1/chart/data"
+EXPIRED = 401
 EVERYTHING, MONTH, TRANSFORMER, CASE = "no filter", "newest month", "one transformer", "one case"
 COURSE = "Reported against expected, in kWh a day"
 PATIENCE = 120_000
@@ -55,14 +56,10 @@ class SupersetClient:
     """Superset's interface, as its administrator. Safe to use from several threads."""
 
     def __init__(self, address: str, password: str) -> None:
-        self.address = address
+        self.address, self._password = address, password
         self._pool = urllib3.PoolManager(maxsize=16)
-        answer = self._ask(
-            "POST",
-            "/api/v1/security/login",
-            {"username": USER, "password": password, "provider": "db", "refresh": False},
-        )
-        self._token = {"Authorization": f"Bearer {answer['access_token']}"}
+        self._token = ""
+        self._log_in()
 
     def run(self, question: Question) -> None:
         """Have Superset answer past its cache, to the last byte."""
@@ -77,16 +74,27 @@ class SupersetClient:
         answer = self._ask("GET", "/api/v1/chart/?q=(page_size:200)")
         return {one["id"]: one["slice_name"] for one in answer["result"]}
 
+    def _log_in(self) -> None:
+        known = {"username": USER, "password": self._password, "provider": "db", "refresh": False}
+        answer = self._send("POST", "/api/v1/security/login", known)
+        self._token = json.loads(answer.data)["access_token"]
+
     def _ask(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
-        headers = {"Content-Type": "application/json", **getattr(self, "_token", {})}
-        answer = self._pool.request(
-            method, self.address + path, body=json.dumps(data) if data else None, headers=headers
-        )
+        answer = self._send(method, path, data)
+        if answer.status == EXPIRED:
+            # A token lives for a quarter of an hour, and a run for longer.
+            self._log_in()
+            answer = self._send(method, path, data)
         if answer.status != 200:
-            raise RuntimeError(
-                f"Superset answered {answer.status} to {method} {path}: {answer.data[:1000].decode(errors='replace')}"
-            )
+            told = answer.data[:1000].decode(errors="replace")
+            raise RuntimeError(f"Superset answered {answer.status} to {method} {path}: {told}")
         return json.loads(answer.data)
+
+    def _send(self, method: str, path: str, data: Mapping[str, Any] | None) -> urllib3.BaseHTTPResponse:
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return self._pool.request(method, self.address + path, body=json.dumps(data) if data else None, headers=headers)
 
 
 def questions(
