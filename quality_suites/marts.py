@@ -126,6 +126,7 @@ def mart_anomaly_flags(rules: Rules, limits: Limits) -> list[DayExpectation]:
             customer_class=TEXT,
             transformer_id=TEXT,
             feeder_id=TEXT,
+            meter_day_flags=INTEGER,
         ),
         *rules.not_null("meter_id", "reading_at", "consumption_kwh", "anomaly_score", "anomaly_type", "model_version"),
         rules.unique("meter_id", "reading_at"),

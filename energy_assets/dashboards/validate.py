@@ -9,6 +9,7 @@ table lacks without a word: all of this is said here, before anybody opens a pag
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,8 @@ METRIC_KEYS = (
     "x",
     "y",
 )
-EITHER_KEYS = ("x_axis_sort", "sort_by", "order_by_cols")
+ORDER_KEY = "order_by_cols"
+EITHER_KEYS = ("x_axis_sort", "sort_by", ORDER_KEY)
 """Keys of a chart's params that name columns, metrics, or either."""
 
 GRID_COLUMNS = 12
@@ -197,7 +199,7 @@ def _chart(chart: Document, bundle: Bundle) -> Iterator[str]:
         *((key, metrics, "metric") for key in METRIC_KEYS),
         *((key, columns | metrics, "column or metric") for key in EITHER_KEYS),
     ):
-        for name in _listed(params.get(key)):
+        for name in map(_ordered_by, _listed(params.get(key))) if key == ORDER_KEY else _listed(params.get(key)):
             named += 1
             if not isinstance(name, str):
                 yield (
@@ -314,6 +316,14 @@ def _times(dataset: Document) -> set[str]:
 
 def _calculated(dataset: Document) -> list[Mapping[str, Any]]:
     return [column for column in dataset.content.get("columns", []) if column.get("expression")]
+
+
+def _ordered_by(order: str) -> str:
+    """The name in `["name", is_ascending]`, which Superset keeps as a text; what is none comes back as it is."""
+    try:
+        return json.loads(order)[0]
+    except (ValueError, LookupError, TypeError):
+        return order
 
 
 def _listed(value: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from energy_assets.resources.serving_ddl import DATABASE, Script, added_columns, parsed
+from energy_assets.resources.serving_ddl import DATABASE, Script, added_columns, parsed, projection_change
 
 REPLICA_PATH, REPLICA_NAME = "/clickhouse/tables/{shard}/{database}/{table}", "{replica}"
 """Macros of ClickHouse, which each server fills in from its own configuration."""
@@ -30,6 +30,8 @@ def cluster_form(statement: str, cluster: str) -> list[str]:
 
     Raises ValueError for a kind of statement that has no cluster form here.
     """
+    if change := projection_change(statement):
+        return [change.on(change.table + LOCAL, cluster)]
     tree = parsed(statement)
     if isinstance(tree, exp.Alter):
         forms = [_alter_of(tree, LOCAL, cluster), _alter_of(_without_storage(tree), "", cluster)]

@@ -6,6 +6,7 @@ What belongs here: reading the scripts. What does not: running them (serving_sch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,6 +18,11 @@ from sqlglot import exp
 
 DATABASE = "energy_analytics"
 DDL = Path(__file__).resolve().parents[2] / "clickhouse_ddl"
+_PROJECTION = re.compile(
+    r"(?:--[^\n]*\n|\s)*ALTER TABLE (?P<database>\w+)\.(?P<table>\w+)(?: ON CLUSTER \"\w+\")?\s+"
+    r"(?P<change>(?P<verb>ADD PROJECTION IF NOT EXISTS|MATERIALIZE PROJECTION IF EXISTS) (?P<name>\w+)\b.*)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,24 @@ class DeclaredTable:
     """Of a view, the tables behind it."""
     description: str = ""
     """Of a view, the comment above it: a table's is in ClickHouse itself."""
+    projections: tuple[str, ...] = ()
+    """Names of the pre-aggregates that each of its parts carries."""
+
+
+@dataclass(frozen=True)
+class ProjectionChange:
+    """An ALTER that gives a table a projection (`is_new`), or has the parts that are there already carry it. sqlglot does not read these."""
+
+    database: str
+    table: str
+    name: str
+    is_new: bool
+    change: str
+    """What stands behind the table."""
+
+    def on(self, table: str, cluster: str) -> str:
+        """The same of `table` on every server of `cluster`."""
+        return f'ALTER TABLE {self.database}.{table} ON CLUSTER "{cluster}" {self.change}'
 
 
 def scripts(directory: Path = DDL) -> list[Script]:
@@ -92,23 +116,42 @@ def tables_of(made_by: Iterable[Script]) -> dict[str, DeclaredTable]:
 def declared_tables(statements: Iterable[str]) -> dict[str, DeclaredTable]:
     """The tables that `statements` make, one after the other.
 
-    Raises ValueError for an ALTER that does not only add columns: nothing here could tell what it leaves.
+    Raises ValueError for an ALTER that does not only add columns or a projection: nothing here could tell what it leaves.
     """
     tables: dict[str, DeclaredTable] = {}
-    for statement in map(parsed, statements):
+    for text in statements:
+        if change := projection_change(text):
+            tables[change.table] = _with_projection(tables[change.table], change)
+            continue
+        statement = parsed(text)
         name = statement.find(exp.Table).name if statement.find(exp.Table) else ""
         if isinstance(statement, exp.Create) and statement.kind in ("TABLE", "VIEW"):
-            tables.setdefault(name, _created(name, statement))
+            if statement.args.get("replace") or name not in tables:
+                tables[name] = _created(name, statement)
         elif isinstance(statement, exp.Alter):
             tables[name] = replace(tables[name], columns=_with_added(tables[name].columns, added_columns(statement)))
     return tables
+
+
+def projection_change(statement: str) -> ProjectionChange | None:
+    """What `statement` does to a projection; None where it does something else."""
+    found = _PROJECTION.fullmatch(statement)
+    if found is None:
+        return None
+    is_new = found["verb"].startswith("ADD")
+    return ProjectionChange(found["database"], found["table"], found["name"], is_new, found["change"])
+
+
+def projection_names(text: str) -> tuple[str, ...]:
+    """Names of the projections in a CREATE TABLE, sorted."""
+    return tuple(sorted(re.findall(r"\bPROJECTION (\w+)\s*\(", text)))
 
 
 def parsed(statement: str) -> exp.Expression:
     """Raises ValueError for what sqlglot does not understand as ClickHouse's DDL."""
     tree = sqlglot.parse_one(statement, dialect="clickhouse")
     if not isinstance(tree, exp.Create | exp.Alter):
-        raise ValueError(f"clickhouse_ddl/ creates, and adds columns, but here stands: {statement[:80]}")
+        raise ValueError(f"clickhouse_ddl/ creates, and adds columns or projections, but here stands: {statement[:80]}")
     return tree
 
 
@@ -116,7 +159,9 @@ def added_columns(statement: exp.Alter) -> list[exp.ColumnDef]:
     """Raises ValueError where `statement` does anything else than ADD COLUMN."""
     actions = statement.args["actions"]
     if not all(isinstance(action, exp.ColumnDef) for action in actions):
-        raise ValueError(f"clickhouse_ddl/ creates, and adds columns, but here stands: {statement.sql()[:80]}")
+        raise ValueError(
+            f"clickhouse_ddl/ creates, and adds columns or projections, but here stands: {statement.sql()[:80]}"
+        )
     return actions
 
 
@@ -142,7 +187,13 @@ def _created(name: str, statement: exp.Create) -> DeclaredTable:
         _columns(statement),
         partition_key=_key(partition.this) if partition else (),
         sorting_key=_key(order.expressions[0].this) if order else (),
+        projections=projection_names(statement.sql("clickhouse")),
     )
+
+
+def _with_projection(table: DeclaredTable, change: ProjectionChange) -> DeclaredTable:
+    names = {*table.projections, change.name} if change.is_new else table.projections
+    return replace(table, projections=tuple(sorted(names)))
 
 
 def _columns(statement: exp.Create) -> tuple[ServedColumn, ...]:

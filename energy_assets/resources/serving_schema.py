@@ -21,6 +21,7 @@ from energy_assets.resources.serving_ddl import (
     ServedColumn,
     column_type,
     key_expressions,
+    projection_names,
     tables_of,
 )
 
@@ -154,6 +155,7 @@ def table_drifts(client: Client, scripts: Sequence[Script]) -> list[Drift]:
 def _differences(declared: DeclaredTable, found: DeclaredTable) -> Iterator[Drift]:
     yield from _column_differences(declared, found)
     yield from _key_differences(declared, found)
+    yield from _projection_differences(declared, found)
 
 
 def _column_differences(declared: DeclaredTable, found: DeclaredTable) -> Iterator[Drift]:
@@ -207,6 +209,23 @@ def _key_differences(declared: DeclaredTable, found: DeclaredTable) -> Iterator[
             )
 
 
+def _projection_differences(declared: DeclaredTable, found: DeclaredTable) -> Iterator[Drift]:
+    """Answers are the same without; they take longer. A day cannot be swapped between tables whose projections differ."""
+    table = f"{DATABASE}.{declared.name}"
+    for name in sorted({*declared.projections} - {*found.projections}):
+        yield Drift(
+            f"{table} has no projection {name}",
+            f"ALTER TABLE {table} ADD PROJECTION {name} … as clickhouse_ddl/ declares it, and MATERIALIZE PROJECTION {name}",
+            blocks=False,
+        )
+    for name in sorted({*found.projections} - {*declared.projections}):
+        yield Drift(
+            f"{table} has a projection {name}, which no script declares",
+            "declare it in a new numbered script in clickhouse_ddl/, or drop it",
+            blocks=False,
+        )
+
+
 def _missing_table(name: str) -> Drift:
     return Drift(f"{DATABASE}.{name} does not exist", _remake(name), blocks=True)
 
@@ -227,12 +246,18 @@ def _found_tables(client: Client) -> dict[str, DeclaredTable]:
     ).result_rows:
         columns.setdefault(table, []).append(ServedColumn(name, column_type(type_), "", kind not in COMPUTED))
     keys = client.query(
-        "SELECT name, partition_key, sorting_key FROM system.tables WHERE database = {database:String}",
+        "SELECT name, partition_key, sorting_key, create_table_query FROM system.tables WHERE database = {database:String}",
         parameters={"database": DATABASE},
     ).result_rows
     return {
-        name: DeclaredTable(name, tuple(columns.get(name, ())), key_expressions(partition), key_expressions(sorting))
-        for name, partition, sorting in keys
+        name: DeclaredTable(
+            name,
+            tuple(columns.get(name, ())),
+            key_expressions(partition),
+            key_expressions(sorting),
+            projections=projection_names(made),
+        )
+        for name, partition, sorting, made in keys
     }
 
 

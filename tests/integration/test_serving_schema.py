@@ -124,6 +124,70 @@ def test_other_differences_are_told_and_do_not_stop(client: Client) -> None:
     ]
 
 
+def test_a_projection_that_is_missing_or_nobody_declared_is_told(client: Client) -> None:
+    apply_scripts(client, scripts())
+    client.command("ALTER TABLE energy_analytics.forecast_accuracy DROP PROJECTION by_area")
+    client.command("ALTER TABLE energy_analytics.data_quality ADD PROJECTION odd (SELECT rule, count() GROUP BY rule)")
+    assert [drift.what for drift in drifts(client, scripts())] == [
+        "energy_analytics.data_quality has a projection odd, which no script declares",
+        "energy_analytics.forecast_accuracy has no projection by_area",
+    ]
+
+
+def test_a_projection_is_part_of_a_day_that_is_swapped_in_and_answers_for_it(client: Client) -> None:
+    apply_scripts(client, scripts())
+    table, staging = "energy_analytics.forecast_accuracy", "energy_analytics.forecast_accuracy__test"
+    columns = "(reading_date, area_kind, area_id, hour, method, actual_kwh, forecast_kwh, error_pct)"
+    for day, kwh in (("2024-03-07", 1), ("2024-03-08", 2), ("2024-03-08", 3)):
+        client.command(f"CREATE TABLE {staging} AS {table}")
+        client.command(
+            f"INSERT INTO {staging} {columns} SELECT '{day}', 'transformer', 'T1', number, 'ridge', {kwh}, {kwh}, 0 FROM numbers(24)"
+        )
+        client.command(f"ALTER TABLE {table} REPLACE PARTITION '{day}' FROM {staging}")
+        client.command(f"DROP TABLE {staging} SYNC")
+    question = (
+        "SELECT toStartOfDay(toDateTime(reading_date)) AS reading_date, sum(actual_kwh) AS kwh, avg(abs(error_pct)) AS mape"
+        f" FROM {table} WHERE area_kind = 'transformer' GROUP BY reading_date ORDER BY reading_date"
+    )
+
+    answered = client.query(question).result_rows
+
+    assert "ReadFromMergeTree (by_area)" in client.command(f"EXPLAIN {question}")
+    assert [row[1:] for row in answered] == [(24, 0), (72, 0)]
+    assert answered == client.query(question, settings={"optimize_use_projections": 0}).result_rows
+
+
+def test_a_case_is_expected_to_go_on_beside_its_siblings_at_its_level_before_the_onset(client: Client) -> None:
+    apply_scripts(client, scripts())
+    # Twice as much as B until the 5th, then half; on the 7th too little of A was read.
+    client.command(
+        "INSERT INTO energy_analytics.consumption_metrics (metric_date, meter_id, transformer_id, total_kwh, completeness_pct)"
+        " SELECT toDate('2024-03-01') + number, 'A', 'T1', if(number < 4, 8, 2), if(number = 6, 50, 100) FROM numbers(8)"
+        " UNION ALL SELECT toDate('2024-03-01') + number, 'B', 'T1', 4, 100 FROM numbers(8)"
+    )
+    client.command(
+        "INSERT INTO energy_analytics.transformer_losses (loss_date, transformer_id, non_technical_loss_kwh) VALUES ('2024-03-08', 'T1', 6)"
+    )
+    client.command(
+        "INSERT INTO energy_analytics.theft_cases (case_date, case_id, subject_kind, subject_id, transformer_id, onset_date, state) VALUES"
+        " ('2024-03-08', 'A-1', 'meter', 'A', 'T1', '2024-03-05', 'open'), ('2024-03-08', 'B-1', 'meter', 'B', 'T1', NULL, 'open'),"
+        " ('2024-03-08', 'A-0', 'meter', 'A', 'T1', '2024-03-05', 'cleared'), ('2024-03-07', 'A-9', 'meter', 'A', 'T1', NULL, 'open')"
+    )
+
+    rows = client.query(
+        "SELECT case_id, toDayOfMonth(metric_date), reported_kwh, expected_kwh, transformer_non_technical_loss_kwh"
+        " FROM energy_analytics.case_course ORDER BY case_id, metric_date"
+    ).result_rows
+
+    level = 8 / 6
+    assert [row[:3] for row in rows[:8]] == [
+        ("A-1", day, None if day == 7 else 8 if day < 5 else 2) for day in range(1, 9)
+    ]
+    assert [row[3] for row in rows[:8]] == pytest.approx([level * 6] * 4 + [level * 3] * 4)
+    assert [row[:4] for row in rows[8:]] == [("B-1", day, 4, None) for day in range(1, 9)]
+    assert [row[4] for row in rows] == [*[None] * 7, 6] * 2
+
+
 def test_scripts_that_wait_and_scripts_of_a_newer_version_are_told(client: Client) -> None:
     assert [drift.what for drift in drifts(client, [FOUNDATION])] == ["energy_analytics was never made"]
     apply_scripts(client, [FOUNDATION, Script("009_newer.sql", FIRST.text)])

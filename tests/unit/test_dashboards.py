@@ -82,6 +82,13 @@ def test_the_dashboards_fit_the_tables() -> None:
             "datasets/data_quality.yaml: table data_qualty is not in clickhouse_ddl/: write data_quality",
         ),
         (
+            "charts/strangest_meter_days.yaml",
+            '["anomaly_score", false]',
+            '["anomaly_scre", false]',
+            "charts/strangest_meter_days.yaml: order_by_cols names anomaly_scre, which is no column or metric of "
+            "datasets/anomaly_flags.yaml: write anomaly_score",
+        ),
+        (
             "charts/coverage_by_day.yaml",
             "metrics: [completeness]",
             "metrics: [completenes]",

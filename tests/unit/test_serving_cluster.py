@@ -8,12 +8,13 @@ from pydantic import ValidationError
 from sqlglot import exp
 
 from energy_assets.resources.serving_cluster import cluster_form, cluster_script
-from energy_assets.resources.serving_ddl import declared_tables, scripts
+from energy_assets.resources.serving_ddl import declared_tables, projection_change, scripts
 from energy_assets.settings import Settings
 
 CLUSTER = "main"
 FORMS = [cluster_script(script, CLUSTER) for script in scripts()]
-TREES = [sqlglot.parse_one(text, dialect="clickhouse") for script in FORMS for text in script.statements]
+TEXTS = [text for script in FORMS for text in script.statements]
+TREES = [sqlglot.parse_one(text, dialect="clickhouse") for text in TEXTS if not projection_change(text)]
 TABLES = {tree.find(exp.Table).name: tree for tree in TREES if isinstance(tree, exp.Create) and tree.kind == "TABLE"}
 DECLARED = declared_tables(statement for script in scripts() for statement in script.statements)
 PLAIN = {name: table for name, table in DECLARED.items() if not table.reads}
@@ -29,6 +30,8 @@ def test_every_statement_is_run_on_the_cluster() -> None:
     for tree in TREES:
         assert isinstance(tree, exp.Create | exp.Alter), tree.sql("clickhouse")
         assert [on.name for on in tree.find_all(exp.OnCluster)] == [CLUSTER], tree.sql("clickhouse")
+    for text in filter(projection_change, TEXTS):
+        assert f'_local ON CLUSTER "{CLUSTER}" ' in text
 
 
 def test_every_table_is_replicated_under_a_local_name_and_distributed_under_its_own() -> None:
@@ -80,6 +83,15 @@ def test_a_column_is_added_to_both_tables() -> None:
         "ALTER TABLE d.t_local ON CLUSTER \"main\" ADD COLUMN IF NOT EXISTS c Int64 CODEC(T64) COMMENT 'x' AFTER y",
         "ALTER TABLE d.t ON CLUSTER \"main\" ADD COLUMN IF NOT EXISTS c Int64 COMMENT 'x' AFTER y",
     ]
+
+
+def test_a_projection_is_added_where_rows_are() -> None:
+    assert cluster_form(
+        "ALTER TABLE d.t\n    ADD PROJECTION IF NOT EXISTS p (SELECT a, count() GROUP BY a)", CLUSTER
+    ) == ['ALTER TABLE d.t_local ON CLUSTER "main" ADD PROJECTION IF NOT EXISTS p (SELECT a, count() GROUP BY a)']
+    for name, table in PLAIN.items():
+        assert CLUSTERED[f"{name}_local"].projections == table.projections
+        assert CLUSTERED[name].projections == ()
 
 
 def test_the_form_is_no_change_of_the_script() -> None:

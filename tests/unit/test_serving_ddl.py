@@ -10,6 +10,7 @@ from energy_assets.resources.serving_ddl import (
     added_columns,
     declared_tables,
     parsed,
+    projection_change,
     scripts,
     served_columns,
 )
@@ -21,7 +22,8 @@ TABLE = (
 
 
 def statements() -> list[exp.Expression]:
-    return [parsed(statement) for script in scripts() for statement in script.statements]
+    texts = [statement for script in scripts() for statement in script.statements]
+    return [parsed(text) for text in texts if not projection_change(text)]
 
 
 def test_every_statement_is_safe_to_repeat() -> None:
@@ -66,7 +68,31 @@ def test_a_later_script_adds_columns_where_it_says() -> None:
     assert (table.partition_key, table.sorting_key) == (("day",), ("meter_id", "day"))
 
 
+def test_a_later_script_adds_a_projection_and_replaces_a_view() -> None:
+    tables = declared_tables(
+        [
+            TABLE,
+            "-- Why.\nALTER TABLE d.t\n    ADD PROJECTION IF NOT EXISTS p\n    (SELECT day, sum(wh) GROUP BY day)",
+            "ALTER TABLE d.t MATERIALIZE PROJECTION IF EXISTS p",
+            f"CREATE VIEW IF NOT EXISTS {DATABASE}.v (a Date) AS SELECT day AS a FROM {DATABASE}.t",
+            f"CREATE VIEW IF NOT EXISTS {DATABASE}.v (b Date) AS SELECT day AS b FROM {DATABASE}.t",
+            f"CREATE OR REPLACE VIEW {DATABASE}.v (c Date) AS SELECT day AS c FROM {DATABASE}.s",
+        ]
+    )
+    assert tables["t"].projections == ("p",)
+    assert [column.name for column in tables["v"].columns] == ["c"] and tables["v"].reads == ("s",)
+    assert declared_tables(statement for script in scripts() for statement in script.statements)[
+        "meter_readings"
+    ].projections == ("by_instant",)
+
+
+@pytest.mark.parametrize("change", ["ADD PROJECTION p (SELECT day)", "MATERIALIZE PROJECTION p", "DROP PROJECTION p"])
+def test_a_projection_that_is_not_safe_to_repeat_is_refused(change: str) -> None:
+    with pytest.raises(ValueError, match="adds columns or projections, but here stands"):
+        declared_tables([TABLE, f"ALTER TABLE d.t {change}"])
+
+
 @pytest.mark.parametrize("change", ["DROP COLUMN wh", "MODIFY COLUMN wh UInt8", "ADD COLUMN a UInt8, DROP COLUMN wh"])
 def test_a_change_that_cannot_be_read_is_refused(change: str) -> None:
-    with pytest.raises(ValueError, match="adds columns, but here stands"):
+    with pytest.raises(ValueError, match="adds columns or projections, but here stands"):
         declared_tables([TABLE, f"ALTER TABLE d.t {change}"])

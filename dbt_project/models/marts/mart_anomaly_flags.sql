@@ -24,6 +24,11 @@ select
     model_version,
     areas.customer_class,
     areas.transformer_id,
-    areas.feeder_id
+    areas.feeder_id,
+    -- Told on one reading of the meter's day alone, so that a list of such days is read, not made anew from all readings at each look.
+    case
+        when row_number() over (partition by reading_date, meter_id order by anomaly_score desc, reading_at) = 1
+            then (count(*) over (partition by reading_date, meter_id))::integer
+    end                                                                  as meter_day_flags
 from flagged
 left join areas using (reading_date, meter_id)
