@@ -292,6 +292,7 @@ def runs_of_a_job(two_days: Graph, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         step()
 
     with dagster_instance(two_days.home) as instance:
+        instance.wipe()  # commands of other tests ran in it
         for fails in (False, True, True):
             config = {"ops": {"step": {"config": {"fails": fails}}}}
             daily.execute_in_process(instance=instance, run_config=config, raise_on_error=False)

@@ -54,16 +54,16 @@ WORK: Mapping[str, Collection[str]] = {
     "quality.day_versions": ("version", "run_id", "written_at"),
     "quality.validation_results": ("version", "run_id", "judged_at"),
     "quality.overrides": ("version", "accepted_at"),
-    "quality.records_served": ("fingerprint", "through"),
 }
 """Columns that say when and by which run a row was written, and numbers that follow from it."""
 
 NOT_OF_DAYS = [
+    "quality.records_served",
     "schema_migrations",
     *(records.table for records in TABLES),
     *(table.name for table in tables_of(scripts()).values() if table.reads),
 ]
-"""Of ClickHouse: what is told of work, whenever somebody copies it, and views of the others."""
+"""What is told of work, whenever somebody copies it, and views of the others."""
 
 DATE_COLUMNS = (
     "reading_date",
@@ -126,7 +126,7 @@ def _postgres(warehouse: Warehouse, tables: Collection[str]) -> Content:
     with warehouse.transaction() as connection, connection.cursor() as cursor:
         cursor.execute("set local timezone = 'UTC'")
         for name, columns in _postgres_columns(cursor).items():
-            if name.startswith(tuple(tables)):
+            if name.startswith(tuple(tables)) and name not in NOT_OF_DAYS:
                 cursor.execute(_day_hashes(name, columns))
                 held[name] = {str(day or ""): Held(rows, str(total)) for day, rows, total in cursor.fetchall()}
     return held
