@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from energy_assets.operations.demo_visits import BILLED_DAYS, FAULTS
 from energy_assets.simulation.fleet import Fleet
 from energy_assets.simulation.one_day import SimulatedDay, live_through
 from energy_assets.simulation.roles import Group
@@ -23,10 +24,6 @@ from energy_assets.simulation.roles import Group
 Outcome = Literal["theft", "clean", "no_access", "faulty_meter"]
 NO_ACCESS = 0.1
 """Share of visits to meters at which nobody opens."""
-BILLED_DAYS = 90
-"""Days before a visit of which what was hidden is billed."""
-FAULTS = ("ct_multiplier_error", "clock_drift")
-"""Look-alikes that are a fault of the meter, or of what the register says of it; the others are none that a crew would find at the meter."""
 
 
 @dataclass(frozen=True)

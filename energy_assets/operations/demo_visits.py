@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 WEEKS, VISITS_A_WEEK, WORKDAYS = 2, 3, 5
 BILLED_DAYS = 90
+"""Days before a visit of which what was hidden is billed."""
 FAULTS = ("ct_multiplier_error", "clock_drift")
-"""What a crew finds at the meter, or in what the register says of it, and is no theft."""
+"""Look-alikes that are a fault of the meter, or of what the register says of it; the others are none that a crew would find at the meter."""
 RANDOM = "random"
 
 

@@ -93,17 +93,21 @@ def import_pages(home: Home, *, say: Say) -> dict[str, str]:
 
     Raises OperationError where this home has no Superset yet.
     """
-    bundle = read()
+    bundle, superset = read(), installed(home)
+    with _only_one(home, say):
+        _set_up_once(superset, bundle, say, is_reset=True)
+    return addresses(superset, bundle)
+
+
+def installed(home: Home) -> Superset:
+    """The Superset that this home has. Raises OperationError where it has none yet."""
     port = ports.remembered(home).get("superset")
     if not port or not is_installed():
         raise OperationError(
             "this home has no Superset yet: make dashboards installs it, imports the pages and serves them"
         )
-    with _only_one(home, say):
-        secrets, _ = credentials.ensure(home)
-        superset = Superset.of(home, port, connections(home, settings()), secrets)
-        _set_up_once(superset, bundle, say, is_reset=True)
-    return addresses(superset, bundle)
+    secrets, _ = credentials.ensure(home)
+    return Superset.of(home, port, connections(home, settings()), secrets)
 
 
 def addresses(superset: Superset, bundle: Bundle) -> dict[str, str]:

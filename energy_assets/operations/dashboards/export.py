@@ -17,12 +17,8 @@ import yaml
 from energy_assets.dashboards.bundle import SUPERSET, Bundle, Document, read
 from energy_assets.dashboards.tidy import dump, tidy
 from energy_assets.dashboards.translate import ENGLISH
-from energy_assets.embedded import credentials, ports
-from energy_assets.embedded.connections import connections
 from energy_assets.home import Home
-from energy_assets.operations.dashboards.bring_up import run_script
-from energy_assets.operations.dashboards.install import is_installed
-from energy_assets.operations.dashboards.service import Superset
+from energy_assets.operations.dashboards.bring_up import installed, run_script
 from energy_assets.operations.errors import OperationError
 from energy_assets.settings import settings
 
@@ -40,11 +36,7 @@ def export(home: Home, directory: Path = SUPERSET) -> list[str]:
             "the files are in English, and these pages are not: unset ENERGY_LANGUAGE, `energy-assets dashboards --reset`, "
             "and change them there"
         )
-    port = ports.remembered(home).get("superset")
-    if not port or not is_installed():
-        raise OperationError("this home has no Superset yet: make dashboards")
-    secrets, _ = credentials.ensure(home)
-    superset = Superset.of(home, port, connections(home, settings()), secrets)
+    superset = installed(home)
     with TemporaryDirectory(dir=home.superset, prefix=".export-") as written:
         run_script(superset, EXPORT, {"ENERGY_SUPERSET_EXPORT": written}, what="exported")
         found = _exported(Path(written))
