@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from served import DAYS, RED_MORNING, Served, Watched, served_home
+from served import DAYS, Served, Watched, served_home
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -46,7 +46,7 @@ def week() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def red() -> Iterator[Served]:
     """Three days, of which the second is red, served."""
-    with served_home(3, red=RED_MORNING) as served:
+    with served_home(3, red=True) as served:
         served.start()
         yield served
 

@@ -26,7 +26,7 @@ SETTLED_SECONDS = 3.0
 def main() -> None:
     if CHROMIUM is None:
         sys.exit("no chromium: apt-get install chromium")
-    with served_home(3, red=RED_MORNING) as served, sync_playwright() as playwright:
+    with served_home(3, red=True) as served, sync_playwright() as playwright:
         served.start()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         take(served, browser.new_page(viewport=SIZE))

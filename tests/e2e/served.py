@@ -60,6 +60,10 @@ class Served:
     """What `energy-assets ui` printed when the page answered."""
 
     @property
+    def defective(self) -> Path:
+        return self.files.parent / "defective"
+
+    @property
     def warehouse(self) -> Warehouse:
         return Warehouse(home=str(self.home.path))
 
@@ -142,21 +146,22 @@ def city_home() -> Iterator[Served]:
 
 
 @contextmanager
-def served_home(days: int, *, red: date | None = None) -> Iterator[Served]:
+def served_home(days: int, *, red: bool = False) -> Iterator[Served]:
     """A historical home of `days` days that the command line ran, with its UI not started yet.
 
-    `files` are sound; the file of the day `red` came with a quarter of its rows lacking their meter.
+    `files` are sound; where `red`, RED_MORNING's file came with a quarter of its rows lacking their meter. Either way
+    such a file lies in `defective`.
     """
     directory = Path(tempfile.mkdtemp(prefix="energy-e2e-"))
     served = Served(Home(directory / "home"), directory / "fleet")
     try:
         simulate_readings(meters=METERS, days=days + 1, seed=3, out=served.files)
-        simulate_readings(meters=METERS, days=days, seed=3, out=directory / "defective", red_days=[red] if red else [])
+        simulate_readings(meters=METERS, days=days, seed=3, out=served.defective, red_days=[RED_MORNING])
         delivered = directory / "delivered" / "meter_readings"
         delivered.mkdir(parents=True)
         for path in sorted((served.files / "meter_readings").iterdir())[:days]:
-            defective = directory / "defective" / "meter_readings" / path.name
-            shutil.copy(defective if red and path.stem == str(red) else path, delivered)
+            as_delivered = served.defective if red and path.stem == str(RED_MORNING) else served.files
+            shutil.copy(as_delivered / "meter_readings" / path.name, delivered)
         code = RED if red else 0
         commands.run(
             directory, "--home", str(served.home.path), "ingest", str(delivered.parent), "--historical", code=code

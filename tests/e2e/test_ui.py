@@ -123,20 +123,20 @@ def test_a_red_morning_from_the_first_page_to_green(
 
 
 def test_a_day_that_the_daemon_finds_red_is_red_at_its_gate_alone(
-    red: Served, watched: Watched, eventually: Callable[..., None]
+    small: Served, watched: Watched, eventually: Callable[..., None]
 ) -> None:
     """Runs of the daemon are planned elsewhere than those of the command line."""
     day = str(RED_MORNING)
     name = f"{day}.csv"
-    shutil.copy(red.files.parent / "defective" / "meter_readings" / name, red.home.landing / "meter_readings")
-    gate = f"{red.url}/assets/quality/meter_readings_checkpoint"
+    shutil.copy(small.defective / "meter_readings" / name, small.home.landing / "meter_readings")
+    gate = f"{small.url}/assets/quality/meter_readings_checkpoint"
 
     def shown() -> bool:
         watched.open(f"{gate}?view=partitions")
         return watched.page.get_by_text("Failed (1)").is_visible()
 
     eventually(shown, f"{day} is not red on its gate's page")
-    watched.open(f"{red.url}/assets/staging/stg_meter_readings?view=partitions")
+    watched.open(f"{small.url}/assets/staging/stg_meter_readings?view=partitions")
     expect(watched.page.get_by_text("Failed (0)")).to_be_visible()
     watched.open(f"{gate}?view=checks")
     expect(watched.page.get_by_text(re.compile(rf"^{day} is red: ")).first).to_be_visible()
