@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 
 from energy_assets.dashboards.bundle import SUPERSET
-from energy_assets.embedded import processes
+from energy_assets.embedded import machine, processes
 from energy_assets.embedded.connections import Connections, psycopg2_url
 from energy_assets.embedded.credentials import Credentials
 from energy_assets.embedded.ports import LOOPBACK
@@ -34,6 +34,7 @@ MARK = "ENERGY_SUPERSET_HOME"
 """Set for the processes of a home's Superset, which hand it on to theirs: so they are found again, whoever started them."""
 FINGERPRINT = "ENERGY_SUPERSET_FINGERPRINT"
 """Of everything that a running server was told: one that was told something else is restarted."""
+MOST_WORKERS = 4
 START_SECONDS = 180.0
 STOP_STEPS = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 10.0))
 _NOT_HANDED_ON = ("ENERGY_", "DAGSTER_", "DBT_", "POSTGRES_URL", "CLICKHOUSE_", "PYTHON", "VIRTUAL_ENV", "SUPERSET_")
@@ -166,7 +167,9 @@ def _command(port: int) -> list[str]:
     return [
         # -P: nothing in the working directory may be taken for a module.
         *(str(PYTHON), "-P", str(ENVIRONMENT / "bin" / "gunicorn")),
-        *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--workers", "1", "--threads", "8"),
+        *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "8"),
+        # One process works on one core; beyond some, readers do not come, and each takes 0.4 GB.
+        *("--workers", str(min(machine.cores(), MOST_WORKERS))),
         # Its control socket would be the same for every home of a user.
         *("--timeout", "120", "--no-control-socket", "--log-level", "warning"),
         "superset.app:create_app()",
