@@ -10,7 +10,7 @@
 
 {# Seconds by which a reading of `timed` starts after the grid of its interval's length. #}
 {% macro grid_offset() -%}
-mod(extract(epoch from reading_at)::bigint, interval_minutes * 60)
+mod(date_part('epoch', reading_at)::bigint, interval_minutes * 60)
 {%- endmacro %}
 
 {#

@@ -123,15 +123,17 @@ def evidence_rows(warehouse: Warehouse, day: date, traits: TraitDays, held: Held
     year_ago = _year_ago(warehouse, day, ids, held)
     types = np.array(day_types(span, settings().holidays))
     number = transformer_numbers(transformer)
-    tables = []
-    for part in parts_of(number):
+
+    def of_part(part: np.ndarray) -> pa.Table:
         known = traits.of(span, ids[part])
         explained = explanation.of(part) if explanation else None
         found = evidence(
             known, types, customer_class[part], explained, transformer=number[part], year_ago_wh=year_ago[part]
         )
-        tables.append(evidence_table(found, day, ids[part], transformer[part], monday, purchases.of(part)))
-    return pa.concat_tables(tables)
+        return evidence_table(found, day, ids[part], transformer[part], monday, purchases.of(part))
+
+    # One after the other: two at once took 0.9 of the time and 0.5 GB more.
+    return pa.concat_tables(map(of_part, parts_of(number)))
 
 
 def transformer_numbers(transformer: np.ndarray) -> np.ndarray:

@@ -67,26 +67,30 @@ def _level(mean_w: np.ndarray) -> np.ndarray:
 
 def raw_series(traits: np.ndarray) -> dict[str, np.ndarray]:
     """Each of SERIES as it is, [days, meters]."""
-    of = {name: traits[:, :, number].astype(np.float64) for number, name in enumerate(TRAITS)}
-    usual = np.maximum(known.median(of["mean_w"], 0), FLOOR_W)
-    mean = of["mean_w"] + LOW_FLOOR * usual
+
+    def of(name: str) -> np.ndarray:
+        return traits[:, :, TRAITS.index(name)].astype(np.float64)
+
+    mean_w = of("mean_w")
+    usual = np.maximum(known.median(mean_w, 0), FLOOR_W)
+    mean = mean_w + LOW_FLOOR * usual
     blocks = traits[:, :, [TRAITS.index(name) for name in BLOCK_TRAITS]].astype(np.float64)
     total = np.nansum(blocks, axis=2) + LOW_FLOOR * usual
 
     def log(name: str, floor: float) -> np.ndarray:
-        return np.log(of[name] / usual + floor)
+        return np.log(of(name) / usual + floor)
 
     return {
-        "level": _level(of["mean_w"]),
+        "level": _level(mean_w),
         "base": log("p10_w", LOW_FLOOR),
         "low": log("p25_w", LOW_FLOOR),
         "middle": log("p50_w", LOW_FLOOR),
         "high": log("p90_w", FLOOR),
         "peak": log("max_w", FLOOR),
-        "zero": of["zero_share"],
-        "spread": np.log(of["spread_w"] / mean + LOW_FLOOR),
-        "step": np.log(of["step_w"] / mean + LOW_FLOOR),
-        "bend": np.log(of["bend_w"] / (of["step_w"] + LOW_FLOOR * usual) + LOW_FLOOR),
+        "zero": of("zero_share"),
+        "spread": np.log(of("spread_w") / mean + LOW_FLOOR),
+        "step": np.log(of("step_w") / mean + LOW_FLOOR),
+        "bend": np.log(of("bend_w") / (of("step_w") + LOW_FLOOR * usual) + LOW_FLOOR),
         "night": (blocks[:, :, 0] + blocks[:, :, 1]) / total,
         "evening": blocks[:, :, 6] / total,
     }
