@@ -7,6 +7,7 @@ import sys
 import time
 
 from benchmarks import (
+    daily_run,
     dashboard_questions,
     import_time,
     month,
@@ -29,8 +30,8 @@ BENCHMARKS = {
     "range": range_run.measure,
     "month": month.measure,
 }
-ALONE = {"pages": pages.measure}
-"""Measured where they are named, for they need more than `make install` gives; each writes a document of its own."""
+ALONE = {"daily": daily_run.measure, "pages": pages.measure}
+"""Measured where they are named, for they take long or need more than `make install` gives; each writes a document of its own."""
 
 
 def main(names: list[str]) -> int:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +50,10 @@ def temporary_home() -> Iterator[Home]:
 
 
 @contextmanager
-def landed_home(meters: int, days: int) -> Iterator[Home]:
-    """A home with running stores, where simulated readings have landed and no day has run."""
+def landed_home(meters: int, days: int, simulated: Callable[..., object] = simulate_readings) -> Iterator[Home]:
+    """A home with running stores, where a fleet's files, of readings alone or of a whole city (simulate), have landed and no day has run."""
     with temporary_home() as home:
-        simulate_readings(meters=meters, days=days, seed=1, out=home.landing)
+        simulated(meters=meters, days=days, seed=1, out=home.landing)
         prepare_home(home, look(home.landing, home), is_historical=True)
         bring_up(home)
         # The calendar is read once a process.

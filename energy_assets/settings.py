@@ -131,7 +131,7 @@ class Settings(BaseSettings):
         4.0, gt=0, description="standard deviations below zero from which a transformer's loss cannot be"
     )
     implausible_loss_share: float = Field(
-        0.2, ge=0, le=1, description="share of a day's energy behind such transformers from which the day is red"
+        0.5, ge=0, le=1, description="share of a day's energy behind such transformers from which the day is red"
     )
 
     validation_rules: dict[str, dict[str, bool | float]] = Field(

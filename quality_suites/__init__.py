@@ -35,7 +35,7 @@ class Limits:
     """Energy that no interval of a transformer can physically exceed."""
     anomaly_share: float = 0.01
     """Share of readings that are expected to be anomalous, 0–1; five times as many is worth a warning."""
-    implausible_loss_share: float = 0.2
+    implausible_loss_share: float = 0.5
     """Share of a day's energy that may be behind transformers whose meters say more than came in, 0–1."""
     row_count_drift: float = 0.2
     """Share of the trailing month's median by which a day's row count may differ without a warning."""
