@@ -29,21 +29,21 @@
     {%- endcall %}
   {% endfor %}
 
-  {% for day in window_days() %}
-    {% if by_day %}
-      {%- set partition = api.Relation.create(schema=this.schema, identifier=this.identifier ~ '_' ~ day | replace('-', '')) -%}
-      {% call statement('empty') -%}
-        create table if not exists {{ partition.include(database=false) }}
-          partition of {{ target.include(database=false) }} for values in ('{{ day }}');
-        truncate {{ partition.include(database=false) }}
-      {%- endcall %}
-    {% endif %}
-  {% endfor %}
-  {% if not by_day %}
+  {%- set written = [] -%}
+  {% for day in window_days() if by_day %}
+    {%- set partition = api.Relation.create(schema=this.schema, identifier=this.identifier ~ '_' ~ day | replace('-', '')).include(database=false) -%}
+    {%- do written.append(partition) -%}
+    {% call statement('empty') -%}
+      create table if not exists {{ partition }}
+        partition of {{ target.include(database=false) }} for values in ('{{ day }}');
+      truncate {{ partition }}
+    {%- endcall %}
+  {% else %}
+    {%- do written.append(target.include(database=false)) -%}
     {% call statement('empty') -%}
       delete from {{ target }} where {{ in_window(adapter.quote(date_column)) }}
     {%- endcall %}
-  {% endif %}
+  {% endfor %}
 
   {# Asked before they are read: what lands in between is owed again, never missed. #}
   {%- set inputs = record_inputs(config.get('records')) if config.get('records') else {} -%}
@@ -60,6 +60,11 @@
     {%- endcall %}
     {{ bump_days(target, date_column, inputs) }}
   {% endfor %}
+
+  {# Of rows that nothing is known of yet the planner expects one, and whoever reads them next compares each with each. #}
+  {% call statement('analyze') -%}
+    analyze {{ written | join(', ') }}
+  {%- endcall %}
 
   {{ run_hooks(post_hooks, inside_transaction=True) }}
   {{ adapter.commit() }}

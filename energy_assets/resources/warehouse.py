@@ -94,6 +94,8 @@ class Warehouse(dg.ConfigurableResource):
             cursor.fetchall()
             for batch in batches:
                 row_count += cursor.adbc_ingest(partition, batch, mode="append", db_schema_name=schema)
+            # Of rows that nothing is known of yet the planner expects one, and whoever reads them next compares each with each.
+            cursor.execute(f"analyze {quoted_name(schema, partition)}")
             cursor.execute(
                 "select quality.bump_day($1, $2::text::date, $3, $4, $5)",
                 (table, day.isoformat(), row_count, run_id, inputs),
