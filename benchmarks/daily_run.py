@@ -198,19 +198,15 @@ def store(warehouse: Warehouse, made: Callable[[], pa.Table]) -> None:
 
 
 def serve(home: Home, warehouse: Warehouse, day: date) -> None:
-    """Each served table's day, by ADBC and Arrow, into a table like its own."""
+    """Each served table's day into a table like its own."""
+    from benchmarks.serving_copy import copy_by_hand
     from energy_assets.assets.serving import SERVED
 
-    with (
-        Serving(home=str(home.path)).client() as client,
-        dbapi.connect(warehouse.connections.transformer_dsn) as connection,
-        connection.cursor() as cursor,
-    ):
+    with Serving(home=str(home.path)).client() as client:
         for served in SERVED:
-            cursor.execute(served.day_query, (day.isoformat(),))
-            rows = cursor.fetch_arrow_table()
-            client.command(f"CREATE TABLE {DATABASE}.{BY_HAND}_{served.table} AS {DATABASE}.{served.table}")
-            client.insert_arrow(f"{DATABASE}.{BY_HAND}_{served.table}", rows)
+            into = f"{DATABASE}.{BY_HAND}_{served.table}"
+            client.command(f"CREATE TABLE {into} AS {DATABASE}.{served.table}")
+            copy_by_hand(warehouse, client, served, day, into=into)
 
 
 # Words

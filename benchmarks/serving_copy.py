@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import TYPE_CHECKING
 
 from adbc_driver_postgresql import dbapi
 
@@ -19,6 +20,9 @@ from energy_assets.home import Calendar, Home
 from energy_assets.operations.stores import bring_up
 from energy_assets.resources.serving import DATABASE, Serving
 from energy_assets.resources.warehouse import Warehouse, quoted_name
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 DAY = date(2024, 3, 4)
 METERS, SLOTS = 10_000, 48
@@ -51,12 +55,9 @@ def beside_hand(home: Home, served: Served) -> Measure:
         assert rows == METERS * SLOTS
 
     def by_hand() -> None:
-        with dbapi.connect(warehouse.connections.transformer_dsn) as connection, connection.cursor() as cursor:
-            cursor.execute(served.day_query, (DAY.isoformat(),))
-            table = cursor.fetch_arrow_table()
         with serving.client() as client:
             client.command(f"TRUNCATE TABLE {DATABASE}.by_hand")
-            client.insert_arrow(f"{DATABASE}.by_hand", table)
+            copy_by_hand(warehouse, client, served, DAY, into=f"{DATABASE}.by_hand")
 
     taken, bare = alternately(ours, by_hand, rounds=5)
     rows = METERS * SLOTS
@@ -70,6 +71,13 @@ def beside_hand(home: Home, served: Served) -> Measure:
         ours=f"{taken:.2f} s ({rows / taken:,.0f} rows/s)",
         bare=f"{bare:.2f} s ({rows / bare:,.0f} rows/s)",
     )
+
+
+def copy_by_hand(warehouse: Warehouse, client: Client, served: Served, day: date, *, into: str) -> None:
+    """A served table's day by ADBC and Arrow into the table `into` of ClickHouse."""
+    with dbapi.connect(warehouse.connections.transformer_dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(served.day_query, (day.isoformat(),))
+        client.insert_arrow(into, cursor.fetch_arrow_table())
 
 
 def fill(warehouse: Warehouse) -> None:
