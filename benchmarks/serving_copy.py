@@ -49,7 +49,7 @@ def beside_hand(home: Home, served: Served) -> Measure:
             serving.client() as client,
             serving.swapping(client, served.table, run_id="bench") as swap,
         ):
-            with warehouse.stream(served.day_query, (DAY.isoformat(),)) as batches:
+            with warehouse.stream(served.day_query, {"day": DAY}) as batches:
                 rows = swap.replace(DAY, batches)
             warehouse.bump_days(served.ledger_name, {DAY: rows}, run_id="bench")
         assert rows == METERS * SLOTS
@@ -76,7 +76,7 @@ def beside_hand(home: Home, served: Served) -> Measure:
 def copy_by_hand(warehouse: Warehouse, client: Client, served: Served, day: date, *, into: str) -> None:
     """A served table's day by ADBC and Arrow into the table `into` of ClickHouse."""
     with dbapi.connect(warehouse.connections.transformer_dsn) as connection, connection.cursor() as cursor:
-        cursor.execute(served.day_query, (day.isoformat(),))
+        cursor.execute(served.day_query % {"day": f"'{day}'"})
         client.insert_arrow(into, cursor.fetch_arrow_table())
 
 
