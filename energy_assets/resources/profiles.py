@@ -19,12 +19,15 @@ from energy_assets.keys import FEATURES, WEATHER
 from energy_assets.resources.day_rows import DayRows
 from energy_assets.resources.gates import day_states
 from ml.anomaly import HISTORY_DAYS
-from ml.anomaly.features import ReadingFeatures, reading_features
+from ml.anomaly.features import BLOCK_METERS, ReadingFeatures, reading_features
 from ml.anomaly.sampling import training_sample
 from ml.profiles import LONGEST_DAY_HOURS, DayProfiles, DayWeather, from_arrow
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
+
+METERS_AT_ONCE = 4 * BLOCK_METERS
+"""Meters whose features are in memory together."""
 
 
 class ProfileHistory:
@@ -36,7 +39,7 @@ class ProfileHistory:
         self._days: dict[date, list[DayProfiles]] = {}
 
     def features(self, day: date) -> Iterator[ReadingFeatures]:
-        """Features of the day's readings, one piece per interval length."""
+        """Features of the day's readings, in pieces of METERS_AT_ONCE of one interval length."""
         span = DayWindow.of(day).with_lookback(HISTORY_DAYS)
         self._read(span)
         weather = weather_of(self._warehouse, day) if self._days[day] else None
@@ -48,7 +51,8 @@ class ProfileHistory:
                 for profiles in self._days[other]
                 if profiles.interval_minutes == target.interval_minutes
             ]
-            yield reading_features(target, past, weather, self._zone)
+            for block in target.blocks(METERS_AT_ONCE):
+                yield reading_features(block, past, weather, self._zone)
 
     def _read(self, span: DayWindow) -> None:
         self._days = {day: profiles for day, profiles in self._days.items() if day >= span.start}
