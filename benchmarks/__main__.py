@@ -19,6 +19,7 @@ from benchmarks import (
     serving_copy,
     simulation,
     table_layout,
+    year,
 )
 
 BENCHMARKS = {
@@ -32,7 +33,7 @@ BENCHMARKS = {
     "range": range_run.measure,
     "month": month.measure,
 }
-ALONE = {"daily": daily_run.measure, "pages": pages.measure}
+ALONE = {"daily": daily_run.measure, "pages": pages.measure, "year": year.measure}
 """Measured where they are named, for they take long or need more than `make install` gives; each writes a document of its own."""
 
 
