@@ -16,7 +16,7 @@ JUPYTER := $(VENV)/tools/jupyter
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages fuzz bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -103,6 +103,9 @@ test-rules: ## Test the alert rules; needs Debian's prometheus
 pages: install ## Write Grafana's pages and the table of metrics anew, after a change of their code
 	@$(BIN)/python -m dashboards.grafana
 	@$(BIN)/python -m energy_assets.monitoring.document
+
+fuzz: install ## Try the readers of deliveries with random and broken ones; MINUTES=N (60), SEED=N, SHRINK=1 makes failures small
+	@$(BIN)/python -W ignore tests/support/fuzzing.py --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(SHRINK),--shrink)
 
 bench: install ## Measure beside the bare tools; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks

@@ -814,6 +814,8 @@ def print_scan(report: ScanReport) -> None:
         out.print(f"unreadable  {file.path}: {file.message}", markup=False)
     for path, reason in report.refused.items():
         out.print(f"refused {path}: {reason}", markup=False)
+    for path in report.left_alone:
+        out.print(f"left alone  {path}: its folder is no source's", markup=False)
 
 
 def print_deliveries(known: list[Delivery], calendar: Calendar) -> None:
