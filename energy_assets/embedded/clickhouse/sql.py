@@ -134,6 +134,15 @@ def output_format(sql: bytes) -> str | None:
     return None
 
 
+def without_format(sql: bytes) -> bytes:
+    """The statement without a FORMAT clause at its very end; nothing but two bare words is ever taken away."""
+    found = list(tokens(sql))
+    is_format = len(found) > 2 and found[-2].keyword == b"FORMAT" and found[-1].kind == "word"
+    if is_format and found[-1].keyword not in {b"ASC", b"DESC", b"END"}:
+        return sql[: found[-2].start]
+    return sql
+
+
 def touches_server_files(sql: bytes) -> bool:
     """Whether the statement has INTO OUTFILE or FROM INFILE, which a server refuses and an in-process engine would obey."""
     last = b""
