@@ -12,8 +12,10 @@ resolved, scalar subqueries have run, and an error may quote what they read. An 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
+import secrets
 import stat
 import tomllib
 from base64 import b64decode
@@ -72,6 +74,9 @@ BI_SETTINGS = frozenset(
 )
 """Settings that limit or shape what `bi` reads, and that it may therefore give; all others are refused as the server does."""
 
+BI_LIMITS = {"max_execution_time": 300, "max_result_bytes": 512 << 20}
+"""Seconds and bytes of a statement of `bi`, which may give less. Beside them its memory, by the engine's (`Engine.bi_limits`)."""
+
 _HARMLESS_TABLE_FUNCTIONS = frozenset(
     {
         "format",
@@ -112,6 +117,7 @@ class User:
 
 WRITER = User("writer", readonly=False)
 BI = User("bi", readonly=True)
+USERS = (WRITER, BI)
 
 
 class CredentialsError(Exception):
@@ -122,7 +128,8 @@ class Users:
     """The two users and their passwords, which stay in here."""
 
     def __init__(self, writer: str, bi: str) -> None:
-        self._passwords = {WRITER.name: (WRITER, writer.encode()), BI.name: (BI, bi.encode())}
+        self._passwords = {WRITER.name: (WRITER, _digest(writer)), BI.name: (BI, _digest(bi))}
+        self._nobodys = _digest(secrets.token_hex())
 
     @classmethod
     def from_file(cls, path: Path) -> Users:
@@ -145,13 +152,18 @@ class Users:
         Raises EndpointError 516, in the same words for an unknown user and a wrong password.
         """
         name, password = _credentials(headers, given)
-        user, expected = self._passwords.get(name, (None, b"\0"))
-        if not hmac.compare_digest(expected, password.encode("utf-8", "surrogateescape")) or user is None:
+        user, expected = self._passwords.get(name, (None, self._nobodys))
+        # Digests are all as long, so that neither a name nor a length shows in the time that this takes.
+        if not hmac.compare_digest(expected, _digest(password)) or user is None:
             raise _refused(
                 f"{name}: Authentication failed: password is incorrect, or there is no user with such name. "
                 "The users here are writer and bi; `energy-assets status` tells how to connect"
             )
         return user
+
+
+def _digest(password: str) -> bytes:
+    return hashlib.sha256(password.encode("utf-8", "surrogateescape")).digest()
 
 
 def _credentials(headers: Mapping[str, str], given: Mapping[str, str]) -> tuple[str, str]:
@@ -196,6 +208,23 @@ def check_bi_settings(settings: Mapping[str, str]) -> None:
             raise EndpointError(
                 READONLY, "READONLY", f"Cannot modify '{name}' setting in readonly mode. User bi only reads"
             )
+
+
+def limited(settings: Mapping[str, str], limits: Mapping[str, int]) -> dict[str, str]:
+    """`bi`'s settings with its limits. Raises EndpointError 452 where it wants more than one of them, or none (0)."""
+    for name, most in limits.items():
+        given = settings.get(name)
+        if given is not None and not _is_within(given, most):
+            message = f"Setting {name} shouldn't be greater than {most} for user bi, nor 0"
+            raise EndpointError(452, "SETTING_CONSTRAINT_VIOLATION", message)
+    return {name: str(most) for name, most in limits.items()} | dict(settings)
+
+
+def _is_within(given: str, most: int) -> bool:
+    try:
+        return 0 < float(given) <= most
+    except ValueError:
+        return False
 
 
 def database_of_bi(wanted: str) -> str:

@@ -97,6 +97,7 @@ class Engine:
     def __init__(self, data: Path, *, memory_bytes: int) -> None:
         """Raises DataDirectoryError where `data` is taken by another process or cannot be written."""
         self.spool = data / "spool"
+        self.bi_limits = {**access.BI_LIMITS, "max_memory_usage": memory_bytes // 2}
         self._store = data / "engine"
         try:
             config = self._prepare(data, memory_bytes)
@@ -216,7 +217,10 @@ class Job:
                 database = access.database_of_bi(database)
             if database and (is_kept or database != "default"):
                 self._handle.query(f"USE {sql.quote_identifier(database)}")
-            settings = {"log_comment": request.query_id, **_SERVER_LIKE, **request.settings, _TAG_SETTING: self.tag}
+            given = request.settings
+            if request.user.readonly:
+                given = access.limited(given, self._engine.bi_limits)
+            settings = {"log_comment": request.query_id, **_SERVER_LIKE, **given, _TAG_SETTING: self.tag}
             readonly = "1" if request.user.readonly else settings.get("readonly")
             self._set({name: value for name, value in settings.items() if name != "readonly"})
             for table in request.external:
