@@ -48,8 +48,8 @@ class Limits:
     workers: int = 8
     requests: int = 100
     """Statements with a handle open at once; those that wait for their client need no worker."""
-    bi_statement_bytes: int = 1 << 20
-    """Of everything that `bi` sends."""
+    bi_statement_bytes: int = 256 << 10
+    """Of everything that `bi` sends: the engine reads no longer statements either."""
     bi_statement_seconds: float = 30.0
     """In which it must be there."""
     statement_bytes: int = 64 << 20
@@ -151,15 +151,15 @@ class Endpoint:
         """The SQL, with as much data as came with it: all of the body, unless that is the data of an INSERT."""
         most = self._limits.bi_statement_bytes if user.readonly else self._limits.statement_bytes
         start = given.query
-        head = await body.read(PIECE_BYTES)
+        head = await body.read(min(PIECE_BYTES, most))
         statement = start + b"\n" + head if start and head else start + head
         if not body.is_complete and (user.readonly or sql.data_insert(statement) is None):
             statement += await body.read(most)
             if not body.is_complete:
-                message = f"the statement is longer than {most >> 20} MiB; data belongs behind INSERT … FORMAT"
+                message = f"the statement is longer than {most >> 10} KiB; data belongs behind INSERT … FORMAT"
                 raise EndpointError(272, "QUERY_IS_TOO_LARGE", message)
         if len(statement) > most and user.readonly:
-            raise EndpointError(272, "QUERY_IS_TOO_LARGE", f"the statement is longer than {most >> 20} MiB")
+            raise EndpointError(272, "QUERY_IS_TOO_LARGE", f"the statement is longer than {most >> 10} KiB")
         return statement
 
     async def _run(
@@ -497,7 +497,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 
 def _too_large(most: int) -> EndpointError:
-    return EndpointError(307, "TOO_MANY_BYTES", f"the body is larger than {most >> 20} MiB: send it in several")
+    return EndpointError(307, "TOO_MANY_BYTES", f"the body is larger than {most >> 10} KiB: send it in several")
 
 
 async def _gathered(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
