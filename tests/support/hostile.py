@@ -71,7 +71,7 @@ def deliver(folder: Path) -> Path:
         for half_hour in range(48):
             at = datetime.combine(day, datetime.min.time()) + timedelta(minutes=30 * half_hour)
             readings += [(meter, at.isoformat(), 0.5 + number / 100) for number, meter in enumerate(IDS)]
-            fed.append((TRANSFORMER, at.isoformat(), 14.0))
+            fed.append((TRANSFORMER, at.isoformat(), 17.0))
             if day > FIRST:
                 readings += [("", at.isoformat(), 0.5)] * (len(IDS) // 2)
     share = len(readings) // len(FILES) + 1
