@@ -14,6 +14,9 @@ import lz4.frame
 import pytest
 from clickhouse_process import PASSWORDS, ClickHouseProcess
 
+from energy_assets.embedded.clickhouse.access import BI_LIMITS, READABLE, READABLE_SYSTEM_TABLES
+
+DDL = Path(__file__).resolve().parents[2] / "clickhouse_ddl"
 SECRET = "nobody-else-reads-this"
 REFUSED = {"164": "readonly", "497": "access denied", "62": "no statement at all"}
 UNKNOWN = {"48": "not supported to anyone", "60": "no such table", "358": "server files are nobody's"}
@@ -311,3 +314,33 @@ def state(server) -> str:
                 )
             ]
         )
+
+
+# A server of one's own ----------------------------------------------------------------------------------------------
+
+
+def granted() -> list[str]:
+    """The statements of clickhouse_ddl/grants/bi.sql; this engine has no users that could run them."""
+    lines = (DDL / "grants" / "bi.sql").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
+
+
+def test_the_grants_of_a_real_server_are_statements_that_clickhouse_reads(server):
+    user = "CREATE USER bi IDENTIFIED WITH sha256_password BY 'x' DEFAULT ROLE energy_reader DEFAULT DATABASE energy_analytics SETTINGS PROFILE 'energy_reader'"
+    with server.client() as writer:
+        for statement in [*granted(), user]:
+            formatted = writer.command("SELECT formatQuerySingleLine({sql:String})", parameters={"sql": statement})
+            assert formatted.split()[0] == statement.split()[0]
+
+
+def test_bi_may_on_a_real_server_what_it_may_here():
+    grants = [statement.split() for statement in granted() if statement.startswith("GRANT")]
+    profile = " ".join(next(statement for statement in granted() if "SETTINGS PROFILE" in statement).split())
+
+    assert {(words[1], words[-1]) for words in grants} == {("SELECT", "energy_reader")}, "it reads, whatever it is"
+    assert {words[3] for words in grants} == {f"{READABLE}.*", *(f"system.{table}" for table in READABLE_SYSTEM_TABLES)}
+    assert "readonly = 1" in profile
+    for setting, most in BI_LIMITS.items():
+        assert f"{setting} = {most}," in profile
+    assert not [statement for statement in granted() if "IDENTIFIED" in statement], "no password stands in a file"
