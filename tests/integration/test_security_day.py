@@ -81,9 +81,11 @@ def day() -> Iterator[Day]:
         with watched_processes(seen):
             delivered = hostile.deliver(root.parent / "delivered")
             settings = GIVEN | HOSTILE_SETTINGS
-            printed = {"ingest": commands.run(root, "ingest", str(delivered), "--historical", code=3, **settings)}
+            printed = {
+                "ingest": commands.run(root, "ingest", str(delivered), "--historical", code=3, timeout=800, **settings)
+            }
             red = ("accept", str(FIRST.replace(day=2)), "meter_readings", "--reason", REASON)
-            printed["accept"] = commands.run(root, *red, **settings)
+            printed["accept"] = commands.run(root, *red, timeout=300, **settings)
             printed |= failing(root, ports.remembered(home))
         yield Day(home, connections(home, EMBEDDED), printed, seen)
     finally:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from energy_assets.monitoring import server as exporter
+from energy_assets.operations.dashboards import service as superset
 from energy_assets.operations.own_page import OwnPageOnly
 
 PAGE = "http://127.0.0.1:3000"
@@ -74,12 +75,17 @@ def test_dagsters_web_server_is_guarded(monkeypatch) -> None:
     assert DagsterWebserver.build_middleware(object())[0].cls is OwnPageOnly
 
 
+def test_superset_listens_on_loopback_alone() -> None:
+    assert "127.0.0.1:8088" in superset._command(8088)
+
+
 @pytest.fixture
 def port(monkeypatch) -> Iterator[int]:
     monkeypatch.setattr(exporter._Handler, "timeout", 0.5)
     registry = CollectorRegistry()
     Gauge("a_gauge", "A number", registry=registry).set(1)
     server = exporter.http_server(0, registry)
+    assert server.server_address[0] == "127.0.0.1"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
