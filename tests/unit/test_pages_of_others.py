@@ -12,8 +12,9 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket
 
 from energy_assets.monitoring import server as exporter
 from energy_assets.operations.dashboards import service as superset
@@ -27,7 +28,13 @@ def client() -> TestClient:
     async def answer(_: object) -> PlainTextResponse:
         return PlainTextResponse("done")
 
-    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+    async def told(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text("done")
+        await socket.close()
+
+    routes = [WebSocketRoute("/graphql", told), Route("/{path:path}", answer, methods=["GET", "POST"])]
+    app = Starlette(routes=routes)
     app.add_middleware(OwnPageOnly)
     return TestClient(app, base_url=PAGE)
 
@@ -63,6 +70,14 @@ def test_the_page_a_person_and_a_program_are_answered(client, method, path, head
 )
 def test_a_foreign_page_is_refused(client, method, path, headers) -> None:
     assert client.request(method, path, headers=headers).status_code == 403
+
+
+def test_news_are_for_the_page_alone(client) -> None:
+    with client.websocket_connect("/graphql", headers={"origin": PAGE, "host": "127.0.0.1:3000"}) as socket:
+        assert socket.receive_text() == "done"
+    foreign = {"origin": "http://evil.example", "host": "127.0.0.1:3000"}
+    with pytest.raises(WebSocketDenialResponse), client.websocket_connect("/graphql", headers=foreign):
+        pass
 
 
 def test_dagsters_web_server_is_guarded(monkeypatch) -> None:
