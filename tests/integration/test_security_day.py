@@ -82,7 +82,7 @@ def day() -> Iterator[Day]:
             delivered = hostile.deliver(root.parent / "delivered")
             settings = GIVEN | HOSTILE_SETTINGS
             printed = {
-                "ingest": commands.run(root, "ingest", str(delivered), "--historical", code=3, timeout=800, **settings)
+                "ingest": commands.run(root, "ingest", str(delivered), "--historical", code=3, timeout=1200, **settings)
             }
             red = ("accept", str(FIRST.replace(day=2)), "meter_readings", "--reason", REASON)
             printed["accept"] = commands.run(root, *red, timeout=300, **settings)
