@@ -125,11 +125,11 @@ def failing(root: Path, port: dict[str, int]) -> dict[str, str]:
 
 @contextmanager
 def watched_processes(seen: set[str]) -> Iterator[None]:
-    """Add the command line of every process to `seen`, twenty times a second: what `ps` shows to everybody."""
+    """Add the command line of every process to `seen`, five times a second: what `ps` shows to everybody."""
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.05):
+        while not ended.wait(0.2):
             for process in psutil.process_iter(["cmdline"]):
                 seen.add(" ".join(process.info["cmdline"] or ()))
 
