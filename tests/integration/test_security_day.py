@@ -256,7 +256,7 @@ def test_no_secret_is_in_the_process_list(day):
 
 def test_no_secret_is_in_any_file_but_the_one_for_it(day):
     looked = [path for path in day.home.path.rglob("*") if path.is_file() and path != day.home.credentials_file]
-    assert {"events.jsonl", "clickhouse.log", "postgres.log", "dagster.yaml", "manifest.json"} <= {
+    assert {"events.jsonl", "clickhouse.log", "postgres.log", "dagster.yaml", "column_lineage.json"} <= {
         p.name for p in looked
     }
     assert [path for path in looked if is_secret(path.read_bytes())] == []
