@@ -4,10 +4,11 @@ What belongs here: when to ask. What does not: which days are owed (resources/du
 """
 
 import dagster as dg
-from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, RUN_KEY_TAG
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from energy_assets.automation.edges import EDGES, assets_of
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags
+from energy_assets.automation.killed_runs import report_written_days, was_killed
 from energy_assets.partitions import DAILY
 from energy_assets.resources import ledger
 from energy_assets.resources.due import DueRange, digest, due_days, due_ranges
@@ -23,8 +24,6 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
-OWN_FAILURES = ("STEP_FAILURE", "RUN_EXCEPTION", "JOB_INITIALIZATION_FAILURE")
-"""Dagster's reasons of runs that came to an end of their own; those that were killed have another one, or none."""
 ATTEMPTS = 3
 """So often is the same asked for where each run was killed: what kills three may kill any number."""
 
@@ -62,6 +61,7 @@ def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -
     counted_at, _, answer = (context.cursor or "").partition(" ")
     if counted_at == mark:
         return dg.SkipReason(answer)
+    report_written_days(context.instance, warehouse)
     owed = next_owed(context.instance, warehouse)
     if isinstance(owed, dg.RunRequest):
         return dg.SensorResult(run_requests=[owed])
@@ -110,10 +110,6 @@ def unanswered(instance: dg.DagsterInstance, key: str) -> str | None:
         if not was_killed(runs[0]):
             return None
     return None
-
-
-def was_killed(run: dg.DagsterRun) -> bool:
-    return run.status is dg.DagsterRunStatus.FAILURE and run.tags.get(RUN_FAILURE_REASON_TAG) not in OWN_FAILURES
 
 
 def request_of(owed: DueRange, key: str) -> dg.RunRequest:

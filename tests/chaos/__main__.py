@@ -19,7 +19,6 @@ from typing import Any
 from chaos import disasters, kills, report
 from chaos.compare import compare
 from chaos.trial import Trial
-
 from energy_assets.simulation import simulate
 
 METERS, DAYS = 30, 8

@@ -176,7 +176,10 @@ def _kill(trial: Trial, command: Command, aim: Aim, cycle: int, usual: Mapping[s
                 at_step, fraction = None, fraction / 2
             continue
         if where.step != at_step:
-            at_step, at = where.step, time.monotonic() + fraction * usual.get(where.step or START_OR_END[aim.stage], 0.1)
+            at_step, at = (
+                where.step,
+                time.monotonic() + fraction * usual.get(where.step or START_OR_END[aim.stage], 0.1),
+            )
         if time.monotonic() < at:
             continue
         victims = trial.victims(aim.victim, command, whole_family=aim.whole_family)

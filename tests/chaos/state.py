@@ -49,9 +49,9 @@ def _materialized(instance: Any) -> dict[str, list[str]]:
 
 
 def _unfinished(instance: Any) -> int:
-    from energy_assets.automation.sensors import IN_PROGRESS
-
     import dagster as dg
+
+    from energy_assets.automation.sensors import IN_PROGRESS
 
     return len(instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS)))
 
