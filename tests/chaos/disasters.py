@@ -8,6 +8,7 @@ Each ends as a kill does: what was wrong with the machine is put right, the same
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -29,7 +30,11 @@ from energy_assets.operations.ingest import look, prepare_home
 DISK_MEGABYTES = 400
 MOST_RETRIES = 3
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-HIDDEN_STEPS = 30.0
+COPY_SECONDS = 120.0
+PROGRESS = re.compile(
+    r"(landing|\d{4}-\d\d-\d\d \S+ \d{4}-\d\d-\d\d)  \S+$|starting |stopping |verdicts |store |postgres  |clickhouse  "
+)
+"""Lines that a command prints when nothing is wrong."""
 
 
 class Skipped(Exception):
@@ -95,23 +100,23 @@ def suffer(
 # A full disk -----------------------------------------------------------------------------------------------------------
 
 
-def disk_full(directory: str, stage: str) -> Callable[[Trial], list[str]]:
-    """The disk of a directory of the home ("" for all of it) is full from `stage` of a run on, until the run and `up` have said so."""
+def disk_full(directory: str, stage: str | None) -> Callable[[Trial], list[str]]:
+    """The disk of a directory of the home ("" for all of it) is full from `stage` of a run on (None: before it), until the run and `up` have said so."""
 
     def suffered(trial: Trial) -> list[str]:
         place = trial.root / "disk"
         with small_disk(place, megabytes=DISK_MEGABYTES):
             lay(trial, directory, place)
+            if stage is None:
+                fill(place)
             command = trial.ingest()
             with ended_at_last(command):
-                until(trial, command, stage)
-                fill(place)
+                if stage is not None:
+                    until(trial, command, stage)
+                    fill(place)
                 trial.finish(command)
             said = [*tail(command), "up, the disk still full:", *tail(trial.run("up"))]
             free(place)
-            for _ in range(MOST_RETRIES):
-                if trial.finish(trial.ingest()).code == 0:
-                    break
             trial.down()
             back(trial, directory, place)
         return said
@@ -160,7 +165,7 @@ def copying(trial: Trial) -> tuple[int, int]:
         "select pid, client_port, tuples_processed from pg_stat_progress_copy join pg_stat_activity using (pid)"
         " where command = 'COPY FROM' and usename = 'loader'"
     )
-    deadline = time.monotonic() + HIDDEN_STEPS
+    deadline = time.monotonic() + COPY_SECONDS
     with psycopg2.connect(superuser) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         while time.monotonic() < deadline:
@@ -201,19 +206,6 @@ def clickhouse_cut(trial: Trial) -> list[str]:
 def two_ingests(trial: Trial) -> list[str]:
     """The same delivery is ingested twice at the same time, into a home that does not exist yet."""
     both = [trial.ingest() for _ in range(2)]
-    for command in both:
-        with ended_at_last(command):
-            trial.finish(command)
-    return [line for command in both for line in tail(command, lines=1)]
-
-
-def two_backfills(trial: Trial) -> list[str]:
-    """Two backfills of overlapping days at once, over days that were run before."""
-    trial.finish(trial.ingest())
-    both = [
-        trial.start("backfill", "--from", first, "--to", last)
-        for first, last in (("2024-01-02", "2024-01-06"), ("2024-01-04", "2024-01-08"))
-    ]
     for command in both:
         with ended_at_last(command):
             trial.finish(command)
@@ -284,7 +276,7 @@ def until(trial: Trial, command: Command, stage: str) -> None:
 
 def tail(command: Command, lines: int = 6) -> list[str]:
     """The last lines that a command printed, and its exit code where it is not zero."""
-    said = [line for line in command.said.splitlines() if line.strip()][-lines:]
+    said = [line for line in command.said.splitlines() if line.strip() and not PROGRESS.match(line)][-lines:]
     return [*said, *([f"(exit code {command.code})"] if command.code else [])]
 
 
@@ -295,14 +287,13 @@ CASES: dict[str, Case] = {
     "ClickHouse's disk full": Case(
         "filled while days are copied to ClickHouse; `up` while it is full", disk_full("clickhouse", "ClickHouse")
     ),
-    "parts' disk full": Case("filled while files are read", disk_full("parts", "landing")),
+    "parts' disk full": Case("full when files are to be read; `up` while it is full", disk_full("parts", None)),
     "whole home's disk full": Case("filled while days are staged; `up` while it is full", disk_full("", "staging")),
     "connection to Postgres lost": Case(
         "cut while its server is in the middle of a COPY (seen in pg_stat_progress_copy)", postgres_cut
     ),
     "connections to ClickHouse lost": Case("all cut, 20 times in 2 s, while days are copied", clickhouse_cut),
     "two ingests at once": Case("of the same delivery, into a home that neither found", two_ingests),
-    "two backfills at once": Case("of days that overlap", two_backfills),
     "daemon killed, runs queued": Case("kill -9 of every process of `energy-assets ui`", daemon_killed),
     "clock jumps forward": Case(
         "by 26 hours while raw days are loaded, by 40 days while scores are made",

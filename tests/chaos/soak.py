@@ -2,7 +2,7 @@
 
 What belongs here: delivering, watching, drawing. What does not: what the daemon does with it.
 
-One simulated hour passes in a minute. A reading of half an hour therefore arrives every thirty seconds, in six files of five meters each.
+One simulated hour passes in half a minute: each half hour of readings comes within fifteen seconds, in six files of five meters each.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from energy_assets.simulation import simulate
 
 METERS, GROUPS = 30, 6
 HOURS = 24
-SECONDS_AN_HOUR = 60.0
+SECONDS_AN_HOUR = 30.0
 SAMPLE_SECONDS = 5.0
 SEED = 1
 PICTURE = report.PAGE.parent / "images" / "soak.png"
@@ -66,7 +66,7 @@ class Sample:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos.soak", description=__doc__)
     parser.add_argument("--at", type=Path, default=Path(".energy/soak"))
-    parser.add_argument("--hours", type=int, default=HOURS, help="simulated hours; each takes a minute")
+    parser.add_argument("--hours", type=int, default=HOURS, help="simulated hours; each takes half a minute")
     parser.add_argument("--write", action="store_true", help="write numbers and picture into docs")
     arguments = parser.parse_args()
     root: Path = arguments.at.absolute()
@@ -297,7 +297,7 @@ def draw(samples: Sequence[Sample], path: Path) -> None:
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
         axis.legend(ncols=4, fontsize=8, frameon=False)
-    axes[1].set_xlabel("minutes (one is a simulated hour)")
+    axes[1].set_xlabel("minutes (one is two simulated hours)")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
