@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ import psutil
 from chaos.trial import STAGES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+STILL_FULL = "up, the disk still full:"
+LONGEST_SAYING = 600
 Row = Sequence[object]
 Entry = Mapping[str, Any]
 
@@ -95,13 +98,24 @@ def case_table(entries: Iterable[Entry]) -> list[str]:
             entry["verdict"]["rows_lost"],
             entry["verdict"]["rows_twice"],
             entry["repairs"],
-            entry["said"].replace("|", "\\|"),
+            _seen(entry),
         )
         for entry in entries
         if entry["kind"] == "case"
     ]
     names = ("disaster", "what was done", "days wrong after the retry", "rows lost", "rows twice", "manual repairs")
     return markdown((*names, "what the user saw"), rows) if rows else []
+
+
+def _seen(entry: Entry) -> str:
+    """What the user saw, without what a log would say before it, and without the paths of the trial."""
+    if entry["skipped"]:
+        return f"skipped: {entry['skipped']}"
+    parts = entry["said"].split(STILL_FULL)
+    told = [part[part.index("error ") :] if "error " in part else part for part in parts]
+    words = STILL_FULL.join(told).replace("(exit code 1)", "").replace("|", "\\|").strip() or "nothing: the run went on"
+    words = re.sub(r"/\S*/case/", "", words)
+    return words if len(words) <= LONGEST_SAYING else words[:LONGEST_SAYING] + " …"
 
 
 def machine(seed: int) -> str:
