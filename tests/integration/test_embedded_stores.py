@@ -253,6 +253,20 @@ def test_a_second_bootstrap_changes_nothing(stores):
     assert len(before) > 20
 
 
+def test_up_goes_through_while_somebody_else_changes_the_rights_of_the_same_tables(stores):
+    home, urls = stores
+    postgres, port = credentials.read(home).postgres, ports.remembered(home)["postgres"]
+    for number in range(40):
+        run(urls.transformer_dsn, f"create table if not exists marts.changing_{number} ()")
+
+    def bring_up_again(_: int) -> None:
+        for _round in range(6):
+            bootstrap.bootstrap_embedded(port, postgres)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(bring_up_again, range(3)))
+
+
 # A real server, by its URL -------------------------------------------------------------------------------------------
 
 
