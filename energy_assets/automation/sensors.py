@@ -24,6 +24,7 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 ATTEMPTS = 3
 """So often is the same asked for where each run was killed: what kills three may kill any number."""
 
@@ -37,6 +38,9 @@ ATTEMPTS = 3
 def landing_sensor(
     context: dg.SensorEvaluationContext, warehouse: Warehouse, landing_zone: LandingZone
 ) -> dg.RunRequest | dg.SkipReason:
+    # It reads what waits when it begins; where files come faster than runs, one for each tick would queue up for ever.
+    if reading := context.instance.get_runs(dg.RunsFilter(job_name=LANDING_JOB.name, statuses=IN_PROGRESS), limit=1):
+        return dg.SkipReason(f"run {reading[0].run_id[:8]} reads files: what it leaves is looked at after it")
     waiting = ledger.unread(warehouse, landing_zone.listing().settled)
     if not waiting:
         return dg.SkipReason("no new file")
@@ -55,8 +59,8 @@ def landing_sensor(
     description="Asks for the days that the graph owes: touched by a landing, turned green, accepted, or looking back on such a day.",
 )
 def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SensorResult | dg.SkipReason:
-    if busy := context.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS), limit=1):
-        return dg.SkipReason(f"run {busy[0].run_id[:8]} is in progress: what is owed is counted after it")
+    if busy := waits_for(context.instance):
+        return dg.SkipReason(f"run {busy.run_id[:8]} is in progress: what is owed is counted after it")
     mark = change_mark(context.instance, warehouse)
     counted_at, _, answer = (context.cursor or "").partition(" ")
     if counted_at == mark:
@@ -66,6 +70,19 @@ def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -
     if isinstance(owed, dg.RunRequest):
         return dg.SensorResult(run_requests=[owed])
     return dg.SensorResult(skip_reason=owed, cursor=f"{mark} {owed}")
+
+
+def waits_for(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The run in progress that may change what is owed; None where there is none, or nothing but a landing right after another.
+
+    One landing is waited for, a second is not: where files come all day long, days would else never be run.
+    """
+    busy = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
+    if busy and all(run.job_name == LANDING_JOB.name for run in busy):
+        ended = instance.get_runs(dg.RunsFilter(statuses=ENDED), limit=1)
+        if ended and ended[0].job_name == LANDING_JOB.name:
+            return None
+    return busy[0] if busy else None
 
 
 def change_mark(instance: dg.DagsterInstance, warehouse: Warehouse) -> str:

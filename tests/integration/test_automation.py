@@ -134,6 +134,27 @@ def test_days_that_a_killed_run_wrote_without_reporting_them_are_shown(graph: Gr
     assert graph.materialized_days(table_key("anomaly_scores")) == {day(1)}
 
 
+def test_files_that_never_stop_coming_do_not_keep_days_from_being_run(graph: Graph) -> None:
+    graph.deliver(days(1, 1))
+    assert len(graph.ask_landing()) == 1
+    reading = in_progress(graph, "landing")
+    graph.deliver(days(2, 2))
+    assert graph.ask_landing() == [], "a landing run that is asked for reads all that waits: no queue of them grows"
+    assert graph.ask_due() == []
+    graph.instance.report_run_canceled(reading)
+
+    assert all(run.success for run in graph.tick_landing())
+    in_progress(graph, "landing")
+
+    (request,) = graph.ask_due()
+    assert request.tags["days"] == str(days(1, 2)), "the second landing is not waited for"
+
+
+def in_progress(graph: Graph, job: str) -> dg.DagsterRun:
+    """A run of `job` that is made and has not ended."""
+    return graph.instance.create_run_for_job(graph.definitions.resolve_job_def(job))
+
+
 def test_what_kills_every_run_is_not_asked_for_for_ever(graph: Graph) -> None:
     graph.deliver(days(1, 1))
     for _ in range(3):
