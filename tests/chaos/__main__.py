@@ -40,7 +40,7 @@ def main() -> int:
     if "disasters" in arguments.only:
         done = {entry["case"] for entry in known if entry["kind"] == "case"}
         for name, case in disasters.CASES.items():
-            if name not in done:
+            if name not in done and arguments.case in name:
                 say(f"{name}: {case.what}")
                 _record(results, disasters.suffer(name, root / "case", city, expected, say))
     entries = report.read(results)
@@ -137,6 +137,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--cycles", type=int, default=CYCLES, help="deliveries; each suffers about ten kills")
     parser.add_argument("--only", nargs="+", choices=("kills", "disasters"), default=("kills", "disasters"))
+    parser.add_argument("--case", default="", help="only disasters whose name holds this")
     parser.add_argument("--keep", action="store_true", help="keep the homes of cycles that went well")
     parser.add_argument("--write", action="store_true", help="write the table into docs/reliability.md")
     return parser.parse_args()

@@ -7,12 +7,12 @@ Each ends as a kill does: what was wrong with the machine is put right, the same
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,42 +147,43 @@ def back(trial: Trial, directory: str, place: Path) -> None:
 
 
 def postgres_cut(trial: Trial) -> list[str]:
-    """The connection over which rows are being copied is cut, in the middle of the copy."""
+    """The connection over which the run is copying rows is cut, in the middle of the copy."""
     command = trial.ingest()
     with ended_at_last(command):
         until(trial, command, "raw")
-        pid, port = copying(trial)
-        cut(port, pid)
+        port = copying(trial, command)
+        try:
+            cut(port)
+        finally:
+            command.process.send_signal(signal.SIGCONT)
         trial.finish(command)
     return tail(command)
 
 
-def copying(trial: Trial) -> tuple[int, int]:
-    """A backend that is frozen in the middle of a COPY, and its client's port."""
+def copying(trial: Trial, command: Command) -> int:
+    """The port from which the run, now frozen, is in the middle of a COPY. Raises Skipped where it is never caught in one."""
     port = ports.remembered(trial.home)["postgres"]
     superuser = postgres_url("postgres", credentials.read(trial.home).postgres.superuser, port, "energy")
     query = (
-        "select pid, client_port, tuples_processed from pg_stat_progress_copy join pg_stat_activity using (pid)"
-        " where command = 'COPY FROM' and usename = 'loader'"
+        "select client_port from pg_stat_progress_copy join pg_stat_activity using (pid)"
+        " where command = 'COPY FROM' and tuples_processed > 0"
     )
     deadline = time.monotonic() + COPY_SECONDS
-    with psycopg2.connect(superuser) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(superuser)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and command.code is None:
+            command.process.send_signal(signal.SIGSTOP)
             cursor.execute(query)
             if found := cursor.fetchone():
-                os.kill(found[0], signal.SIGSTOP)
-                cursor.execute(query)
-                if still := cursor.fetchone():
-                    return still[0], still[1]
-                os.kill(found[0], signal.SIGCONT)
+                return found[0]
+            command.process.send_signal(signal.SIGCONT)
+            time.sleep(0.002)
     raise Skipped("no copy was caught in the middle")
 
 
-def cut(client_port: int, pid: int) -> None:
-    """End the connection from `client_port`, as a network does that goes away; then let the frozen backend go on."""
+def cut(client_port: int) -> None:
+    """End the connection from `client_port`, as a network does that goes away."""
     done = subprocess.run(["ss", "-K", "-t", f"sport = :{client_port}"], capture_output=True, text=True, check=False)
-    os.kill(pid, signal.SIGCONT)
     if done.returncode or str(client_port) not in done.stdout:
         raise Skipped(f"`ss -K` cannot cut a connection here (root, and a kernel that lets it): {done.stderr.strip()}")
 
@@ -289,9 +290,7 @@ CASES: dict[str, Case] = {
     ),
     "parts' disk full": Case("full when files are to be read; `up` while it is full", disk_full("parts", None)),
     "whole home's disk full": Case("filled while days are staged; `up` while it is full", disk_full("", "staging")),
-    "connection to Postgres lost": Case(
-        "cut while its server is in the middle of a COPY (seen in pg_stat_progress_copy)", postgres_cut
-    ),
+    "connection to Postgres lost": Case("cut in the middle of a COPY (seen in pg_stat_progress_copy)", postgres_cut),
     "connections to ClickHouse lost": Case("all cut, 20 times in 2 s, while days are copied", clickhouse_cut),
     "two ingests at once": Case("of the same delivery, into a home that neither found", two_ingests),
     "daemon killed, runs queued": Case("kill -9 of every process of `energy-assets ui`", daemon_killed),
