@@ -12,7 +12,7 @@ from energy_assets.automation.killed_runs import report_written_days, was_killed
 from energy_assets.partitions import DAILY
 from energy_assets.resources import ledger
 from energy_assets.resources.due import DueRange, digest, due_days, due_ranges
-from energy_assets.resources.landing_zone import LandingZone
+from energy_assets.resources.landing_zone import LandingZone, not_taken
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
 
@@ -41,10 +41,12 @@ def landing_sensor(
     # It reads what waits when it begins; where files come faster than runs, one for each tick would queue up for ever.
     if reading := context.instance.get_runs(dg.RunsFilter(job_name=LANDING_JOB.name, statuses=IN_PROGRESS), limit=1):
         return dg.SkipReason(f"run {reading[0].run_id[:8]} reads files: what it leaves is looked at after it")
-    waiting = ledger.unread(warehouse, landing_zone.listing().settled)
+    listing, changed_at = landing_zone.listing(), landing_zone.mappings_changed_at()
+    waiting = ledger.unread(warehouse, listing.settled, changed_at)
     if not waiting:
-        return dg.SkipReason("no new file")
-    key = unanswered(context.instance, digest(f"{file.relative} {file.size} {file.mtime_ns}" for file in waiting))
+        return dg.SkipReason("; ".join(["no new file", *not_taken(listing)]))
+    state = [f"{file.relative} {file.size} {file.mtime_ns}" for file in waiting]
+    key = unanswered(context.instance, digest([*state, *([str(changed_at)] if changed_at else [])]))
     if key is None:
         return dg.SkipReason(
             f"{len(waiting)} files wait, which a run was asked to read: where it failed → energy-assets resume"
