@@ -17,7 +17,7 @@ AUDIT := $(VENV)/tools/audit
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages fuzz bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns audit sbom
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -122,6 +122,12 @@ bench-detection: install ## Measure theft detection on the city and on real load
 
 bench-campaigns: install ## Half a year of weekly visits in a simulated city, through the graph; writes docs/campaigns.md
 	@$(BIN)/python -m benchmarks.campaigns
+
+chaos: install ## Kill, fill disks, cut connections, turn the clock, then compare every table; writes docs/reliability.md
+	@PYTHONPATH=tests $(BIN)/python -m chaos --write
+
+soak: install ## A simulated day of files every few seconds under the daemon; writes docs/reliability.md
+	@PYTHONPATH=tests $(BIN)/python -m chaos.soak --write
 
 ge-profile: install ## Propose a Great Expectations suite from real days: TABLE=schema.table
 	@test -n "$(TABLE)" || { echo "make ge-profile TABLE=schema.table (a gated table needs no schema)"; exit 1; }

@@ -146,9 +146,11 @@ def errors() -> Iterator[None]:
             error,
         )
     except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
+        fail_if_disk_is_full(error)
         first = str(error).strip().splitlines()[0]
         fail(f"a store does not answer: {first}\n→ {remedy_of_store(error)}; energy-assets doctor looks closer", error)
     except OSError as error:
+        fail_if_disk_is_full(error)
         if not error.filename:
             logger.exception("a defect")
             raise
@@ -156,9 +158,23 @@ def errors() -> Iterator[None]:
             f"{error.filename}: {error.strerror}\n→ see that this path is there, yours to use, and the disk not full",
             error,
         )
-    except Exception:
+    except Exception as error:
+        fail_if_disk_is_full(error)
         logger.exception("a defect")
         raise
+
+
+def fail_if_disk_is_full(error: Exception) -> None:
+    """Say so, with the disk's place, where that is what `error` is about."""
+    from energy_assets import full_disk
+
+    if not full_disk.is_full_disk(error):
+        return
+    try:
+        home = chosen()
+    except HomeError:
+        home = None
+    fail(full_disk.message(error, home), error)
 
 
 def variable_of(loc: tuple[int | str, ...]) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from energy_assets.full_disk import REMEDY, is_full_disk
+
 GAVE_UP = "Exceeded max_retries"
 """How Dagster's message of a step begins that was tried again in vain; the error itself is its cause."""
 
@@ -27,4 +29,6 @@ def said_by_step(event: Any) -> tuple[str, str | None]:
     message = error.message.strip()
     if message.startswith("energy_assets."):
         message = message.partition(": ")[2] or message
+    if is_full_disk(data.error.to_string()):
+        message += f"\n→ a disk is full (energy-assets doctor): {REMEDY}"
     return message, data.error.to_string()

@@ -4,10 +4,11 @@ What belongs here: when to ask. What does not: which days are owed (resources/du
 """
 
 import dagster as dg
-from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, RUN_KEY_TAG
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from energy_assets.automation.edges import EDGES, assets_of
 from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags
+from energy_assets.automation.killed_runs import report_written_days, was_killed
 from energy_assets.partitions import DAILY
 from energy_assets.resources import ledger
 from energy_assets.resources.due import DueRange, digest, due_days, due_ranges
@@ -23,8 +24,7 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
-OWN_FAILURES = ("STEP_FAILURE", "RUN_EXCEPTION", "JOB_INITIALIZATION_FAILURE")
-"""Dagster's reasons of runs that came to an end of their own; those that were killed have another one, or none."""
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 ATTEMPTS = 3
 """So often is the same asked for where each run was killed: what kills three may kill any number."""
 
@@ -38,6 +38,9 @@ ATTEMPTS = 3
 def landing_sensor(
     context: dg.SensorEvaluationContext, warehouse: Warehouse, landing_zone: LandingZone
 ) -> dg.RunRequest | dg.SkipReason:
+    # It reads what waits when it begins; where files come faster than runs, one for each tick would queue up for ever.
+    if reading := context.instance.get_runs(dg.RunsFilter(job_name=LANDING_JOB.name, statuses=IN_PROGRESS), limit=1):
+        return dg.SkipReason(f"run {reading[0].run_id[:8]} reads files: what it leaves is looked at after it")
     listing, changed_at = landing_zone.listing(), landing_zone.mappings_changed_at()
     waiting = ledger.unread(warehouse, listing.settled, changed_at)
     if not waiting:
@@ -58,16 +61,30 @@ def landing_sensor(
     description="Asks for the days that the graph owes: touched by a landing, turned green, accepted, or looking back on such a day.",
 )
 def due_days_sensor(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SensorResult | dg.SkipReason:
-    if busy := context.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS), limit=1):
-        return dg.SkipReason(f"run {busy[0].run_id[:8]} is in progress: what is owed is counted after it")
+    if busy := waits_for(context.instance):
+        return dg.SkipReason(f"run {busy.run_id[:8]} is in progress: what is owed is counted after it")
     mark = change_mark(context.instance, warehouse)
     counted_at, _, answer = (context.cursor or "").partition(" ")
     if counted_at == mark:
         return dg.SkipReason(answer)
+    report_written_days(context.instance, warehouse)
     owed = next_owed(context.instance, warehouse)
     if isinstance(owed, dg.RunRequest):
         return dg.SensorResult(run_requests=[owed])
     return dg.SensorResult(skip_reason=owed, cursor=f"{mark} {owed}")
+
+
+def waits_for(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The run in progress that may change what is owed; None where there is none, or nothing but a landing right after another.
+
+    One landing is waited for, a second is not: where files come all day long, days would else never be run.
+    """
+    busy = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
+    if busy and all(run.job_name == LANDING_JOB.name for run in busy):
+        ended = instance.get_runs(dg.RunsFilter(statuses=ENDED), limit=1)
+        if ended and ended[0].job_name == LANDING_JOB.name:
+            return None
+    return busy[0] if busy else None
 
 
 def change_mark(instance: dg.DagsterInstance, warehouse: Warehouse) -> str:
@@ -112,10 +129,6 @@ def unanswered(instance: dg.DagsterInstance, key: str) -> str | None:
         if not was_killed(runs[0]):
             return None
     return None
-
-
-def was_killed(run: dg.DagsterRun) -> bool:
-    return run.status is dg.DagsterRunStatus.FAILURE and run.tags.get(RUN_FAILURE_REASON_TAG) not in OWN_FAILURES
 
 
 def request_of(owed: DueRange, key: str) -> dg.RunRequest:

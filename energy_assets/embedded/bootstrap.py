@@ -10,9 +10,11 @@ from contextlib import closing
 from dataclasses import asdict
 
 import psycopg2
+import psycopg2.errors
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import encrypt_password
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from energy_assets.embedded.connections import (
     DAGSTER_DATABASE,
@@ -92,6 +94,9 @@ Dagster's run processes open one for nearly every event, and half of its 11 ms i
 password from a stolen verifier: these passwords are 192 random bits, and whoever reaches the verifier, in the data directory,
 reaches the credentials file beside it. The roles that people connect as keep the usual number: JDBC refuses fewer rounds.
 """
+
+CHANGED_ATTEMPTS = 40
+"""So often is a statement tried while runs change the catalogue: each makes a table now and then, none does so for seconds."""
 
 Statement = sql.Composable
 
@@ -276,9 +281,21 @@ def _connect(url: str) -> Connection:
 
 
 def _run(server: Connection, statements: Iterable[Statement]) -> None:
+    """Run each statement, again where somebody else changed the same table's entry of the catalogue meanwhile, as a run does that makes one."""
+    again = Retrying(
+        retry=retry_if_exception(_is_meanwhile_changed),
+        stop=stop_after_attempt(CHANGED_ATTEMPTS),
+        wait=wait_random(0.05, 0.5),
+        reraise=True,
+    )
     with server.cursor() as cursor:
         for statement in statements:
-            cursor.execute(statement)
+            again(cursor.execute, statement)
+
+
+def _is_meanwhile_changed(error: BaseException) -> bool:
+    """Postgres has no code of its own for it ("tuple concurrently updated", "… deleted"), and no lock for rights that others wait at."""
+    return isinstance(error, psycopg2.errors.InternalError_) and "tuple concurrently" in str(error)
 
 
 def _names(server: Connection, query: str) -> set[str]:

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 
+from energy_assets import full_disk
 from energy_assets.embedded import account, bootstrap, processes
 from energy_assets.embedded.connections import DATABASE, postgres_url
 from energy_assets.embedded.credentials import Credentials
@@ -95,7 +96,7 @@ class Postgres:
     def is_ready(self, port: int, credentials: Credentials) -> bool:
         """Whether the server takes connections yet.
 
-        Raises StoreError where it refuses the superuser's password.
+        Raises StoreError where it refuses the superuser's password, or every connection because its disk is full.
         """
         try:
             psycopg2.connect(
@@ -107,6 +108,8 @@ class Postgres:
                     f"the Postgres of home {self.home.path} refuses the superuser's password in {self.home.credentials_file}: restore "
                     "that file, or remove it, run `energy-assets down` and `energy-assets up`, and new passwords are set"
                 ) from error
+            if full_disk.is_full_disk(error):
+                raise StoreError(full_disk.message(error, self.home)) from error
             return False
         return True
 

@@ -81,10 +81,13 @@ class Runner:
             os.environ.setdefault(name, value)
         self._instance = self._stack.enter_context(dagster_instance(self._home))
         show_runs_on_first_page(self._instance, self._home)
+        from energy_assets.automation.killed_runs import close_killed_runs, report_written_days
         from energy_assets.definitions import defs
 
         self._definitions: dg.Definitions = defs
         self.require_same_calendar()
+        close_killed_runs(self._instance)
+        report_written_days(self._instance, self.warehouse)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:

@@ -6,6 +6,7 @@ table definitions (clickhouse_ddl/) and their application (serving_schema.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -60,8 +61,8 @@ class Serving(dg.ConfigurableResource):
     def swapping(self, client: Client, table: str, *, run_id: str) -> Iterator[DaySwap]:
         """Days of `table` can be swapped inside; the caller holds the table's lock. Raises SchemaError on a cluster."""
         _require_one_server(table)
+        _drop_leftovers(client, table)
         swap = DaySwap(client, table, run_id)
-        swap.drop_staging()
         try:
             yield swap
         finally:
@@ -119,6 +120,16 @@ class DaySwap:
 
     def drop_staging(self) -> None:
         self._client.command(f"DROP TABLE IF EXISTS {self._staging} SYNC")
+
+
+def _drop_leftovers(client: Client, table: str) -> None:
+    """Drop what runs that were killed left beside `table`: nobody else fills anything there while its lock is held."""
+    left = client.query(
+        "SELECT name FROM system.tables WHERE database = {database:String} AND match(name, {pattern:String})",
+        parameters={"database": DATABASE, "pattern": f"^{re.escape(table)}__[0-9a-f]{{12}}$"},
+    ).result_rows
+    for (name,) in left:
+        client.command(f"DROP TABLE IF EXISTS {quoted(DATABASE, name)} SYNC")
 
 
 def _scripts() -> list[Script]:

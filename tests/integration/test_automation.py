@@ -9,14 +9,26 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
-from graph import FIRST_DAY, LAST_DAY, METERS, RUN_KEY_TAG, Graph, day, days, failure_of, script, window_of
+from graph import (
+    FIRST_DAY,
+    LAST_DAY,
+    METERS,
+    RUN_KEY_TAG,
+    Graph,
+    day,
+    days,
+    ephemeral_instance,
+    failure_of,
+    script,
+    window_of,
+)
 from support import commands
 from support.content_hash import WITHOUT_DELIVERY, assert_same, content
 
 from energy_assets.automation import sensors
 from energy_assets.automation.schedules import morning
 from energy_assets.home import Calendar
-from energy_assets.keys import GATED, table_key
+from energy_assets.keys import GATED, SERVING, checkpoint_key, table_key
 from energy_assets.resources import due
 from energy_assets.resources.serving import DATABASE, quoted
 from energy_assets.settings import settings
@@ -24,6 +36,9 @@ from energy_assets.simulation import simulate_readings
 
 SOUND_ROWS = range(METERS * 48 - 20, METERS * 48 + 1)
 """Rows of a sound day: a few of its readings are missing or cannot be read."""
+
+
+SERVED_READINGS = dg.AssetKey([SERVING, "meter_readings"])
 
 
 def test_a_dropped_file_becomes_served_rows_and_a_correction_turns_its_red_day_green(graph: Graph) -> None:
@@ -96,6 +111,48 @@ def test_runs_that_were_killed_before_they_wrote_anything_are_asked_for_again(gr
 
     assert all(run.success for run in graph.settle())
     assert set(graph.served()) == {day(1)}
+
+
+def test_days_that_a_killed_run_wrote_without_reporting_them_are_shown(graph: Graph) -> None:
+    keys = [
+        table_key("meter_readings"),
+        checkpoint_key("meter_readings"),
+        table_key("mart_load_profile"),
+        SERVED_READINGS,
+    ]
+    with ephemeral_instance() as unheard:
+        silent = replace_instance(graph, unheard)
+        graph.deliver(days(1, 1))
+        assert silent.land().success and silent.run(day(1)).success
+    assert [graph.materialized_days(key) for key in keys] == [set()] * 4
+    run = graph.instance.create_run_for_job(graph.definitions.resolve_job_def("daily"), tags=range_of(1))
+    graph.instance.report_run_failed(run, "its process is gone")
+
+    assert graph.ask_due() == [], "nothing is owed"
+
+    assert [graph.materialized_days(key) for key in keys] == [{day(1)}] * 4
+    assert graph.materialized_days(table_key("anomaly_scores")) == {day(1)}
+
+
+def test_files_that_never_stop_coming_do_not_keep_days_from_being_run(graph: Graph) -> None:
+    graph.deliver(days(1, 1))
+    assert len(graph.ask_landing()) == 1
+    reading = in_progress(graph, "landing")
+    graph.deliver(days(2, 2))
+    assert graph.ask_landing() == [], "a landing run that is asked for reads all that waits: no queue of them grows"
+    assert graph.ask_due() == []
+    graph.instance.report_run_canceled(reading)
+
+    assert all(run.success for run in graph.tick_landing())
+    in_progress(graph, "landing")
+
+    (request,) = graph.ask_due()
+    assert request.tags["days"] == str(days(1, 2)), "the second landing is not waited for"
+
+
+def in_progress(graph: Graph, job: str) -> dg.DagsterRun:
+    """A run of `job` that is made and has not ended."""
+    return graph.instance.create_run_for_job(graph.definitions.resolve_job_def(job))
 
 
 def test_what_kills_every_run_is_not_asked_for_for_ever(graph: Graph) -> None:
@@ -181,6 +238,11 @@ def day_windows(runs: list[dg.ExecuteInProcessResult]) -> list:
 
 def range_of(number: int) -> dict[str, str]:
     return {f"dagster/asset_partition_range_{end}": str(day(number)) for end in ("start", "end")}
+
+
+def replace_instance(graph: Graph, instance: dg.DagsterInstance) -> Graph:
+    """The same home, whose runs `instance` hears of."""
+    return Graph(graph.home, graph.definitions, instance, graph._files)
 
 
 def kill(graph: Graph, requests: Sequence[dg.RunRequest]) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_process import PASSWORDS, ClickHouseProcess, free_port
+from support.small_disk import NotPermitted, fill, free, small_disk
 
 CREATE = "CREATE TABLE readings (block Int64, number Int64) ENGINE = MergeTree ORDER BY (block, number)"
 BLOCK_ROWS = 50_000
@@ -57,6 +58,49 @@ def test_a_kill_amid_inserts_loses_no_acknowledged_block_and_leaves_no_half_one(
         assert client.command("CHECK TABLE readings", settings={"check_query_single_value_result": 1}) == 1
     assert set(acknowledged) <= set(found), "an acknowledged block is lost"
     assert set(found.values()) == {BLOCK_ROWS}, "a block is there by half"
+
+
+@pytest.mark.parametrize(
+    ("table", "error"),
+    [
+        ("(number Int64) ENGINE = MergeTree PARTITION BY number ORDER BY number", "Too many partitions"),
+        ("(number Int64, CONSTRAINT small CHECK number < 10) ENGINE = MergeTree ORDER BY number", "Constraint"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1_000, 300_000])
+def test_an_insert_whose_rows_cannot_be_stored_is_not_acknowledged(server, table, error, rows):
+    with server.client() as client:
+        client.command(f"CREATE TABLE refused {table}")
+        with pytest.raises(ClickHouseError, match=error):
+            client.insert("refused", [range(rows)], column_names=["number"], column_oriented=True)
+        assert client.command("SELECT count() FROM refused") == 0
+
+
+def test_an_insert_into_a_full_disk_is_not_acknowledged_and_names_it(server, small_data_disk):
+    rows = [[1] * 1000, list(range(1000))]
+    with server.client() as client:
+        client.command(CREATE)
+        fill(small_data_disk)
+        with pytest.raises(ClickHouseError, match="NOT_ENOUGH_SPACE"):
+            client.insert("readings", rows, column_names=["block", "number"], column_oriented=True)
+        assert client.command("SELECT count() FROM readings") == 0
+
+        free(small_data_disk)
+        client.insert("readings", rows, column_names=["block", "number"], column_oriented=True)
+        assert client.command("SELECT count() FROM readings") == 1000
+
+
+@pytest.fixture
+def small_data_disk(server):
+    """The server's data lie on a disk of their own; skips where this user may not mount one."""
+    server.stop()
+    try:
+        with small_disk(server.directory / "data", megabytes=200) as disk:
+            server.start()
+            yield disk
+            server.stop()
+    except NotPermitted as reason:
+        pytest.skip(str(reason))
 
 
 def insert_until_it_fails(server: ClickHouseProcess, acknowledged: list[int], start: int) -> None:

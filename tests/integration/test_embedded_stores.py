@@ -22,6 +22,7 @@ import psutil
 import psycopg2
 import pytest
 import tomlkit
+from support.small_disk import NotPermitted, fill, free, small_disk
 
 from energy_assets.embedded import bootstrap, credentials, ports, processes, supervisor
 from energy_assets.embedded.connections import Connections, connections, postgres_url
@@ -245,6 +246,20 @@ def test_a_second_bootstrap_changes_nothing(stores):
     assert len(before) > 20
 
 
+def test_up_goes_through_while_somebody_else_changes_the_rights_of_the_same_tables(stores):
+    home, urls = stores
+    postgres, port = credentials.read(home).postgres, ports.remembered(home)["postgres"]
+    for number in range(40):
+        run(urls.transformer_dsn, f"create table if not exists marts.changing_{number} ()")
+
+    def bring_up_again(_: int) -> None:
+        for _round in range(6):
+            bootstrap.bootstrap_embedded(port, postgres)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(bring_up_again, range(3)))
+
+
 # A real server, by its URL -------------------------------------------------------------------------------------------
 
 
@@ -322,6 +337,25 @@ def test_each_acknowledged_insert_survives_kill_9_of_clickhouse(home, stores):
 
     rows = clickhouse_connect.get_client(dsn=url).query("select n from kept.numbers order by n").result_rows
     assert {n for (n,) in rows} >= set(acknowledged)
+
+
+def test_a_postgres_whose_full_disk_lets_nobody_in_is_not_waited_for_and_the_disk_is_named(home, postgres_only):
+    home.path.mkdir()
+    try:
+        with small_disk(home.path.parent / "disk", megabytes=300) as disk:
+            home.postgres.symlink_to(disk / "postgres")
+            supervisor.up(home, postgres_only)
+            # Whatever changes the catalogue takes these away; without room no new connection can make them anew.
+            for written_anew in disk.rglob("pg_internal.init"):
+                written_anew.unlink()
+            fill(disk)
+            with pytest.raises(StoreError, match=r"(?s)disk of .*/disk/postgres is full.*free room there"):
+                supervisor.up(home, postgres_only)
+            free(disk)
+            supervisor.up(home, postgres_only)
+            supervisor.down(home)
+    except NotPermitted as reason:
+        pytest.skip(str(reason))
 
 
 def test_a_hung_server_is_stopped_step_by_step_and_said_so(home, postgres_only, monkeypatch):

@@ -11,6 +11,7 @@ from graph import Graph, day, days, failure_of
 from energy_assets.assets.serving import SERVED
 from energy_assets.embedded import supervisor
 from energy_assets.resources import serving
+from energy_assets.resources.serving import DATABASE
 
 READINGS = next(served for served in SERVED if served.source == "stg_meter_readings")
 STEP = "energy_analytics__meter_readings"
@@ -55,3 +56,16 @@ def test_an_outage_that_lasts_fails_the_step_and_says_so(without_clickhouse: Gra
 
     assert not result.success
     assert "onnect" in failure_of(result, STEP)
+
+
+def test_what_a_killed_run_left_beside_a_table_is_gone_after_the_next_one(graph: Graph) -> None:
+    assert graph.land_and_run(days(1, 1)).success
+    beside = f"{DATABASE}.meter_readings__0123456789ab"
+    with graph.serving.client() as client:
+        client.command(f"CREATE TABLE {beside} AS {DATABASE}.meter_readings")
+        client.command(f"INSERT INTO {beside} SELECT * FROM {DATABASE}.meter_readings")
+
+    assert graph.run(day(1), [READINGS.key]).success
+
+    with graph.serving.client() as client:
+        assert client.command(f"EXISTS TABLE {beside}") == 0

@@ -6,6 +6,7 @@ What does not: HTTP (app.py), and what users may do (access.py).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -26,7 +27,6 @@ from energy_assets.embedded.clickhouse import access, sql
 from energy_assets.embedded.clickhouse.compression import PIECE_BYTES
 from energy_assets.embedded.clickhouse.protocol import (
     FOOTER_SETTINGS,
-    SPOOLED_FORMATS,
     STREAMED_FORMATS,
     EndpointError,
     Statistics,
@@ -196,7 +196,7 @@ class Job:
         self.statistics = Statistics()
         self._handle: Any = None
         self._stream: Any = None
-        self._sink: _StreamedInsert | _SpooledInsert | None = None
+        self._sink: _SpooledInsert | None = None
         self._lock = threading.Lock()
 
     def alone(self, call: Callable[..., _Value], *args: Any) -> _Value:
@@ -380,12 +380,11 @@ class Job:
         with _engine_errors():
             for name, value in self._request.bound.items():
                 self._handle.query(f"SET {_setting_name('param_' + name)} = {sql.quote_string(value)}")
-            if insert.format in SPOOLED_FORMATS:
-                self._sink = _SpooledInsert(self._handle, insert, self._engine.spool)
-            elif insert.format == "Arrow":
-                self._sink = _ArrowFileInsert(self._handle, replace(insert, format="ArrowStream"))
+            if insert.format == "Arrow":
+                arrow = replace(insert, format="ArrowStream")
+                self._sink = _ArrowFileInsert(self._handle, arrow, self._engine.spool)
             else:
-                self._sink = _StreamedInsert(self._handle, insert)
+                self._sink = _SpooledInsert(self._handle, insert, self._engine.spool)
 
     def feed(self, data: bytes) -> None:
         with _engine_errors():
@@ -432,49 +431,41 @@ class Job:
         return session.handle is not None
 
 
-class _StreamedInsert:
-    """Data goes to the engine as it comes, in pieces of PIECE_BYTES."""
+class _SpooledInsert:
+    """Data goes to a file first, from which the engine reads block by block.
 
-    def __init__(self, handle: Any, insert: sql.DataInsert) -> None:
-        statement = (insert.into + b" " + insert.settings).decode("utf-8", "surrogateescape")
-        self._inserter = handle.send_insert(statement, insert.format)
-        self._pending = bytearray()
+    chDB also takes data as it comes (`send_insert`), but then (4.4.0) tells of no error that storing it ran into: with a full disk, a
+    violated constraint or too many partitions it answers how many rows it wrote, and has none. Formats that are read from their end would
+    be kept in memory whole.
+    """
+
+    def __init__(self, handle: Any, insert: sql.DataInsert, spool: Path) -> None:
+        self._handle, self._insert = handle, insert
+        self._file = tempfile.NamedTemporaryFile(dir=spool, suffix=f".{insert.format.lower()}")  # noqa: SIM115 (lives until finish)
 
     def append(self, data: bytes) -> None:
-        self._pending += data
-        if len(self._pending) >= PIECE_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        for start in range(0, len(self._pending), PIECE_BYTES):
-            self._inserter.append(bytes(self._pending[start : start + PIECE_BYTES]))
-        self._pending.clear()
+        self._file.write(data)
 
     def finish(self) -> Statistics:
-        self._flush()
-        result = self._inserter.finish()
-        return Statistics(
-            read_rows=result.rows_written,
-            read_bytes=result.bytes_written,
-            written_rows=result.rows_written,
-            written_bytes=result.bytes_written,
-            result_rows=result.rows_written,
-            result_bytes=result.bytes_written,
-            elapsed_seconds=result.elapsed,
-        )
+        with self._file:
+            self._file.flush()
+            source = sql.quote_string(self._file.name).encode()
+            statement = b"%s FROM INFILE %s %s FORMAT %s"
+            parts = (self._insert.into, source, self._insert.settings, self._insert.format.encode())
+            return _statistics(self._handle.query(statement % parts))
 
     def cancel(self) -> None:
-        self._inserter.cancel()
+        self._file.close()
 
 
-class _ArrowFileInsert(_StreamedInsert):
+class _ArrowFileInsert(_SpooledInsert):
     """An Arrow file as the stream that lies in it, between a magic number and a footer: read as a file, it would be held whole."""
 
     _MAGIC = b"ARROW1"
     _START = b"ARROW1\0\0"
 
-    def __init__(self, handle: Any, insert: sql.DataInsert) -> None:
-        super().__init__(handle, insert)
+    def __init__(self, handle: Any, insert: sql.DataInsert, spool: Path) -> None:
+        super().__init__(handle, insert, spool)
         self._start, self._tail = b"", b""
 
     def append(self, data: bytes) -> None:
@@ -495,28 +486,6 @@ class _ArrowFileInsert(_StreamedInsert):
         if self._tail != self._MAGIC:
             raise EndpointError(33, "CANNOT_READ_ALL_DATA", "the Arrow file is cut: it lacks its end")
         return super().finish()
-
-
-class _SpooledInsert:
-    """Data goes to a file first: the engine would keep formats that are read from their end in memory, whole."""
-
-    def __init__(self, handle: Any, insert: sql.DataInsert, spool: Path) -> None:
-        self._handle, self._insert = handle, insert
-        self._file = tempfile.NamedTemporaryFile(dir=spool, suffix=f".{insert.format.lower()}")  # noqa: SIM115 (lives until finish)
-
-    def append(self, data: bytes) -> None:
-        self._file.write(data)
-
-    def finish(self) -> Statistics:
-        with self._file:
-            self._file.flush()
-            source = sql.quote_string(self._file.name).encode()
-            statement = b"%s FROM INFILE %s %s FORMAT %s"
-            parts = (self._insert.into, source, self._insert.settings, self._insert.format.encode())
-            return _statistics(self._handle.query(statement % parts))
-
-    def cancel(self) -> None:
-        self._file.close()
 
 
 def _statistics(result: Any) -> Statistics:
@@ -564,6 +533,10 @@ class _engine_errors:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise EndpointError(
+                243, "NOT_ENOUGH_SPACE", f"{error.strerror}: the disk of ClickHouse's data is full"
+            ) from error
         # ChdbError is a RuntimeError; ValueError is a parameter that cannot be handed over, such as broken UTF-8.
         if isinstance(error, (RuntimeError, ValueError)):
             raise engine_error(error) from error

@@ -64,9 +64,6 @@ STREAMED_FORMATS = frozenset(
 FOOTER_SETTINGS = frozenset({"extremes", "output_format_json_array_of_rows"})
 """Settings that give these formats a footer after all, as WITH TOTALS does."""
 
-SPOOLED_FORMATS = frozenset({"Parquet", "ORC"})
-"""Formats that are read from their end: their inserts go through a file instead of memory."""
-
 _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
