@@ -41,6 +41,7 @@ from energy_assets.console import (
     warehouse,
 )
 from energy_assets.home import DEFAULT_TIMEZONE, Calendar, Home, HomeError
+from energy_assets.keeping_commands import KEEPING_COMMANDS
 
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
@@ -81,6 +82,8 @@ app.command()(cases)
 app.command()(sheet)
 app.command()(performance)
 app.add_typer(case_app, name="case")
+for command in KEEPING_COMMANDS:
+    app.command()(command)
 
 
 class DataFormat(StrEnum):

@@ -55,6 +55,11 @@ def choose_home(name: str) -> None:
     _chosen["home"] = name
 
 
+def is_home_named() -> bool:
+    """Whether the command line names a home."""
+    return "home" in _chosen
+
+
 def chosen() -> Home:
     """The home that --home names, which may be still to make; else the current one. Raises HomeError where there is none."""
     return homes.named(_chosen["home"]) if "home" in _chosen else homes.current()
