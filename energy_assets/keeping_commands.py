@@ -16,6 +16,7 @@ from energy_assets.home import HomeError
 
 if TYPE_CHECKING:
     from energy_assets.operations.keeping.backup import Backup
+    from energy_assets.operations.keeping.retention import Kept
 
 
 def backup(
@@ -82,6 +83,71 @@ def restore(
         out.print(f"→ energy-assets {'' if is_current else f'--home {home.name} '}up", markup=False)
 
 
+def retention(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Drop what is past its period. Default: show what would go.")
+    ] = False,
+) -> None:
+    """Show what each table holds, a day of it and in all, how long it is needed, and what ENERGY_RETENTION_DAYS lets go."""
+    import os
+
+    from energy_assets.operations.keeping.retention import apply as drop
+    from energy_assets.operations.keeping.retention import kept_by, landed_files, served_by
+
+    with errors():
+        home = current()
+        os.environ["ENERGY_HOME"] = str(home.path)
+        kept, served = kept_by(home), served_by(home)
+        *tables, landing = kept
+        print_kept("Postgres and parts", tables)
+        print_kept("ClickHouse", served)
+        files = landed_files(home, landing)
+        if files:
+            out.print(
+                f"landing  {len(files):,} files that were read, {sum(f.stat().st_size for f in files) / 1e6:,.1f} MB"
+            )
+        going = sum(held.bytes for table in (*tables, *served) for held in table.going)
+        if not apply:
+            spare = [table for table in tables if table.is_made_anew and table.not_needed]
+            told = ", ".join(f"{table.name} {table.not_needed / 1e6:,.1f} MB" for table in spare)
+            if told:
+                out.print(f"older than anybody reads, and made anew from parts where asked for: {told}")
+            out.print(
+                f"{going / 1e6:,.1f} MB would go: energy-assets retention --apply"
+                if going or files
+                else "nothing is past its period; ENERGY_RETENTION_DAYS and ENERGY_SERVING_RETENTION_DAYS name periods"
+            )
+            return
+        gone = drop(home, say)
+        out.print(f"dropped {gone / 1e6:,.1f} MB")
+
+
+def print_kept(title: str, kept: list[Kept]) -> None:
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    table.add_column("")
+    for heading in ("days", "MB", "MB a day", "least to keep", "kept", "going", "MB"):
+        table.add_column(heading, justify="right")
+    table.add_column("read back by")
+    for entry in kept:
+        if entry.days:
+            going = entry.going
+            table.add_row(
+                entry.name,
+                f"{len(entry.days):,}",
+                f"{entry.bytes / 1e6:,.1f}",
+                f"{entry.bytes_a_day / 1e6:,.2f}",
+                f"{entry.need.days}" if entry.need.days else "",
+                f"{entry.period}" if entry.period else "all",
+                f"{len(going):,}" if going else "",
+                f"{sum(held.bytes for held in going) / 1e6:,.1f}" if going else "",
+                entry.need.reader if entry.need.days else "",
+            )
+    table.add_row(
+        "all", "", f"{sum(e.bytes for e in kept) / 1e6:,.1f}", f"{sum(e.bytes_a_day for e in kept) / 1e6:,.2f}"
+    )
+    out.print(table)
+
+
 def print_backups(known: list[Backup]) -> None:
     if not known:
         out.print("no backup is known  → energy-assets backup")
@@ -102,4 +168,4 @@ def print_backups(known: list[Backup]) -> None:
     out.print(table)
 
 
-KEEPING_COMMANDS = (backup, restore)
+KEEPING_COMMANDS = (backup, restore, retention)

@@ -21,12 +21,15 @@ from support.deliveries import Deliveries
 from support.disorder import city
 from support.selections import BALANCE, scores, with_gates
 
+from energy_assets.automation.edges import EDGES
 from energy_assets.embedded import credentials, ports
 from energy_assets.home import Home
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import dagster_instance
 from energy_assets.operations.keeping import manifest as manifests
 from energy_assets.operations.keeping.backup import Backup, backup, keep_newest, known_backups
+from energy_assets.resources.due import due_days, red_days
+from energy_assets.resources.gates import day_states
 from energy_assets.resources.serving import Serving
 from energy_assets.resources.turns import among_runs
 from energy_assets.resources.warehouse import Warehouse
@@ -228,3 +231,63 @@ def test_the_whole_chain_goes_on_in_a_restored_home(tmp_path: Path, elsewhere: P
 def test_a_backup_in_the_home_itself_is_refused(original: Graph) -> None:
     with pytest.raises(OperationError, match="would be lost with it"):
         backup(original.home, original.home.path / "backups")
+
+
+OLD = day(2)
+PERIODS = {
+    "ENERGY_RESTATEMENT_DAYS": "0",
+    "ENERGY_RETENTION_DAYS": '{"meter_readings": 4, "stg_meter_readings": 4, "int_readings_hourly": 4, "anomaly_scores": 4}',
+}
+"""Nine days, of which five are past: no home so young could drop anything, were late data to restate five weeks."""
+
+
+def test_a_period_below_a_lookback_is_refused_with_its_reader(restored: Home) -> None:
+    periods = '{"int_day_traits": 390, "mart_theft_cases": 900, "no_table": 900}'
+    printed = commands.run(restored, "retention", ENERGY_RETENTION_DAYS=periods, code=1)
+    assert "int_day_traits must keep 427 days or more, not 390: theft_evidence reads so far back" in printed
+    assert "mart_theft_cases is never dropped" in printed
+    assert "no_table is nothing that is kept by day" in printed
+
+
+def test_dropped_days_are_gone_and_neither_owed_nor_red(restored: Home) -> None:
+    warehouse = Warehouse(home=str(restored.path))
+    before, owed = held(restored), due_days(warehouse, EDGES)
+    shown = commands.run(restored, "retention", **PERIODS)
+    assert "would go: energy-assets retention --apply" in shown
+    assert held(restored) == before, "a dry run changed something"
+    commands.run(restored, "retention", "--apply", **PERIODS)
+    after = held(restored)
+    for table in ("raw_data.meter_readings", "staging.stg_meter_readings", "intermediate.int_readings_hourly"):
+        assert set(before[table]) - set(after[table]) == {str(day(number)) for number in range(1, 6)}
+        assert str(NEXT) in after[table]
+    dropped = (
+        "raw_data.meter_readings",
+        "staging.stg_meter",
+        "intermediate.int_readings_hourly",
+        "ml.anomaly_scores",
+        "quality.dropped",
+    )
+    assert [name for name in before if before[name] != after.get(name) and not name.startswith(dropped)] == []
+    assert due_days(warehouse, EDGES) == owed
+    assert red_days(warehouse, WINDOW) == {}
+    assert "energy-assets materialize --day 2024-01-02 makes it anew" not in commands.run(restored, "why", "2024-01-09")
+    assert "was dropped" not in commands.run(restored, "retention", **PERIODS)
+
+
+def test_a_backup_holds_days_that_only_clickhouse_has(restored: Home, elsewhere: Path) -> None:
+    commands.run(elsewhere, "--home", restored.name, "backup", "--to", str(elsewhere / "after dropping"))
+    (copied,) = (elsewhere / "after dropping").iterdir()
+    assert (copied / "clickhouse" / "meter_readings" / f"{OLD}.parquet").is_file()
+    commands.run(elsewhere, "restore", str(copied), "--home", "third")
+    commands.run(elsewhere, "--home", "third", "up")
+    assert_same(held(restored), held(Home(elsewhere / "third")))
+
+
+def test_a_dropped_day_is_made_anew_from_its_parts(original: Graph, restored: Home) -> None:
+    script(restored, FURTHER.format(day=OLD, keys=",".join(key.to_user_string() for key in PARTLY)))
+    found, wanted = held(restored), held(original.home)
+    for table in ("staging.stg_meter_readings", "intermediate.int_readings_hourly", "energy_analytics.meter_readings"):
+        assert found[table][str(OLD)] == wanted[table][str(OLD)]
+    assert day_states(Warehouse(home=str(restored.path)), ["stg_meter_readings"], days(2, 2))[
+        "stg_meter_readings", OLD
+    ].is_readable

@@ -3,7 +3,7 @@
 What belongs here: what is copied, in which order, while what waits. What does not: the manifest's form (manifest.py), making a home of it (restore.py).
 
 A backup is a folder: Postgres as `pg_dump` writes it, the home's files, and last a manifest with hashes. It lies under a hidden name
-until it is whole. ClickHouse is not in it: each of its tables is a copy of Postgres, which `restore` makes anew.
+until it is whole. Of ClickHouse it holds only days that Postgres has dropped: all else there is a copy of Postgres, which `restore` makes anew.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ FOLDER = "backups"
 FILES = "files"
 """Below a backup, what the home's directory holds."""
 DUMPS = "postgres"
+SERVED = "clickhouse"
 KEPT_SECRETS = f"{FILES}/kept.toml"
 """Keys that data depend on; passwords of stores are made anew."""
 KEPT_SECTIONS = ("superset", "pseudonyms")
@@ -106,6 +107,8 @@ def backup(
                 with _timed(seconds, "hashes of tables"):
                     tables = {database: held(source) for database, source in sources.items()}
                 days = _written_days(sources[DATABASE].dsn)
+                with _timed(seconds, "ClickHouse"):
+                    _copy_dropped_days(home, draft / SERVED)
             with _timed(seconds, "files"):
                 _copy_files(home, draft / FILES)
                 _keep_secrets(home, draft / KEPT_SECRETS)
@@ -232,6 +235,35 @@ def _written_days(dsn: str) -> str | None:
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("select max(reading_date)::text from quality.day_versions where row_count > 0")
         return cursor.fetchone()[0]
+
+
+def _copy_dropped_days(home: Home, target: Path) -> None:
+    """Of each served table the days that only ClickHouse still has, as Parquet, table/day.parquet."""
+    from energy_assets.assets.serving import SERVED as TABLES
+    from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
+    from energy_assets.resources.serving import Serving, quoted
+    from energy_assets.resources.warehouse import Warehouse
+
+    warehouse = Warehouse(home=str(home.path))
+    for served in TABLES:
+        days = warehouse.rows(
+            "select reading_date from quality.day_states as source join quality.day_versions as copied using (reading_date)"
+            " where source.table_name = %s and source.state = 'dropped' and copied.table_name = %s and copied.row_count > 0 order by 1",
+            (served.source, served.ledger_name),
+        )
+        if not days:
+            continue
+        (target / served.table).mkdir(mode=0o700, parents=True)
+        with Serving(home=str(home.path)).client() as client:
+            for (day,) in days:
+                stream = client.raw_stream(
+                    f"SELECT {', '.join(quoted(column.name) for column in served.columns if column.is_stored)}"
+                    f" FROM {quoted(SERVING_DATABASE, served.table)} WHERE {quoted(served.date_column)} = {{day:Date}}",
+                    parameters={"day": day.isoformat()},
+                    fmt="Parquet",
+                )
+                with (target / served.table / f"{day}.parquet").open("wb") as file:
+                    shutil.copyfileobj(stream, file)
 
 
 def _copy_files(home: Home, target: Path) -> None:

@@ -31,6 +31,7 @@ from energy_assets.operations.keeping.backup import (
     DUMPS,
     FILES,
     KEPT_SECRETS,
+    SERVED,
     Say,
     Source,
     databases,
@@ -119,7 +120,7 @@ def _make(home: Home, folder: Path, manifest: Manifest, say: Say) -> Restored:
     restored = Restored(home, manifest)
     restored.unfinished_runs = _end_runs(home)
     say("copying to ClickHouse")
-    restored.served_days = serve_anew(home)
+    restored.served_days = serve_anew(home, folder / SERVED)
     here = told_settings(settings())
     names = sorted({*manifest.settings, *here})
     restored.other_settings = {
@@ -130,21 +131,21 @@ def _make(home: Home, folder: Path, manifest: Manifest, say: Say) -> Restored:
     return restored
 
 
-def serve_anew(home: Home) -> int:
-    """Fill ClickHouse's tables from Postgres; how many days of tables that were.
+def serve_anew(home: Home, dropped: Path) -> int:
+    """Fill ClickHouse's tables from Postgres, and from the files of `dropped` with days that Postgres has no more; how many days of tables that were.
 
     A day whose copy is older than its table, because it was written or turned red since, is left to the graph: it owes it. Of a red day
     the copy that readers kept is gone.
     """
-    from energy_assets.assets.serving import SERVED
+    from energy_assets.assets.serving import SERVED as TABLES
     from energy_assets.resources.served_records import copy
     from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
-    from energy_assets.resources.serving import Serving
+    from energy_assets.resources.serving import Serving, quoted
     from energy_assets.resources.warehouse import Warehouse
 
     warehouse, serving = Warehouse(home=str(home.path)), Serving(home=str(home.path))
     count = 0
-    for served in SERVED:
+    for served in TABLES:
         warehouse.rows(
             "with gone as (delete from quality.day_versions as copied using quality.day_versions as source"
             " where copied.table_name = %s and source.table_name = %s and source.reading_date = copied.reading_date"
@@ -165,6 +166,10 @@ def serve_anew(home: Home) -> int:
                     with warehouse.stream(served.day_query, (day.isoformat(),)) as batches:
                         swap.replace(day, batches)
         count += len(days)
+        with serving.client() as client:
+            for path in sorted((dropped / served.table).glob("*.parquet")):
+                with path.open("rb") as file:
+                    client.raw_insert(quoted(SERVING_DATABASE, served.table), insert_block=file, fmt="Parquet")
     with warehouse.transaction() as connection, connection.cursor() as cursor:
         cursor.execute("delete from quality.records_served where destination = %s", (SERVING_DATABASE,))
     copy(warehouse, serving)
