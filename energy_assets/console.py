@@ -84,7 +84,14 @@ def log_to(home: Home) -> None:
     from energy_assets.settings import log_level
 
     if configure(home, log_level()):
-        logger.info("energy-assets %s", shlex.join(sys.argv[1:]))
+        logger.info("energy-assets %s", shlex.join(told_arguments(sys.argv[1:])))
+
+
+def told_arguments(arguments: list[str]) -> list[str]:
+    """The command line as it may be written down: whom `erase-customer` erases nobody may find there afterwards."""
+    if "erase-customer" not in arguments:
+        return arguments
+    return [*arguments[: arguments.index("erase-customer") + 1], "…"]
 
 
 def current_or_new() -> Home:

@@ -16,6 +16,7 @@ from energy_assets.home import HomeError
 
 if TYPE_CHECKING:
     from energy_assets.operations.keeping.backup import Backup
+    from energy_assets.operations.keeping.erasure import Erasure
     from energy_assets.operations.keeping.retention import Kept
 
 
@@ -122,6 +123,59 @@ def retention(
         out.print(f"dropped {gone / 1e6:,.1f} MB")
 
 
+def erase_customer(
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER_ID", help="As in the register of meters.")],
+    reason: Annotated[
+        str, typer.Option(help="Why; kept with the tombstone, without the name.", show_default=False)
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Erase. Default: list what would be touched.")] = False,
+) -> None:
+    """Erase a customer from tables, parts, delivered files, logs and backups; what stays is a tombstone that names nobody."""
+    import os
+
+    from energy_assets.operations.keeping.erasure import erase, look
+
+    with errors():
+        home = current()
+        os.environ["ENERGY_HOME"] = str(home.path)
+        found = erase(home, customer, reason=reason, say=say) if yes else look(home, customer)
+        print_erasure(found, is_done=yes)
+
+
+def print_erasure(found: Erasure, *, is_done: bool) -> None:
+    held = found.held
+    for period in held.periods:
+        days = (
+            f"{period.first_day or 'the first day'} … {'before ' + str(period.end_day) if period.end_day else 'today'}"
+        )
+        out.print(f"meter    {'' if is_done else period.meter + '  '}{days}", markup=False)
+    for table, count in sorted(found.rows.items()):
+        out.print(f"rows     {count:>9,}  {table}", markup=False)
+    out.print(f"rows     {found.part_rows:>9,}  parts, in {found.part_files:,} files")
+    for path in found.landed:
+        out.print(
+            f"file     {path}, removed: what else it held is in parts" if is_done else f"file     {path}", markup=False
+        )
+    for path in found.left:
+        out.print(f"left     {path} names the customer: not read yet, or of an unknown form", markup=False)
+    for path in found.backups:
+        out.print(f"backup   {path}{' removed' if is_done else ' would be removed'}", markup=False)
+    for path in found.new_backups:
+        out.print(f"backup   {path} made in its place", markup=False)
+    if is_done:
+        out.print(f"reworded {found.reworded:,} rows and files that named the customer in words")
+        out.print("stays    energy of transformers and areas, load profiles and models: they name nobody")
+        out.print(
+            "         a balance that is computed again of these days lacks the customer's energy, and shows it as lost"
+        )
+        out.print("→ copies that left this home (backups elsewhere, exported lists, sheets) are yours to remove")
+    else:
+        out.print(
+            "also, where they name the customer: events and checks of Dagster, Superset's tables and cache, logs, Data Docs"
+        )
+        out.print('nothing was changed  → energy-assets erase-customer CUSTOMER_ID --reason "…" --yes')
+
+
 def print_kept(title: str, kept: list[Kept]) -> None:
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     table.add_column("")
@@ -168,4 +222,4 @@ def print_backups(known: list[Backup]) -> None:
     out.print(table)
 
 
-KEEPING_COMMANDS = (backup, restore, retention)
+KEEPING_COMMANDS = (backup, restore, retention, erase_customer)

@@ -50,10 +50,10 @@ DUMPS = "postgres"
 SERVED = "clickhouse"
 KEPT_SECRETS = f"{FILES}/kept.toml"
 """Keys that data depend on; passwords of stores are made anew."""
-KEPT_SECTIONS = ("superset", "pseudonyms")
+KEPT_SECTIONS = ("superset",)
 NOT_COPIED = (
     *("postgres", "clickhouse", "dagster", "superset", "logs", "dbt", "dbt_docs", "data_docs"),
-    *("credentials.toml", "ports.toml", "backups.toml"),
+    *("credentials.toml", "ports.toml", "backups.toml", "erasure.pending.json"),
 )
 """Of a home's directory: the stores' data, what is made anew, and what belongs to this machine."""
 SETTLED_SECONDS = 10.0

@@ -58,8 +58,6 @@ class Manifest:
     """Path below the backup -> file."""
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each part took."""
-    erased: list[dict[str, Any]] = field(default_factory=list)
-    """What was erased from the backup after it was made: table hashes no longer tell of these."""
 
     @property
     def bytes(self) -> int:
@@ -100,14 +98,17 @@ def read(folder: Path) -> Manifest:
     if declared != _own_hash(document):
         raise OperationError(f"{path} was changed since it was written: {AGAIN}")
     del document["format"]
-    document["created_at"] = datetime.fromisoformat(document["created_at"])
-    document["schema"] = tuple(document["schema"])
-    document["files"] = {name: FileEntry(**entry) for name, entry in document["files"].items()}
-    document["tables"] = {
-        database: {name: Held(*held) for name, held in tables.items()}
-        for database, tables in document["tables"].items()
-    }
-    return Manifest(**document)
+    try:
+        document["created_at"] = datetime.fromisoformat(document["created_at"])
+        document["schema"] = tuple(document["schema"])
+        document["files"] = {name: FileEntry(**entry) for name, entry in document["files"].items()}
+        document["tables"] = {
+            database: {name: Held(*held) for name, held in tables.items()}
+            for database, tables in document["tables"].items()
+        }
+        return Manifest(**document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise OperationError(f"{path} holds something else than this version expects ({error}): {AGAIN}") from error
 
 
 def damages(folder: Path, manifest: Manifest) -> Iterator[str]:

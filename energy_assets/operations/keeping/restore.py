@@ -237,8 +237,6 @@ def _take_schemas_away(source: Source) -> None:
 
 def _require_same(database: str, manifest: Manifest, source: Source) -> None:
     """Raises OperationError where a table holds something else than when it was copied."""
-    if manifest.erased:
-        return  # its hashes are from before; what was erased is gone from the dump
     found, wanted = held(source), manifest.tables[database]
     differing = [
         f"{name} ({wanted.get(name)} then, {found.get(name)} now)"
