@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from energy_assets.console import choose_home, chosen, current, errors, is_home_named, out, say
+from energy_assets.console import choose_home, chosen, current, errors, is_home_named, log_to, out, say
 from energy_assets.home import HomeError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def restore(
         home = chosen()
         restored = make(archive, home, say=say)
         known = restored.manifest
+        log_to(home)
         out.print(f"restored {home.path}, as it was at {known.created_at:%Y-%m-%d %H:%M} UTC", markup=False)
         out.print(
             f"holds    {known.rows:,} rows, each table as it was; {restored.served_days:,} days of tables copied to ClickHouse"
@@ -222,4 +224,17 @@ def print_backups(known: list[Backup]) -> None:
     out.print(table)
 
 
-KEEPING_COMMANDS = (backup, restore, retention, erase_customer)
+def access(lines: Annotated[int, typer.Option("-n", min=1, help="Last commands to show.")] = 50) -> None:
+    """Show who gave which command that shows or changes what is about people."""
+    from energy_assets.access import noted
+
+    with errors():
+        table = Table(box=None, pad_edge=False)
+        for heading in ("at (UTC)", "user", "command", "arguments"):
+            table.add_column(heading)
+        for entry in noted(current(), lines):
+            table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.user, entry.command, escape(entry.arguments))
+        out.print(table)
+
+
+KEEPING_COMMANDS = (backup, restore, retention, erase_customer, access)

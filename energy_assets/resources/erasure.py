@@ -86,8 +86,10 @@ def held_by(cursor: Cursor, customer: str) -> Held:
     meters = sorted({*(period.meter for period in periods), *(row[0] for row in cursor.fetchall())})
     cursor.execute(OTHERS, (meters, customer))
     shared = {row[0] for row in cursor.fetchall()}
-    whole = {period.meter for period in periods if period.first_day is None and period.end_day is None}
-    return Held(customer, periods, tuple(meter for meter in meters if meter not in shared or meter in whole))
+    alone = tuple(meter for meter in meters if meter not in shared)
+    # Of a meter that nobody else held every day is theirs, also those before the register's first entry.
+    bounded = tuple(period for period in periods if period.meter in shared)
+    return Held(customer, (*bounded, *(Period(meter, None, None) for meter in alone)), alone)
 
 
 def tables(cursor: Cursor, schemas: Sequence[str] | None = tuple(OWNERS)) -> list[Table]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import psycopg2
+import pyarrow.parquet as pq
 import pytest
 from graph import Graph, Simulated, day, days, script
+from psycopg2 import sql
 from support import commands
 from support.content_hash import Content, assert_same, content
 from support.deliveries import Deliveries
@@ -27,12 +32,15 @@ from energy_assets.home import Home
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import dagster_instance
 from energy_assets.operations.keeping import manifest as manifests
-from energy_assets.operations.keeping.backup import Backup, backup, keep_newest, known_backups
+from energy_assets.operations.keeping.backup import Backup, backup, databases, keep_newest, known_backups
 from energy_assets.resources.due import due_days, red_days
+from energy_assets.resources.erasure import tables
 from energy_assets.resources.gates import day_states
+from energy_assets.resources.ledger import stale_days
 from energy_assets.resources.serving import Serving
 from energy_assets.resources.turns import among_runs
 from energy_assets.resources.warehouse import Warehouse
+from energy_assets.settings import settings
 
 WINDOW = days(1, 8)
 """The eighth is the first whose week has a model."""
@@ -65,7 +73,8 @@ def original(graph_home: Home, graph_definitions: dg.Definitions, simulated: Sim
     with tempfile.TemporaryDirectory(prefix="energy-keeping-") as directory, dagster_instance(graph_home) as instance:
         graph = Graph(graph_home, graph_definitions, instance, simulated)
         graph.empty()
-        deliveries = city(Path(directory), meters=16, transformers=2, days=9, seed=3)
+        deliveries = spoken_of(city(Path(directory), meters=16, transformers=2, days=9, seed=3))
+        graph.all = deliveries
         graph.later = {path: text for path, text in deliveries.items() if str(NEXT) in path}
         deliver(graph_home, {path: text for path, text in deliveries.items() if path not in graph.later})
         assert graph.land().success
@@ -74,6 +83,25 @@ def original(graph_home: Home, graph_definitions: dg.Definitions, simulated: Sim
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
+
+
+GONE, GONE_METER = "C000010", "M000001"
+MOVED, MOVED_METER, MOVED_ON = "C000009", "M000002", day(5)
+"""Two customers who are erased: one held their meter always, the other until somebody else moved in."""
+
+
+def spoken_of(deliveries: Deliveries) -> Deliveries:
+    """The same with a tenant who follows on another, and with a visit's note and a rejected row that name a customer."""
+    register = deliveries["meters/2024-01-01.csv"]
+    (entry,) = (line for line in register.splitlines() if MOVED in line)
+    then = re.sub("[0-9]{4}-[0-9]{2}-[0-9]{2}", str(MOVED_ON), entry, count=1).replace(MOVED, "C000099")
+    readings = deliveries["meter_readings/2024-01-03.csv"]
+    return deliveries | {
+        "meters/2024-01-01.csv": f"{register}{then}\n",
+        "meter_readings/2024-01-03.csv": f'{readings}"M000003","{GONE_METER} of {GONE}","0.015",1\n',
+        "inspections/2024-01-02.csv": "meter_id,inspected_on,outcome,selection,notes\n"
+        f"M000004,2024-01-02,clean,ranked,next door to {GONE} ({GONE_METER})\n",
+    }
 
 
 def deliver(home: Home, files: Deliveries) -> None:
@@ -291,3 +319,110 @@ def test_a_dropped_day_is_made_anew_from_its_parts(original: Graph, restored: Ho
     assert day_states(Warehouse(home=str(restored.path)), ["stg_meter_readings"], days(2, 2))[
         "stg_meter_readings", OLD
     ].is_readable
+
+
+@pytest.fixture(scope="module")
+def erased(original: Graph, made: Backup) -> str:
+    """What the commands printed that erased both, after whatever else may name them did."""
+    home = original.home
+    deliver(home, original.later)
+    original.land()
+    with original.warehouse.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into quality.overrides (table_name, reading_date, version, reason, accepted_by) values ('meter_readings', %s, 1, %s, 'x')",
+            (day(1), f"{GONE} called about {GONE_METER}."),
+        )
+    original.instance.report_runless_asset_event(
+        dg.AssetMaterialization("sample", metadata={"rows": [GONE_METER, GONE], "said": f"of {GONE_METER}."})
+    )
+    with (home.logs / "events.jsonl").open("a") as log:
+        log.write(json.dumps({"message": f"looked at {GONE_METER}"}) + "\n")
+    before = held(home)
+    shown = commands.run(home, "erase-customer", GONE)
+    assert held(home) == before, "a dry run changed something"
+    assert str(made.path) in shown
+    printed = commands.run(home, "erase-customer", GONE, "--reason", f"letter of {GONE}", "--yes")
+    original.before = before
+    return printed + commands.run(home, "erase-customer", MOVED, "--reason", "moved abroad", "--yes")
+
+
+def test_nothing_in_the_home_names_who_was_erased(original: Graph, erased: str) -> None:
+    home = original.home
+    named = re.compile(f"{GONE}|{GONE_METER}|{MOVED}".encode())
+    assert [str(path) for path in home.path.rglob("*") if path.is_file() and named.search(path.read_bytes())] == []
+    for path in home.parts.rglob("*.parquet"):
+        assert not named.search(str(pq.read_table(path).to_pylist()).encode()), path
+    for source in databases(home, settings()).values():
+        with closing(psycopg2.connect(source.dsn)) as connection, connection.cursor() as cursor:
+            for table in tables(cursor, None):
+                cursor.execute(
+                    sql.SQL("select held::text from {} as held where held::text ~ %s limit 1").format(
+                        sql.Identifier(table.schema, table.name)
+                    ),
+                    (named.pattern.decode(),),
+                )
+                assert cursor.fetchall() == [], table.called
+    with original.serving.client() as client:
+        for (table,) in client.query(
+            "SELECT name FROM system.tables WHERE database = 'energy_analytics' AND engine LIKE '%MergeTree'"
+        ).result_rows:
+            found = client.query(
+                f"SELECT count() FROM energy_analytics.{table} WHERE match(toString(tuple(*)), {{named:String}})",
+                parameters={"named": named.pattern.decode()},
+            )
+            assert found.result_rows == [(0,)], table
+
+
+def test_the_next_tenant_keeps_their_days_and_aggregates_stay(original: Graph, erased: str) -> None:
+    days_left = original.warehouse.rows(
+        "select distinct reading_date from staging.stg_meter_readings where meter_id = %s order by 1", (MOVED_METER,)
+    )
+    assert [row[0] for row in days_left] == [day(number) for number in range(5, 9) if day(number) >= MOVED_ON] + (
+        [NEXT] if (NEXT,) in days_left else []
+    )
+    after = held(original.home)
+    for table in ("intermediate.int_transformer_balance", "energy_analytics.load_profile"):
+        assert after.get(table) == original.before.get(table)
+    assert after["staging.stg_meter_readings"] != original.before["staging.stg_meter_readings"]
+
+
+def test_erased_rows_make_no_day_owed_and_stay_counted_right(original: Graph, erased: str) -> None:
+    stale = stale_days(original.warehouse)
+    assert set(stale) <= {NEXT}, "erasing made days owed"
+    counted = original.warehouse.row_counts("stg_meter_readings", WINDOW)
+    assert all(original.count("stg_meter_readings", "reading_date", of) == counted[of] for of in WINDOW)
+    assert all(rows == counted[of] for of, rows in original.served().items() if of in counted)
+
+
+def test_backups_that_held_them_are_gone_and_new_ones_hold_them_not(original: Graph, made: Backup, erased: str) -> None:
+    assert not made.path.exists()
+    assert f"{made.path} removed" in erased
+    known = known_backups(original.home)
+    assert known
+    for path in (path for entry in known for path in entry.path.rglob("parts/**/*.parquet")):
+        assert GONE_METER not in str(pq.read_table(path).to_pylist())
+
+
+def test_a_file_that_is_delivered_again_does_not_bring_them_back(original: Graph, erased: str) -> None:
+    again = {f"{path.split('/')[0]}/again {path.split('/')[1]}": text for path, text in original.all.items()}
+    deliver(
+        original.home,
+        {path: text.replace("\n", "\r\n") for path, text in again.items() if "2024-01-02" in path or "meters" in path},
+    )
+    result = original.land()
+    assert result.success
+    landed = next(e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "landing_files")
+    assert landed.materialization.metadata["rows of erased customers left out"].value > 48
+    for path in original.home.parts.rglob("*.parquet"):
+        assert not re.search(f"{GONE}|{GONE_METER}|{MOVED}", str(pq.read_table(path).to_pylist())), path
+    assert original.warehouse.rows(
+        "select count(*) from raw_data.meters where customer_id in (%s, %s)", (GONE, MOVED)
+    ) == [(0,)]
+
+
+def test_who_was_erased_cannot_be_erased_again_and_the_tombstone_names_nobody(original: Graph, erased: str) -> None:
+    printed = commands.run(original.home, "erase-customer", GONE, code=1)
+    assert "was erased on" in printed
+    assert "letter of (erased)" in printed
+    assert GONE not in (original.home.path / "erasures.jsonl").read_text()
+    assert "names no such customer" in commands.run(original.home, "erase-customer", "C-nobody", code=1)

@@ -175,12 +175,7 @@ def _pseudonym(home: Home, customer: str) -> str:
 
 def _tombstone(home: Home, held: Held, reason: str) -> Tombstone:
     key = key_of(home)
-    meters = {
-        *held.periods,
-        # Of a meter that nobody else held every day is theirs, also those before the register's first entry.
-        *(Period(meter, None, None) for meter in held.alone),
-    }
-    hashed = [Period(pseudonym(key, period.meter), period.first_day, period.end_day) for period in meters]
+    hashed = [Period(pseudonym(key, period.meter), period.first_day, period.end_day) for period in held.periods]
     words = [*held.alone, held.customer]
     for pattern, replacement in patterns(words):
         reason = re.sub(pattern, replacement, reason)
@@ -197,17 +192,13 @@ def _fields(stone: Tombstone) -> dict[str, object]:
     return {name: getattr(stone, name) for name in stone.__dataclass_fields__}
 
 
-def _periods(held: Held) -> list[Period]:
-    return [*held.periods, *(Period(meter, None, None) for meter in held.alone)]
-
-
 def _parts_with(home: Home, held: Held) -> Iterator[tuple[Path, int, object]]:
     """Each part that holds rows of the customer: (path, rows now, table without them)."""
     import pyarrow.parquet as pq
 
     for source in contract.SOURCES:
         for path in sorted((home.parts / source.name).glob("*/*.parquet")):
-            kept = without_rows(path, source, _periods(held), held.customer, held.alone)
+            kept = without_rows(path, source, held.periods, held.customer, held.alone)
             if kept is not None:
                 yield path, pq.read_metadata(path).num_rows, kept
 
