@@ -21,7 +21,7 @@ from energy_assets.logs import PASSWORD_IN_ADDRESS
 FILE = "access.jsonl"
 NOTED = {
     *("sql", "cases", "case", "sheet", "explain", "why", "performance"),
-    *("accept", "retract", "backup", "restore", "retention", "erase-customer", "access"),
+    *("accept", "retract", "backup", "restore", "retention", "erase-customer", "access", "who"),
 }
 """Commands that show or change what is about people, or decide what counts."""
 UNNAMED = {"erase-customer": "CUSTOMER_ID"}

@@ -237,4 +237,14 @@ def access(lines: Annotated[int, typer.Option("-n", min=1, help="Last commands t
         out.print(table)
 
 
-KEEPING_COMMANDS = (backup, restore, retention, erase_customer, access)
+def who(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As pages show it: of a meter, a customer or a case.")],
+) -> None:
+    """Say which meter or customer is served under a key (ENERGY_PSEUDONYMISE)."""
+    from energy_assets.operations.keeping.serve import identifier_of
+
+    with errors():
+        out.print(identifier_of(current(), key), markup=False)
+
+
+KEEPING_COMMANDS = (backup, restore, retention, erase_customer, access, who)

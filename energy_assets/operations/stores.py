@@ -19,6 +19,7 @@ from energy_assets.settings import settings
 def bring_up(home: Home, say: Callable[[str], None] = lambda line: None) -> Connections:
     """Start what is not running and create what is missing; twice is once."""
     # Imported late: it imports Dagster, and `up` of a running home should answer at once.
+    from energy_assets.resources.pseudonyms import is_pseudonymised
     from energy_assets.resources.schema import apply_schema
     from energy_assets.resources.serving import Serving
 
@@ -31,4 +32,8 @@ def bring_up(home: Home, say: Callable[[str], None] = lambda line: None) -> Conn
         transformer.close()
     Serving(home=str(home.path)).apply_schema()
     write_configuration(home)
+    if is_pseudonymised(home) != settings().pseudonymise:
+        from energy_assets.operations.keeping.serve import serve_as_set
+
+        serve_as_set(home, say)
     return known

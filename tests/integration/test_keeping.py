@@ -302,13 +302,55 @@ def test_dropped_days_are_gone_and_neither_owed_nor_red(restored: Home) -> None:
     assert "was dropped" not in commands.run(restored, "retention", **PERIODS)
 
 
-def test_a_backup_holds_days_that_only_clickhouse_has(restored: Home, elsewhere: Path) -> None:
+@pytest.fixture(scope="module")
+def third(restored: Home, elsewhere: Path) -> Home:
+    """The home that a backup becomes which was made after days were dropped."""
     commands.run(elsewhere, "--home", restored.name, "backup", "--to", str(elsewhere / "after dropping"))
     (copied,) = (elsewhere / "after dropping").iterdir()
     assert (copied / "clickhouse" / "meter_readings" / f"{OLD}.parquet").is_file()
     commands.run(elsewhere, "restore", str(copied), "--home", "third")
     commands.run(elsewhere, "--home", "third", "up")
-    assert_same(held(restored), held(Home(elsewhere / "third")))
+    return Home(elsewhere / "third")
+
+
+def test_a_backup_holds_days_that_only_clickhouse_has(restored: Home, third: Home) -> None:
+    assert_same(held(restored), held(third))
+    assert held(third)["energy_analytics.meter_readings"][str(OLD)]
+
+
+def test_with_pseudonyms_no_identifier_is_served_and_back(third: Home) -> None:
+    before = held(third)
+    commands.run(third, "up", ENERGY_PSEUDONYMISE="true")
+    named = "(^|[^0-9a-f])[MC]0000[0-9]{2}"
+    assert served_that_match(third, named) == []
+    after = held(third)
+    assert {table: days.keys() for table, days in after.items()} == {
+        table: days.keys() for table, days in before.items()
+    }
+    with Serving(home=str(third.path)).client() as client:
+        ((key,),) = client.query("SELECT min(meter_id) FROM energy_analytics.meter_readings").result_rows
+    assert re.fullmatch(r"M0000\d\d", commands.run(third, "who", key).strip())
+    refused = commands.run(third, "materialize", "--day", str(NEXT), code=1)
+    assert "ENERGY_PSEUDONYMISE is off here" in refused
+    commands.run(third, "up")
+    assert served_that_match(third, named)
+    assert_same(before, held(third))
+
+
+def served_that_match(home: Home, pattern: str) -> list[str]:
+    """Tables of ClickHouse of which any row matches the regular expression."""
+    with Serving(home=str(home.path)).client() as client:
+        names = client.query(
+            "SELECT name FROM system.tables WHERE database = 'energy_analytics' AND engine LIKE '%MergeTree'"
+        ).result_rows
+        return [
+            name
+            for (name,) in names
+            if client.query(
+                f"SELECT count() FROM energy_analytics.{name} WHERE match(toString(tuple(*)), {{pattern:String}})",
+                parameters={"pattern": pattern},
+            ).result_rows[0][0]
+        ]
 
 
 def test_a_dropped_day_is_made_anew_from_its_parts(original: Graph, restored: Home) -> None:
@@ -362,15 +404,7 @@ def test_nothing_in_the_home_names_who_was_erased(original: Graph, erased: str) 
                     (named.pattern.decode(),),
                 )
                 assert cursor.fetchall() == [], table.called
-    with original.serving.client() as client:
-        for (table,) in client.query(
-            "SELECT name FROM system.tables WHERE database = 'energy_analytics' AND engine LIKE '%MergeTree'"
-        ).result_rows:
-            found = client.query(
-                f"SELECT count() FROM energy_analytics.{table} WHERE match(toString(tuple(*)), {{named:String}})",
-                parameters={"named": named.pattern.decode()},
-            )
-            assert found.result_rows == [(0,)], table
+    assert served_that_match(home, named.pattern.decode()) == []
 
 
 def test_the_next_tenant_keeps_their_days_and_aggregates_stay(original: Graph, erased: str) -> None:

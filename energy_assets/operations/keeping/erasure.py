@@ -16,7 +16,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from energy_assets.operations.errors import OperationError
 from energy_assets.operations.keeping.backup import Backup, backup, databases, known_backups
 from energy_assets.resources import erasure as rows
 from energy_assets.resources.erasure import Held, Table, patterns
+from energy_assets.resources.pseudonyms import is_pseudonymised, meter_key
 from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
 from energy_assets.resources.serving import Serving, quoted
 from energy_assets.resources.turns import alone, files_kept
@@ -186,6 +187,14 @@ def _tombstone(home: Home, held: Held, reason: str) -> Tombstone:
         getpass.getuser(),
         reason,
     )
+
+
+def _as_served(home: Home, held: Held) -> Held:
+    """The same by the keys under which ClickHouse may know the meters."""
+    if not is_pseudonymised(home):
+        return held
+    key = key_of(home)
+    return replace(held, periods=tuple(replace(period, meter=meter_key(key, period.meter)) for period in held.periods))
 
 
 def _fields(stone: Tombstone) -> dict[str, object]:

@@ -40,12 +40,11 @@ from energy_assets.operations.keeping.backup import (
 )
 from energy_assets.operations.keeping.manifest import AGAIN, Manifest
 from energy_assets.operations.keeping.programs import load, program, server_major
+from energy_assets.operations.keeping.serve import acting_on, serve_anew
 from energy_assets.operations.stores import bring_up
 from energy_assets.settings import settings
 
 SHOWN = 5
-STAGED_DAYS = 30
-"""Days of a table that are twice in ClickHouse while they are copied."""
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
 
@@ -79,7 +78,7 @@ def restore(archive: Path, home: Home, *, say: Say = lambda line: None) -> Resto
         supervisor.down(draft)
         shutil.rmtree(draft.path, ignore_errors=True)
         try:
-            with _acting_on(draft):
+            with acting_on(draft):
                 restored = _make(draft, folder, manifest, say)
         except BaseException:
             supervisor.down(draft, say=say)
@@ -129,51 +128,6 @@ def _make(home: Home, folder: Path, manifest: Manifest, say: Say) -> Restored:
         if manifest.settings.get(name) != here.get(name)
     }
     return restored
-
-
-def serve_anew(home: Home, dropped: Path) -> int:
-    """Fill ClickHouse's tables from Postgres, and from the files of `dropped` with days that Postgres has no more; how many days of tables that were.
-
-    A day whose copy is older than its table, because it was written or turned red since, is left to the graph: it owes it. Of a red day
-    the copy that readers kept is gone.
-    """
-    from energy_assets.assets.serving import SERVED as TABLES
-    from energy_assets.resources.served_records import copy
-    from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
-    from energy_assets.resources.serving import Serving, quoted
-    from energy_assets.resources.warehouse import Warehouse
-
-    warehouse, serving = Warehouse(home=str(home.path)), Serving(home=str(home.path))
-    count = 0
-    for served in TABLES:
-        warehouse.rows(
-            "with gone as (delete from quality.day_versions as copied using quality.day_versions as source"
-            " where copied.table_name = %s and source.table_name = %s and source.reading_date = copied.reading_date"
-            " and source.version > copied.version returning 1) select count(*) from gone",
-            (served.ledger_name, served.source),
-        )
-        days = warehouse.rows(
-            "select reading_date from quality.day_versions where table_name = %s and row_count > 0 order by 1",
-            (served.ledger_name,),
-        )
-        for first in range(0, len(days), STAGED_DAYS):
-            with (
-                warehouse.locked(served.ledger_name),
-                serving.client() as client,
-                serving.swapping(client, served.table, run_id="restore") as swap,
-            ):
-                for (day,) in days[first : first + STAGED_DAYS]:
-                    with warehouse.stream(served.day_query, (day.isoformat(),)) as batches:
-                        swap.replace(day, batches)
-        count += len(days)
-        with serving.client() as client:
-            for path in sorted((dropped / served.table).glob("*.parquet")):
-                with path.open("rb") as file:
-                    client.raw_insert(quoted(SERVING_DATABASE, served.table), insert_block=file, fmt="Parquet")
-    with warehouse.transaction() as connection, connection.cursor() as cursor:
-        cursor.execute("delete from quality.records_served where destination = %s", (SERVING_DATABASE,))
-    copy(warehouse, serving)
-    return count
 
 
 def _end_runs(home: Home) -> int:
@@ -270,20 +224,6 @@ def _take_secrets(home: Home, kept: Path) -> None:
     (home.path / kept.name).unlink()
     if stored:
         write_atomically(home.credentials_file, tomlkit.dumps(stored), mode=0o600)
-
-
-@contextmanager
-def _acting_on(home: Home) -> Iterator[None]:
-    """The code location, which is imported inside, reads the calendar of `home`."""
-    before = os.environ.get("ENERGY_HOME")
-    os.environ["ENERGY_HOME"] = str(home.path)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["ENERGY_HOME"]
-        else:
-            os.environ["ENERGY_HOME"] = before
 
 
 @contextmanager
