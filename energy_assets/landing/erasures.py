@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,8 @@ from energy_assets.landing.contract import Source
 FILE = "erasures.jsonl"
 KEY_FILE = "pseudonyms.key"
 EPOCH = date(1970, 1, 1)
+REPLACEMENT = "(erased)"
+WORD = re.compile(r"[A-Za-z0-9][^\s,;:()\[\]{}\"'<>|=/.]*")
 SUBJECTS = ("meter_id", "subject_id")
 """Columns that name the meter that a row is about."""
 CUSTOMER = "customer_id"
@@ -117,15 +120,36 @@ class Erased:
             hashes = self._hashes(rows[subject])
             periods = [period for tombstone in self._tombstones for period in tombstone.meters]
             gone |= held_rows(hashes, days_of(source, rows), periods)
-        return rows.filter(pa.array(~gone)) if gone.any() else rows
+        kept = rows.filter(pa.array(~gone)) if gone.any() else rows
+        return self._without_words(kept) if source.is_records else kept
+
+    def _without_words(self, rows: pa.Table) -> pa.Table:
+        """Notes and reasons without words that are the identifier of an erased customer, or of a meter that only they held."""
+        named = {tombstone.customer for tombstone in self._tombstones} | {
+            period.meter
+            for tombstone in self._tombstones
+            for period in tombstone.meters
+            if period.first_day is None and period.end_day is None
+        }
+
+        def replaced(found: re.Match[str]) -> str:
+            return REPLACEMENT if self._hash(found[0]) in named else found[0]
+
+        for position, of in enumerate(rows.schema):
+            if pa.types.is_string(of.type) and of.name not in (CUSTOMER, *SUBJECTS):
+                texts = [text and WORD.sub(replaced, text) for text in rows[of.name].to_pylist()]
+                rows = rows.set_column(position, of, pa.array(texts, of.type))
+        return rows
+
+    def _hash(self, name: str) -> str:
+        if name not in self._known:
+            self._known[name] = pseudonym(self._key, name)
+        return self._known[name]
 
     def _hashes(self, identifiers: pa.ChunkedArray) -> np.ndarray:
         encoded = identifiers.combine_chunks().dictionary_encode()
         names = encoded.dictionary.to_pylist()
-        for name in names:
-            if name not in self._known:
-                self._known[name] = pseudonym(self._key, name)
-        hashes = np.array([*(self._known[name] for name in names), ""])
+        hashes = np.array([*map(self._hash, names), ""])
         return hashes[encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)]
 
 

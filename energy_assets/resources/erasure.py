@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from energy_assets.embedded.bootstrap import OWNERS
 from energy_assets.landing.contract import RECORD_SOURCES
-from energy_assets.landing.erasures import CUSTOMER, SUBJECTS, Period
+from energy_assets.landing.erasures import CUSTOMER, REPLACEMENT, SUBJECTS, Period
 from energy_assets.resources.ledger import staged_records
 from energy_assets.resources.serving import DATABASE, quoted
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from psycopg2 import sql
     from psycopg2.extensions import cursor as Cursor
 
-REPLACEMENT = "(erased)"
 REGISTER = "raw_data.meters"
 TEXTS = ("text", "character varying", "text[]", "character varying[]", "json", "jsonb")
 SUBJECT_KIND = "subject_kind"
@@ -309,6 +308,27 @@ def delete_served(client: Client, held: Held) -> Counter[str]:
                 client.command(f"ALTER TABLE {name} DROP PARTITION {{day:Date}}", parameters=given)
             client.command(f"DROP TABLE {staging} SYNC")
     return found
+
+
+def drop_replaced(client: Client, tables: Iterable[str]) -> None:
+    """Let the tables' files hold nothing but what the tables hold: ClickHouse keeps replaced parts for minutes.
+
+    The parts that count are linked into a new table, which takes the old one's place.
+    """
+    for table in tables:
+        name, anew = quoted(DATABASE, table), quoted(DATABASE, f"{table}__anew")
+        client.command(f"DROP TABLE IF EXISTS {anew} SYNC")
+        client.command(f"CREATE TABLE {anew} AS {name}")
+        for (partition,) in client.query(
+            "SELECT DISTINCT partition_id FROM system.parts WHERE database = {database:String} AND table = {table:String} AND active",
+            parameters={"database": DATABASE, "table": table},
+        ).result_rows:
+            client.command(
+                f"ALTER TABLE {anew} ATTACH PARTITION ID {{partition:String}} FROM {name}",
+                parameters={"partition": partition},
+            )
+        client.command(f"EXCHANGE TABLES {name} AND {anew}")
+        client.command(f"DROP TABLE {anew} SYNC")
 
 
 def forget_queries(client: Client) -> None:

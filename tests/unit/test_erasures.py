@@ -66,6 +66,13 @@ def test_visits_count_by_their_day(zone: Zone) -> None:
     assert [(row["meter_id"], row["inspected_on"].day) for row in rows] == [("M2", 4)]
 
 
+def test_notes_do_not_name_them(zone: Zone) -> None:
+    visits = "meter_id,inspected_on,outcome,notes\nM3,2024-03-04,clean,next to C1 (M1); see C12\nM3,2024-03-05,clean,\n"
+    landed = land(zone, visits, "inspections/a.csv")
+    rows = [row for batch in read_parts_at([landed.records["inspections"]]) for row in batch.to_pylist()]
+    assert [row["notes"] for row in rows] == ["next to (erased) ((erased)); see C12", None]
+
+
 def test_the_file_of_tombstones_names_nobody_and_its_newest_entry_counts(zone: Zone) -> None:
     home = Home(zone.path)
     first = tombstones(home)[0]

@@ -14,11 +14,12 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 from psycopg2 import sql
@@ -27,7 +28,9 @@ from energy_assets.embedded.connections import DATABASE
 from energy_assets.home import Home, write_atomically
 from energy_assets.landing import contract, parts
 from energy_assets.landing.erasures import (
+    CUSTOMER,
     KEY_FILE,
+    SUBJECTS,
     Period,
     Tombstone,
     bury,
@@ -46,6 +49,9 @@ from energy_assets.resources.serving import Serving, quoted
 from energy_assets.resources.turns import alone, files_kept
 from energy_assets.resources.warehouse import Warehouse, partition_of
 from energy_assets.settings import settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Say = Callable[[str], None]
 
@@ -120,13 +126,12 @@ def erase(home: Home, customer: str, *, reason: str, say: Say = lambda line: Non
         say("ClickHouse")
         serving = Serving(home=str(home.path))
         with serving.client() as client:
-            found.rows += {
-                f"{SERVING_DATABASE}.{name}": count for name, count in rows.delete_served(client, held).items()
-            }
+            deleted = rows.delete_served(client, _as_served(home, held))
+        found.rows.update({f"{SERVING_DATABASE}.{name}": count for name, count in deleted.items()})
         say("Postgres")
         touched = _erase_tables(home, held, recounted, found)
         _reword_logs(home, held, found)
-        _serve_reworded(home, touched)
+        _serve_reworded(home, touched, deleted)
         say("logs and pages")
         _reword_files(home, held, found)
         _rewrite_pages(home, touched)
@@ -177,15 +182,12 @@ def _pseudonym(home: Home, customer: str) -> str:
 def _tombstone(home: Home, held: Held, reason: str) -> Tombstone:
     key = key_of(home)
     hashed = [Period(pseudonym(key, period.meter), period.first_day, period.end_day) for period in held.periods]
-    words = [*held.alone, held.customer]
-    for pattern, replacement in patterns(words):
-        reason = re.sub(pattern, replacement, reason)
     return Tombstone(
         pseudonym(key, held.customer),
         tuple(sorted(hashed, key=str)),
         datetime.now(UTC).replace(microsecond=0),
         getpass.getuser(),
-        reason,
+        without_names(reason, (*held.alone, held.customer)),
     )
 
 
@@ -214,8 +216,6 @@ def _parts_with(home: Home, held: Held) -> Iterator[tuple[Path, int, object]]:
 
 def _rewrite_parts(home: Home, held: Held, found: Erasure) -> dict[tuple[str, str, date], int]:
     """Write parts anew without the customer; (start of the file's hash, source, day) -> rows that are left."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     recounted = {}
@@ -229,14 +229,12 @@ def _rewrite_parts(home: Home, held: Held, found: Erasure) -> dict[tuple[str, st
                 recounted[path.stem, source, date.fromisoformat(day)] = kept.num_rows
             pq.write_table(kept, draft / path.name, compression="zstd")
             parts.move_durably(draft / path.name, path)
-        for path in (home.parts / parts.REJECTED).glob("*.parquet"):
-            rejected = pq.read_table(path)
-            words = rejected
-            for column in ("value", "reason"):
-                texts = pa.array([_reworded(text, held) for text in words[column].to_pylist()], pa.string())
-                words = words.set_column(words.schema.get_field_index(column), column, texts)
-            if not words.equals(rejected):
-                found.reworded += int(pc.sum(pc.not_equal(words["value"], rejected["value"])).as_py() or 0)
+        for path in (
+            *(home.parts / parts.REJECTED).glob("*.parquet"),
+            *home.parts.glob(f"*/{parts.UNDATED}/*.parquet"),
+        ):
+            if (words := _reworded(pq.read_table(path), held)) is not None:
+                found.reworded += 1
                 pq.write_table(words, draft / path.name, compression="zstd")
                 parts.move_durably(draft / path.name, path)
     finally:
@@ -244,9 +242,24 @@ def _rewrite_parts(home: Home, held: Held, found: Erasure) -> dict[tuple[str, st
     return recounted
 
 
-def _reworded(text: str | None, held: Held) -> str | None:
-    for pattern, replacement in patterns([held.customer, *{*held.alone, *(period.meter for period in held.periods)}]):
-        text = text and re.sub(pattern, replacement, text)
+def _reworded(table: pa.Table, held: Held) -> pa.Table | None:
+    """Rows of quarantine or of records without words that name the customer; None where none does."""
+    import pyarrow as pa
+
+    is_changed = False
+    for position, of in enumerate(table.schema):
+        if not pa.types.is_string(of.type) or of.name in (*SUBJECTS, CUSTOMER):
+            continue
+        texts = table[of.name].to_pylist()
+        words = [text and without_names(text, (held.customer, *held.alone)) for text in texts]
+        if words != texts:
+            is_changed, table = True, table.set_column(position, of, pa.array(words, of.type))
+    return table if is_changed else None
+
+
+def without_names(text: str, names: Collection[str]) -> str:
+    for pattern, replacement in patterns(names):
+        text = re.sub(pattern, replacement, text)
     return text
 
 
@@ -355,13 +368,14 @@ def _rewrite_tables(connection: object, touched: dict[Table, set[date | None]]) 
             cursor.execute("select pg_reload_conf()")
 
 
-def _serve_reworded(home: Home, touched: dict[Table, set[date | None]]) -> None:
+def _serve_reworded(home: Home, touched: dict[Table, set[date | None]], deleted: Collection[str]) -> None:
     """Copy days to ClickHouse again in which words were replaced, and all records."""
     from energy_assets.assets.serving import SERVED
     from energy_assets.resources.served_records import TABLES, copy
 
     warehouse, serving = Warehouse(home=str(home.path)), Serving(home=str(home.path))
     days = {table.name: {day for day in found if day} for table, found in touched.items()}
+    written = {served.table for served in SERVED if days.get(served.source)}
     for served in SERVED:
         copied = warehouse.rows(
             "select reading_date from quality.day_versions where table_name = %s and reading_date = any(%s) and row_count > 0",
@@ -380,6 +394,7 @@ def _serve_reworded(home: Home, touched: dict[Table, set[date | None]]) -> None:
     copy(warehouse, serving)
     if not settings().clickhouse_url:
         with serving.client() as client:
+            rows.drop_replaced(client, sorted({*written, *deleted, *(records.table for records in TABLES)}))
             rows.forget_queries(client)
 
 
