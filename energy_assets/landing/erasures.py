@@ -121,10 +121,12 @@ class Erased:
             periods = [period for tombstone in self._tombstones for period in tombstone.meters]
             gone |= held_rows(hashes, days_of(source, rows), periods)
         kept = rows.filter(pa.array(~gone)) if gone.any() else rows
-        return self._without_words(kept) if source.is_records else kept
+        return self.without_words(kept) if source.is_records else kept
 
-    def _without_words(self, rows: pa.Table) -> pa.Table:
-        """Notes and reasons without words that are the identifier of an erased customer, or of a meter that only they held."""
+    def without_words(self, rows: pa.Table) -> pa.Table:
+        """Notes, reasons and rejected values without words that are the identifier of an erased customer, or of a meter that only they held."""
+        if not self._tombstones:
+            return rows
         named = {tombstone.customer for tombstone in self._tombstones} | {
             period.meter
             for tombstone in self._tombstones

@@ -167,7 +167,7 @@ class _DraftSink:
         self.parts.add(source, kept, is_late=is_resolved)
 
     def reject(self, rows: pa.Table) -> None:
-        self.rejects.add(rows)
+        self.rejects.add(self._erased.without_words(rows))
 
 
 def _read(

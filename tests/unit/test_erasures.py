@@ -73,6 +73,11 @@ def test_notes_do_not_name_them(zone: Zone) -> None:
     assert [row["notes"] for row in rows] == ["next to (erased) ((erased)); see C12", None]
 
 
+def test_quarantine_does_not_name_them(zone: Zone) -> None:
+    landed = land(zone, READINGS + "M3,M1 of C1,1.0\n", "meter_readings/a.csv")
+    assert [row["value"] for row in landed.rejects().to_pylist()] == ["(erased) of (erased)"]
+
+
 def test_the_file_of_tombstones_names_nobody_and_its_newest_entry_counts(zone: Zone) -> None:
     home = Home(zone.path)
     first = tombstones(home)[0]
