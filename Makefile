@@ -12,11 +12,12 @@ KAGGLE_SET := ziya07/smart-meter-electricity-consumption-dataset
 DOWNLOADS := data/kaggle
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
 JUPYTER := $(VENV)/tools/jupyter
+AUDIT := $(VENV)/tools/audit
 
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages fuzz bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns audit sbom
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -104,6 +105,9 @@ pages: install ## Write Grafana's pages and the table of metrics anew, after a c
 	@$(BIN)/python -m dashboards.grafana
 	@$(BIN)/python -m energy_assets.monitoring.document
 
+fuzz: install ## Try the readers of deliveries with random and broken ones; MINUTES=N (60), SEED=N, SHRINK=1 makes failures small
+	@$(BIN)/python -W ignore tests/support/fuzzing.py --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(SHRINK),--shrink)
+
 bench: install ## Measure beside the bare tools; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
@@ -143,6 +147,19 @@ lint: install ## Check style
 
 format: install ## Apply style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+# Tools of their own place: what they need is none of the project's business.
+$(AUDIT)/bin/pip-audit: $(INSTALLED)
+	@$(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9,<3" "cyclonedx-bom>=7,<8"
+	@touch $@
+
+audit: $(AUDIT)/bin/pip-audit ## Compare all locked dependencies with the known advisories; needs the internet, and fails without
+	@for lock in requirements.lock dashboards/superset/requirements.lock; do \
+	  $(AUDIT)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --strict --progress-spinner off || exit 1; done
+
+sbom: $(AUDIT)/bin/pip-audit ## Write what is installed, with versions and licences, as CycloneDX: sbom.cdx.json
+	@$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json
+	@echo "wrote sbom.cdx.json"
 
 lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock

@@ -11,6 +11,7 @@ from benchmarks import (
     dashboard_questions,
     import_time,
     month,
+    other_loaders,
     pages,
     range_run,
     raw_load,
@@ -18,19 +19,21 @@ from benchmarks import (
     serving_copy,
     simulation,
     table_layout,
+    year,
 )
 
 BENCHMARKS = {
     "simulation": simulation.measure,
     "import": import_time.measure,
     "raw": raw_load.measure,
+    "loaders": other_loaders.measure,
     "serving": serving_copy.measure,
     "dashboards": dashboard_questions.measure,
     "layout": table_layout.measure,
     "range": range_run.measure,
     "month": month.measure,
 }
-ALONE = {"daily": daily_run.measure, "pages": pages.measure}
+ALONE = {"daily": daily_run.measure, "pages": pages.measure, "year": year.measure}
 """Measured where they are named, for they take long or need more than `make install` gives; each writes a document of its own."""
 
 

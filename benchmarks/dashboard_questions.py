@@ -157,11 +157,11 @@ DERIVED = (
     "vacuum analyze marts.mart_anomaly_flags",
 )
 COPIES = {
-    "meter_readings": "select * from staging.stg_meter_readings where reading_date = $1::text::date",
+    "meter_readings": "select * from staging.stg_meter_readings where reading_date = %(day)s::date",
     "consumption_metrics": "select metric_date, meter_id, total_kwh::float8, peak_kwh::float8, reading_count,"
-    " expected_count, completeness_pct::float8 from marts.mart_consumption_metrics where metric_date = $1::text::date",
+    " expected_count, completeness_pct::float8 from marts.mart_consumption_metrics where metric_date = %(day)s::date",
     "anomaly_flags": "select reading_date, meter_id, reading_at, consumption_kwh::float8, anomaly_score::float8,"
-    " anomaly_type, model_version from marts.mart_anomaly_flags where reading_date = $1::text::date",
+    " anomaly_type, model_version from marts.mart_anomaly_flags where reading_date = %(day)s::date",
 }
 
 
@@ -263,7 +263,7 @@ def serve(warehouse: Warehouse, serving: Serving, client: Client) -> None:
     for table, query in COPIES.items():
         with serving.swapping(client, table, run_id="dashboards") as swap:
             for day in days():
-                with warehouse.stream(query, (day.isoformat(),)) as batches:
+                with warehouse.stream(query, {"day": day}) as batches:
                     swap.replace(day, batches)
 
 

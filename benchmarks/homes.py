@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +75,10 @@ def land(home: Home) -> None:
         runner.land()
 
 
-def run(home: Home, *arguments: str, command: tuple[str, ...] = COMMAND) -> Usage:
+def run(home: Home, *arguments: str, command: tuple[str, ...] = COMMAND, codes: Collection[int] = (0,)) -> Usage:
     """Run a command on `home` to its end.
 
-    Raises RuntimeError with the end of what it printed where it fails.
+    Raises RuntimeError with the end of what it printed where it ends with none of `codes`.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as output:
@@ -92,7 +92,7 @@ def run(home: Home, *arguments: str, command: tuple[str, ...] = COMMAND) -> Usag
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode not in codes:
             output.seek(0)
             raise RuntimeError(f"{' '.join(arguments)} failed:\n{output.read().decode(errors='replace')[-3000:]}")
     return Usage(seconds, usage.ru_maxrss * 1024)

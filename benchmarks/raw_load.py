@@ -48,23 +48,30 @@ def measure() -> Iterator[Measure]:
 
 def beside_copy(home: Home, meters: int) -> Iterator[Measure]:
     path = write_day(home.landing / "meter_readings" / f"{meters}.csv", meters)
-    warehouse, zone = Warehouse(home=str(home.path)), LandingZone(home=str(home.path))
-    mappings = load_mappings(home.mappings)
+    warehouse, ours = Warehouse(home=str(home.path)), Ours(home, path, meters)
     bare_table(warehouse)
-    landed: list[LandedFile] = []
-
-    def read() -> None:
-        shutil.rmtree(home.parts, ignore_errors=True)
-        landed[:] = [land_file(path, home.landing, home.parts, mappings, CALENDAR)]
-
-    def load() -> None:
-        batches = zone.day(READINGS, DAY, [ActiveFile(1, landed[0].sha256)])
-        rows = warehouse.replace_day("raw_data", READINGS.table, DAY, batches, run_id="bench", as_loader=True)
-        assert rows == meters * SLOTS
-
-    reading, loading, copying = alternately(read, load, lambda: copy(warehouse, path), rounds=7)
+    reading, loading, copying = alternately(ours.read, ours.load, lambda: copy(warehouse, path), rounds=7)
     yield speed("raw load", "its parts", meters * SLOTS, loading, copying)
     yield speed("landing and raw load", "landed CSV, read and checked,", meters * SLOTS, reading + loading, copying)
+
+
+class Ours:
+    """A file read into parts, and its day loaded from them."""
+
+    def __init__(self, home: Home, path: Path, meters: int) -> None:
+        self._home, self._path, self._rows = home, path, meters * SLOTS
+        self._warehouse, self._zone = Warehouse(home=str(home.path)), LandingZone(home=str(home.path))
+        self._mappings = load_mappings(home.mappings)
+        self._landed: LandedFile | None = None
+
+    def read(self) -> None:
+        shutil.rmtree(self._home.parts, ignore_errors=True)
+        self._landed = land_file(self._path, self._home.landing, self._home.parts, self._mappings, CALENDAR)
+
+    def load(self) -> None:
+        batches = self._zone.day(READINGS, DAY, [ActiveFile(1, self._landed.sha256)])
+        rows = self._warehouse.replace_day("raw_data", READINGS.table, DAY, batches, run_id="bench", as_loader=True)
+        assert rows == self._rows
 
 
 def speed(name: str, origin: str, rows: int, ours: float, bare: float) -> Measure:

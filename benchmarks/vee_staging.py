@@ -169,10 +169,7 @@ def judged(
     places: dict[str, set[tuple[str, np.datetime64]]],
     delivered: dict[date, int],
 ) -> Iterator[str]:
-    with warehouse.stream(
-        "select reading_date, meter_id, reading_at, quality_code from staging.stg_meter_readings"
-    ) as batches:
-        table = batches.read_all()
+    table = warehouse.table("select reading_date, meter_id, reading_at, quality_code from staging.stg_meter_readings")
     meters = table["meter_id"].to_pylist()
     days = table["reading_date"].to_pylist()
     codes = np.array(table["quality_code"].to_pylist())

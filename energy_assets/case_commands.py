@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from energy_assets.console import Language, current, errors, out, say, warehouse
@@ -267,15 +268,15 @@ def print_cases(known: CaseList, shown: Sequence[Case], language: Language) -> N
     for case in shown:
         table.add_row(
             str(case.place) if case.place else ("random" if case.selection == "random" else "–"),
-            case.case_id,
-            case.transformer_id or "–",
+            escape(case.case_id),
+            escape(case.transformer_id or "–"),
             percent(case.probability, language),
             str(case.onset_date or "–"),
             number(case.stolen_kwh_per_day, language, 1),
             number(case.bill_effect_per_month, language),
             number(case.value, language),
-            state_of(case),
-            case.reason_fr if language is Language.fr else case.reason_en,
+            escape(state_of(case)),
+            escape(case.reason_fr if language is Language.fr else case.reason_en),
         )
     listed = len(known.on_list())
     out.print(f"{known.day}: {listed} to visit of {len(known.cases)} cases", markup=False)

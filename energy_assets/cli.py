@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from energy_assets import home as homes
@@ -68,6 +70,8 @@ def choose(
     ] = None,
 ) -> None:
     """Find the energy that an electricity utility loses: readings in, energy balances and cases out."""
+    # What a command writes, and whatever it starts, is about customers: it is for its user alone.
+    os.umask(0o077)
     # Its errors are raised as well: one message is enough.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     # What is logged is also printed, in words for people: Python's last resort would print it again.
@@ -169,7 +173,7 @@ def doctor() -> None:
         findings = [*examine(home), *served_table_findings(home)]
         colours = {"ok": "green", "warn": "yellow", "fail": "red"}
         for finding in findings:
-            out.print(f"[{colours[finding.level]}]{finding.level:<5}[/] {finding.name}: {finding.what}")
+            out.print(f"[{colours[finding.level]}]{finding.level:<5}[/] {escape(f'{finding.name}: {finding.what}')}")
             if finding.remedy:
                 out.print(f"      → {finding.remedy}", markup=False)
         if any(finding.level == "fail" for finding in findings):
@@ -783,7 +787,7 @@ def print_status(home: Home) -> None:
         healthy &= store.is_healthy
         table.add_row(
             store.name,
-            "[green]ready[/]" if store.is_healthy else f"[red]{store.problem or 'down'}[/]",
+            "[green]ready[/]" if store.is_healthy else f"[red]{escape(store.problem or 'down')}[/]",
             store.version or "",
             store.address or "",
             str(store.pid or ""),
@@ -817,6 +821,8 @@ def print_scan(report: ScanReport) -> None:
         out.print(f"unreadable  {file.path}: {file.message}", markup=False)
     for path, reason in report.refused.items():
         out.print(f"refused {path}: {reason}", markup=False)
+    for path in report.left_alone:
+        out.print(f"left alone  {path}: its folder is no source's", markup=False)
 
 
 def print_deliveries(known: list[Delivery], calendar: Calendar) -> None:

@@ -198,7 +198,7 @@ class Home:
         document["first_day"] = calendar.first_day
         if calendar.last_day is not None:
             document["last_day"] = calendar.last_day
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(self.calendar_file, tomlkit.dumps(document))
 
 

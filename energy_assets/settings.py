@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     random_visit_share: float = Field(
         0.075, ge=0, le=0.5, description="share of these visits that goes to meters drawn at random"
     )
-    visit_costs: dict[str, Annotated[float, Field(ge=0)]] = Field(
+    visit_costs: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[float, Field(ge=0)]] = Field(
         default_factory=lambda: {"USD": 10.0, "XAF": 6000.0, "XOF": 6000.0},
         description='what a visit costs, by currency, {"XAF": 6000}; assumed: an hour of two people and a car',
     )

@@ -85,5 +85,5 @@
 
 {# What a visit costs, in the currency of the customer's tariff; null where nobody said. #}
 {% macro visit_cost(currency) -%}
-  (case {{ currency }} {% for name, cost in var('visit_costs').items() %}when '{{ name }}' then {{ cost }} {% endfor %}end)::numeric
+  (case {{ currency }} {% for name, cost in var('visit_costs').items() %}when {{ dbt.string_literal(dbt.escape_single_quotes(name)) }} then {{ cost }} {% endfor %}end)::numeric
 {%- endmacro %}

@@ -257,7 +257,7 @@
 
 {# The tariff of a row of the register, or the one that holds where it names none. #}
 {% macro tariff_of(tariff_code) -%}
-  coalesce({{ tariff_code }}, '{{ var("default_tariff") }}')
+  coalesce({{ tariff_code }}, {{ dbt.string_literal(dbt.escape_single_quotes(var("default_tariff"))) }})
 {%- endmacro %}
 
 {# Exact: a product of integers and 0.001. #}

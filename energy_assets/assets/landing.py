@@ -16,7 +16,7 @@ from energy_assets.landing.contract import RECORD_SOURCES, Source
 from energy_assets.landing.contract import source as contract_source
 from energy_assets.resources import ledger
 from energy_assets.resources.deliveries import Delivery, State, deliveries, recent_days
-from energy_assets.resources.landing_zone import LandingZone
+from energy_assets.resources.landing_zone import LandingZone, not_taken
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.resources.why import remedy_of_file
 
@@ -76,13 +76,14 @@ def landing(
 ) -> Iterator[dg.MaterializeResult]:
     """Land every file that is settled and not read yet; a file that cannot be read never stops the others."""
     listing = landing_zone.listing()
-    for path, reason in listing.refused.items():
-        context.log.warning(f"{path} is refused: {reason}")
+    for sentence in not_taken(listing):
+        context.log.warning(sentence)
     counts: Counter[str] = Counter()
     records: Counter[str] = Counter()
-    for landed in landing_zone.land(ledger.unread(warehouse, listing.settled)):
+    for landed in landing_zone.land(ledger.unread(warehouse, listing.settled, landing_zone.mappings_changed_at())):
         counts[landed.status] += 1
         if landed.status == "changed_while_read" or landed.sha256 is None:
+            counts["not opened"] += landed.status == "unreadable"
             context.log.warning(f"{landed.path}: {landed.message}")
             continue
         is_new = ledger.record(warehouse, landed, run_id=context.run_id)
@@ -105,7 +106,8 @@ def landing(
         asset_key=LANDING_FILES.key,
         metadata={
             "files read": counts["landed"],
-            "files unreadable": counts["unreadable"],
+            "files unreadable": counts["unreadable"] - counts["not opened"],
+            "files refused": len(listing.refused) + counts["not opened"],
             "files still being written": len(listing.unsettled) + counts["changed_while_read"],
             "new contents": counts["new"],
             "rows accepted": counts["rows"],
@@ -136,21 +138,27 @@ def landing(
     name="readable",
     description="Every delivered file could be read; one that could not turns no day red, its rows are merely not there.",
 )
-def readable(warehouse: Warehouse) -> dg.AssetCheckResult:
-    files = ledger.unreadable_files(warehouse)
+def readable(warehouse: Warehouse, landing_zone: LandingZone) -> dg.AssetCheckResult:
+    files = [
+        (file.path, file.message, "; ".join(remedy_of_file(file))) for file in ledger.unreadable_files(warehouse)
+    ] + [(path, *_split(reason)) for path, reason in sorted(landing_zone.listing().refused.items())]
     records = [
-        dg.TableRecord({"file": file.path, "why": file.message, "what to do": "; ".join(remedy_of_file(file))})
-        for file in files[:SHOWN_FILES]
+        dg.TableRecord({"file": path, "why": why, "what to do": remedy}) for path, why, remedy in files[:SHOWN_FILES]
     ]
     return dg.AssetCheckResult(
         passed=not files,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(files)} files could not be read, the first {files[0].path}: {files[0].message}"
-        f" → {'; '.join(remedy_of_file(files[0]))}"
+        description=f"{len(files)} files could not be read, the first {files[0][0]}: {files[0][1]} → {files[0][2]}"
         if files
         else "every file could be read",
         metadata={"unreadable": dg.MetadataValue.table(records)} if files else {},
     )
+
+
+def _split(reason: str) -> tuple[str, str]:
+    """Why a file is refused, and what to do about it."""
+    why, _, remedy = reason.partition(": ")
+    return why, remedy
 
 
 def recent_deliveries(landing_zone: LandingZone, warehouse: Warehouse) -> list[Delivery]:

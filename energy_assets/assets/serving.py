@@ -52,7 +52,7 @@ class Served:
         selected = ", ".join(f"{quoted_name(column.name)}{_cast(column.type)}" for column in self.columns)
         return (
             f"select {selected} from {quoted_name(GATED[self.source], self.source)}"
-            f" where {quoted_name(self.date_column)} = $1::text::date"
+            f" where {quoted_name(self.date_column)} = %(day)s::date"
         )
 
 
@@ -171,7 +171,7 @@ def served_table(served: Served) -> dg.AssetsDefinition:
         ):
             for day in window:
                 if counts[day]:
-                    with warehouse.stream(served.day_query, (day.isoformat(),)) as batches:
+                    with warehouse.stream(served.day_query, {"day": day}) as batches:
                         rows = swap.replace(day, batches)
                     warehouse.bump_days(served.ledger_name, {day: rows}, run_id=context.run_id)
             if empty:

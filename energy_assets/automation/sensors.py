@@ -11,7 +11,7 @@ from energy_assets.automation.jobs import DAILY_JOB, LANDING_JOB, range_tags
 from energy_assets.partitions import DAILY
 from energy_assets.resources import ledger
 from energy_assets.resources.due import DueRange, digest, due_days, due_ranges
-from energy_assets.resources.landing_zone import LandingZone
+from energy_assets.resources.landing_zone import LandingZone, not_taken
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
 
@@ -38,10 +38,12 @@ ATTEMPTS = 3
 def landing_sensor(
     context: dg.SensorEvaluationContext, warehouse: Warehouse, landing_zone: LandingZone
 ) -> dg.RunRequest | dg.SkipReason:
-    waiting = ledger.unread(warehouse, landing_zone.listing().settled)
+    listing, changed_at = landing_zone.listing(), landing_zone.mappings_changed_at()
+    waiting = ledger.unread(warehouse, listing.settled, changed_at)
     if not waiting:
-        return dg.SkipReason("no new file")
-    key = unanswered(context.instance, digest(f"{file.relative} {file.size} {file.mtime_ns}" for file in waiting))
+        return dg.SkipReason("; ".join(["no new file", *not_taken(listing)]))
+    state = [f"{file.relative} {file.size} {file.mtime_ns}" for file in waiting]
+    key = unanswered(context.instance, digest([*state, *([str(changed_at)] if changed_at else [])]))
     if key is None:
         return dg.SkipReason(
             f"{len(waiting)} files wait, which a run was asked to read: where it failed → energy-assets resume"

@@ -50,12 +50,17 @@ def account_for(data: Path) -> Account:
     return Account(known[0].pw_uid, known[0].pw_gid, known[0].pw_name)
 
 
-def let_reach(account: Account, path: Path, *, say: Callable[[str], None]) -> None:
-    """Let `account` pass through the directories above `path` (search permission alone: they stay unreadable to it)."""
+def let_reach(account: Account, path: Path, *, say: Callable[[str], None], own: Path | None = None) -> None:
+    """Let `account` pass through the directories above `path` (search permission alone: they stay unreadable to it).
+
+    Nobody needs to be told of `own`, which was made for this.
+    """
     for parent in path.parents:
         mode = parent.stat()
         if not _may(account, mode, stat.S_IXUSR, stat.S_IXGRP, stat.S_IXOTH):
             parent.chmod(stat.S_IMODE(mode.st_mode) | stat.S_IXOTH)
+            if parent == own:
+                continue
             say(
                 f"{parent} may now be passed through by other users (chmod o+x): Postgres runs as {account.name}, not as root"
             )

@@ -40,20 +40,50 @@ OWNERS = {
 
 READERS = {
     "raw_data": ("transformer",),
-    "reference": ("loader", "bi"),
-    "staging": ("loader",),
-    "intermediate": ("loader", "bi"),
-    "ml": ("loader", "bi"),
-    "marts": ("loader", "bi", "monitor"),
-    "quality": ("loader", "bi", "monitor"),
+    "reference": ("bi",),
+    "staging": (),
+    "intermediate": ("bi",),
+    "ml": ("bi",),
+    "marts": ("bi", "monitor"),
+    "quality": ("bi", "monitor"),
 }
-"""Who else reads a schema; the two that write read everything. Of raw_data `monitor` reads the ledger alone (resources/schema.py)."""
+"""Who else reads a schema: `loader` reads nothing but what it loads. Of raw_data `monitor` reads the ledger alone (resources/schema.py)."""
 
-WRITERS = {"quality": ("loader",)}
-"""Who else inserts and updates: a raw write bumps its day's version in `quality`."""
+CALLERS = {"quality": ("loader",)}
+"""Who else calls a schema's functions: a raw write bumps its day's version in `quality`, and reads and writes nothing else there."""
 
 LOGIN_ROLES = ("loader", "transformer", "bi", "dagster", "superset", "monitor")
 TEMPORARY_TABLES = ("loader", "transformer")
+
+CONNECTIONS = {"bi": 20, "monitor": 10}
+"""How many connections of those who only read there may be at once, so that they leave some of a hundred to the graph."""
+
+LARGE_OBJECTS = (
+    "lo_creat",
+    "lo_create",
+    "lo_from_bytea",
+    "lo_open",
+    "lo_put",
+    "lowrite",
+    "lo_truncate",
+    "lo_truncate64",
+    "lo_unlink",
+)
+"""Functions that write without any table; Postgres lets everybody call them."""
+ADVISORY_LOCKS = ("pg_advisory_%", "pg_try_advisory_%")
+"""Functions that take the locks under which days are written; a reader that held one would stop the graph."""
+
+_HELD = """
+select distinct nspname, held.grantee::regrole::text
+from pg_namespace
+join (
+    select relnamespace as schema, (aclexplode(relacl)).grantee from pg_class
+    union
+    select defaclnamespace, (aclexplode(defaclacl)).grantee from pg_default_acl where defaclobjtype in ('r', 'S')
+) as held on held.schema = pg_namespace.oid
+where nspname = any(%s) and held.grantee::regrole::text = any(%s)
+"""
+"""Schemas and the roles that hold rights on what is in them, or will."""
 
 HASH_ITERATIONS = {"dagster": 1}
 """Rounds of SCRAM for roles of which each use is a new connection; the server's own number for the others.
@@ -74,9 +104,13 @@ def bootstrap_embedded(port: int, passwords: PostgresPasswords) -> None:
             _make_database(server, database, owner)
     with closing(_connect(postgres_url("postgres", passwords.superuser, port, DATABASE))) as database:
         _make_schemas(database, OWNERS)
+        _run(database, _rights_of_before(database))
         _run(database, _rights())
+        _keep_from_public(database, LARGE_OBJECTS)
+        _keep_from_public(database, ADVISORY_LOCKS, unless=("loader", "transformer"))
     with closing(_connect(postgres_url("postgres", passwords.superuser, port, DAGSTER_DATABASE))) as dagster:
         _run(dagster, _table_rights("select", "public", "dagster", "monitor"))
+        _keep_from_public(dagster, LARGE_OBJECTS)
 
 
 def bootstrap_real(url: str) -> None:
@@ -98,6 +132,7 @@ def _rights() -> list[Statement]:
     return [
         *_database_rights(),
         *(statement for schema in OWNERS for statement in _schema_rights(schema)),
+        *_function_rights(),
         _read_only("bi"),
         _read_only("monitor"),
         # How large a database is, also of one that it may not read.
@@ -106,7 +141,7 @@ def _rights() -> list[Statement]:
 
 
 def _database_rights() -> Iterable[Statement]:
-    for database in DATABASE_OWNERS:
+    for database in (*DATABASE_OWNERS, "postgres", "template1"):
         yield _compose("revoke all on database {} from public", database)
     for role in ("loader", "transformer", "bi"):
         yield _compose("grant connect on database {} to {}", DATABASE, role)
@@ -117,16 +152,57 @@ def _database_rights() -> Iterable[Statement]:
 
 
 def _schema_rights(schema: str) -> Iterable[Statement]:
-    owner = OWNERS[schema]
     for role in READERS[schema]:
         yield _compose("grant usage on schema {} to {}", schema, role)
-        yield from _table_rights("select", schema, owner, role)
-    for role in WRITERS.get(schema, ()):
-        yield from _table_rights("insert, update", schema, owner, role)
-        yield _compose("grant usage on all sequences in schema {} to {}", schema, role)
-        yield _compose(
-            "alter default privileges for role {} in schema {} grant usage on sequences to {}", owner, schema, role
+        yield from _table_rights("select", schema, OWNERS[schema], role)
+
+
+def _rights_of_before(database: Connection) -> Iterable[Statement]:
+    """Take away what an earlier version of this platform granted on tables, and this one does not."""
+    with database.cursor() as cursor:
+        cursor.execute(_HELD, (list(OWNERS), list(LOGIN_ROLES)))
+        held = cursor.fetchall()
+    for schema, role in held:
+        if role in (OWNERS[schema], *READERS[schema]) or (schema, role) == ("raw_data", "monitor"):
+            continue
+        yield _compose("revoke all on schema {} from {}", schema, role)
+        for kind in ("tables", "sequences"):
+            yield _compose(f"revoke all on all {kind} in schema {{}} from {{}}", schema, role)
+            yield _compose(
+                f"alter default privileges for role {{}} in schema {{}} revoke all on {kind} from {{}}",
+                *(OWNERS[schema], schema, role),
+            )
+
+
+def _function_rights() -> Iterable[Statement]:
+    """Functions are called by who writes: one of quality's writes with its owner's rights, and Postgres would let every reader call it."""
+    for owner in sorted(set(OWNERS.values())):
+        yield _compose("alter default privileges for role {} revoke execute on functions from public", owner)
+    for schema in OWNERS:
+        yield _compose("revoke execute on all functions in schema {} from public", schema)
+    for schema, callers in CALLERS.items():
+        for role in callers:
+            yield _compose("grant usage on schema {} to {}", schema, role)
+            yield _compose("grant execute on all functions in schema {} to {}", schema, role)
+            yield _compose(
+                "alter default privileges for role {} in schema {} grant execute on functions to {}",
+                OWNERS[schema],
+                schema,
+                role,
+            )
+
+
+def _keep_from_public(database: Connection, patterns: tuple[str, ...], *, unless: tuple[str, ...] = ()) -> None:
+    """Let only the roles of `unless` call the server's own functions of these names."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "select oid::regprocedure::text from pg_proc where pronamespace = 'pg_catalog'::regnamespace and proname like any(%s)",
+            (list(patterns),),
         )
+        functions = sql.SQL(", ").join(sql.SQL(name) for (name,) in cursor.fetchall())
+    _run(database, [sql.SQL("revoke execute on function {} from public").format(functions)])
+    for role in unless:
+        _run(database, [sql.SQL("grant execute on function {} to {}").format(functions, sql.Identifier(role))])
 
 
 def _table_rights(rights: str, schema: str, owner: str, role: str) -> Iterable[Statement]:
@@ -152,6 +228,8 @@ def _make_roles(server: Connection, port: int, passwords: PostgresPasswords) -> 
             # Hashed on this side, so that no log and no statistics view ever holds the password.
             verifier = _verifier(server, role, password)
             _run(server, [sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier))])
+    for role, most in CONNECTIONS.items():
+        _run(server, [sql.SQL("alter role {} connection limit {}").format(sql.Identifier(role), sql.Literal(most))])
 
 
 def _verifier(server: Connection, role: str, password: str) -> str:
@@ -182,6 +260,9 @@ def _accepts(url: str) -> bool:
     try:
         psycopg2.connect(url, connect_timeout=10).close()
     except psycopg2.OperationalError as error:
+        # The password is asked for first: then this database, which is nobody's but the superuser's, is refused.
+        if "permission denied for database" in str(error):
+            return True
         if "password authentication failed" in str(error):
             return False
         raise

@@ -73,7 +73,7 @@ class Postgres:
         """
         runner = account.account_for(self.data)
         if runner.is_other:
-            account.let_reach(runner, self.data, say=say)
+            account.let_reach(runner, self.data, say=say, own=self.data.parent)
             account.let_reach(runner, programs(), say=say)
             for tree in (programs().parent, programs().parents[2] / f"{PACKAGE}.libs"):
                 account.let_read(runner, tree)

@@ -348,8 +348,8 @@ def _size(log: Path) -> int:
 def _locked(home: Home, say: Say) -> Iterator[None]:
     """One `up` or `down` of a home at a time. The lock goes with its process, however that ends."""
     try:
-        home.path.mkdir(parents=True, exist_ok=True)
-        home.logs.mkdir(exist_ok=True)
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.logs.mkdir(mode=0o700, exist_ok=True)
         handle = home.stores_lock.open("w")
     except PermissionError as error:
         raise StoreError(

@@ -1,19 +1,17 @@
 """A delivered file as blocks of rows, all as delivered: CSV as text, Parquet as typed columns.
 
-What belongs here: opening, decompressing, decoding, headers, row numbers and ragged rows, in bounded memory.
-What does not: what the columns mean (mapping.py, reader.py).
+What belongs here: decoding, headers, row numbers and ragged rows of CSV, in bounded memory; Parquet's batches numbered alike.
+What does not: opening (formats.py), Parquet's pages (parquet.py), and what the columns mean (mapping.py, reader.py).
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
+import re
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,23 +20,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
+from energy_assets.landing import parquet
+from energy_assets.landing.damage import ROW_BYTES, as_unreadable, runaway_reason
+from energy_assets.landing.formats import (
+    UnreadableFile,
+    is_parquet,
+    open_csv,
+    refuse_other_formats,
+    refuse_other_names,
+    safe,
+)
 from energy_assets.landing.mapping import CsvDialect
 
-PARSED_BYTES = 2 << 20
+PARSED_BYTES = ROW_BYTES
 """The parser reads up to 32 of these ahead."""
 BLOCK_BYTES = 8 << 20
-BLOCK_ROWS = 250_000
 HEADER_BYTES = 1 << 20
+MOST_COLUMNS = 10_000
+NAME_CHARACTERS = 200
+"""Of a column's name; no mapping needs more."""
 HOPELESS_ROWS = 100_000
-"""Rows of the wrong length, and none of the right one, after which a file is given up."""
+HOPELESS_SHARE = 0.9
+"""After so many rows of the wrong length, and this share of all that came by then, a file is given up."""
 RAGGED_TEXT = 1000
 """Characters of a ragged row that are kept to find its day in."""
-
-
-class UnreadableFile(Exception):
-    """A file that cannot be read as a whole; the message gives reason and remedy."""
 
 
 @dataclass(frozen=True)
@@ -54,26 +60,54 @@ OnRagged = Callable[[int, int, str], None]
 
 
 def read_header(path: Path, dialect: CsvDialect) -> list[str]:
-    """Names of the columns, trimmed.
+    """Names of the columns, trimmed, and safe to store and show.
 
-    Raises UnreadableFile for an empty, undecodable or broken file.
+    Raises UnreadableFile for a file that is empty, of another format, undecodable or broken.
     """
-    if _is_parquet(path):
-        with _as_unreadable():
-            return [name.strip() for name in pq.read_schema(path).names]
-    with _as_unreadable(), _open(path) as stream:
+    if is_parquet(path):
+        return [_safe_name(name) for name in parquet.read_names(path)]
+    refuse_other_names(path)
+    with as_unreadable(path, dialect), open_csv(path) as stream:
         head = stream.read(HEADER_BYTES)
+        refuse_other_formats(path, head)
+        names = [_safe_name(name) for name in _split_header(_first_line(head), dialect)]
+    if len(names) > MOST_COLUMNS:
+        raise UnreadableFile(f"its header has {len(names):,} columns: deliver one row for each reading, not one column")
+    return names
+
+
+def _first_line(head: bytes) -> bytes:
     line = head.splitlines()[0] if head.strip() else b""
     if not line.strip():
         raise UnreadableFile(
             "the file is empty, or starts with an empty line: deliver it with a header as its first row"
         )
-    try:
-        text = line.decode(dialect.encoding).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(_encoding_reason(dialect)) from error
+    if line.lower().lstrip(b"\xef\xbb\xbf").startswith(b"sep="):
+        raise UnreadableFile("row 1 is Excel's note of the delimiter (sep=), no header: take that row away")
+    if b"\0" in line:
+        raise UnreadableFile(
+            "row 1 holds NUL bytes, as damaged files, other formats and UTF-16 do: export it as CSV in UTF-8"
+        )
+    if len(line) == HEADER_BYTES:
+        raise UnreadableFile(
+            f"row 1 is longer than {HEADER_BYTES >> 20} MB: deliver the file with a header as its first row, has it lost its line ends?"
+        )
+    return line
+
+
+def _split_header(line: bytes, dialect: CsvDialect) -> list[str]:
+    text = line.decode(dialect.encoding).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     quoting = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
-    return [name.strip() for name in next(csv.reader([text], delimiter=dialect.delimiter, **quoting))]
+    try:
+        return next(csv.reader([text], delimiter=dialect.delimiter, **quoting))
+    except csv.Error as error:
+        raise UnreadableFile(
+            f"row 1 is no header ({error}): deliver the file with the names of its columns as its first row"
+        ) from error
+
+
+def _safe_name(name: str) -> str:
+    return safe(name.strip()[:NAME_CHARACTERS]).strip()
 
 
 def check_header(header: Sequence[str], used: frozenset[str]) -> None:
@@ -83,32 +117,42 @@ def check_header(header: Sequence[str], used: frozenset[str]) -> None:
             raise UnreadableFile(f"the column {name} is there {header.count(name)} times: leave one of them")
 
 
-def read_blocks(path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: OnRagged) -> Iterator[Block]:
+def read_blocks(
+    path: Path,
+    dialect: CsvDialect,
+    header: Sequence[str],
+    on_ragged: OnRagged,
+    needed: Collection[str] | None = None,
+) -> Iterator[Block]:
     """The file's rows, in order and in bounded memory; wholly empty ones are left out.
 
     The next block is parsed while the caller works on one. `on_ragged` is called (from another thread, in order) for each
-    row whose number of values differs from the header's.
+    row whose number of values differs from the header's. `needed` names the columns that must be there, None all.
     Raises UnreadableFile for a broken file, at the latest after its last block.
     """
-    blocks = _parquet_blocks(path, header) if _is_parquet(path) else _csv_blocks(path, dialect, header, on_ragged)
-    return _read_ahead(blocks)
+    if is_parquet(path):
+        return _read_ahead(_parquet_blocks(path, header, needed))
+    return _read_ahead(_csv_blocks(path, dialect, header, on_ragged))
 
 
 def _csv_blocks(path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: OnRagged) -> Iterator[Block]:
     ragged = array("q")  # ten million of them must fit
 
     refusals: list[str] = []
+    count = 0
 
     def note(row: pacsv.InvalidRow) -> str:
+        nonlocal count
+        count += 1
         ragged.append(row.number)
-        if "\n" in row.text.rstrip("\r\n"):
-            refusals.append(_runaway_reason(row.number, dialect))
-        elif len(ragged) == HOPELESS_ROWS and row.number == HOPELESS_ROWS + 1:
-            refusals.append(_hopeless_reason(row, len(header)))
+        if re.search(r"[\r\n]", row.text.rstrip("\r\n")):
+            refusals.append(runaway_reason(row.number, dialect))
+        elif count % HOPELESS_ROWS == 0 and count >= HOPELESS_SHARE * (row.number - 1):
+            refusals.append(_hopeless_reason(count, row, len(header)))
         on_ragged(row.number, row.actual_columns, row.text[:RAGGED_TEXT])
         return "error" if refusals else "skip"  # raising here would only be printed
 
-    with _as_unreadable(dialect, refusals), _open(path) as stream:
+    with as_unreadable(path, dialect, refusals), open_csv(path) as stream:
         watched = _Watched(stream, dialect.quote.encode())
         names = [str(position) for position in range(len(header))]
         first = 2
@@ -164,14 +208,14 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _parquet_blocks(path: Path, header: Sequence[str]) -> Iterator[Block]:
-    with _as_unreadable(), pq.ParquetFile(path) as file:
-        first = 1
-        for batch in file.iter_batches(batch_size=BLOCK_ROWS):
-            columns = pa.Table.from_batches([batch]).rename_columns(_unique(header))
-            columns.validate(full=True)
-            yield Block(columns, np.arange(first, first + batch.num_rows))
-            first += batch.num_rows
+def _parquet_blocks(path: Path, header: Sequence[str], needed: Collection[str] | None) -> Iterator[Block]:
+    names = _unique(header)
+    positions = None if needed is None else [position for position, name in enumerate(names) if name in needed]
+    read = names if positions is None else [names[position] for position in positions]
+    first = 1
+    for table in parquet.read_tables(path, parquet.read_names(path), positions):
+        yield Block(table.rename_columns(read), np.arange(first, first + table.num_rows))
+        first += table.num_rows
 
 
 def _row_numbers(first: int, rows: int, ragged: array[int]) -> tuple[np.ndarray, int]:
@@ -200,20 +244,13 @@ def _refuse_runaway_quotes(columns: pa.Table, numbers: np.ndarray, dialect: CsvD
     for column in columns.columns:
         several = pc.match_substring_regex(column, r"[\r\n]")
         if pc.any(several).as_py():
-            raise UnreadableFile(_runaway_reason(int(numbers[several.to_numpy()][0]), dialect))
+            raise UnreadableFile(runaway_reason(int(numbers[several.to_numpy()][0]), dialect))
 
 
-def _runaway_reason(row_number: int | None, dialect: CsvDialect) -> str:
+def _hopeless_reason(count: int, row: pacsv.InvalidRow, expected: int) -> str:
     return (
-        f"row {row_number} opens a quote ({dialect.quote}) that is not closed on its line: "
-        'correct the row, or declare quote = "" in a mapping where the mark is part of the values'
-    )
-
-
-def _hopeless_reason(row: pacsv.InvalidRow, expected: int) -> str:
-    return (
-        f"its first {HOPELESS_ROWS:,} rows all have another number of values than the header ({row.actual_columns}, not "
-        f"{expected}): correct the header, or declare the delimiter in a mapping"
+        f"{count:,} of its first {row.number - 1:,} rows have another number of values than the header "
+        f"({row.actual_columns}, not {expected}): correct the header, or declare the delimiter in a mapping"
     )
 
 
@@ -234,23 +271,6 @@ def _read_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
             pool.submit(blocks.close)
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rb")
-    return path.open("rb", buffering=0)
-
-
-def _is_parquet(path: Path) -> bool:
-    return path.name.lower().endswith(".parquet")
-
-
-def _encoding_reason(dialect: CsvDialect) -> str:
-    return (
-        f"the file is not encoded in {dialect.encoding}: save it as UTF-8, or declare its encoding "
-        "(latin-1, cp1252) under [csv] in a mapping"
-    )
-
-
 class _Watched(io.RawIOBase):
     """A byte stream that remembers whether a quote went by."""
 
@@ -266,32 +286,3 @@ class _Watched(io.RawIOBase):
         data = self._stream.read(size)
         self.saw_quote = self.saw_quote or bool(self._quote and self._quote in data)
         return data
-
-
-@contextmanager
-def _as_unreadable(dialect: CsvDialect | None = None, refusals: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what a broken file raises into UnreadableFile; errors of the machine (OSError with a number) pass.
-
-    `refusals` holds reasons that were found while parsing; they say more than what the parser then raises.
-    """
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(_encoding_reason(dialect or CsvDialect())) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UnreadableFile(f"the compressed file is damaged or cut off ({error}): deliver it again") from error
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        if refusals:
-            raise UnreadableFile(refusals[0]) from error
-        raise UnreadableFile(_damage_reason(str(error), dialect or CsvDialect())) from error
-
-
-def _damage_reason(error: str, dialect: CsvDialect) -> str:
-    if "invalid UTF8" in error:
-        return _encoding_reason(dialect)
-    if "straddl" in error:
-        return f"a row is longer than {PARSED_BYTES >> 20} MB: probably a quote that is never closed; correct it"
-    first_line = (error.splitlines() or ["no reason given"])[0][:200]
-    return f"the file is damaged or of another format ({first_line}): deliver it again"

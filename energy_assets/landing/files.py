@@ -6,6 +6,7 @@ What does not: dialects and rows (mapping.py, blocks.py).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -20,6 +21,7 @@ from energy_assets.landing.contract import METER_READINGS, SOURCES
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 FOLDERS = tuple(source.name for source in SOURCES)
 DEFAULT_FOLDER = METER_READINGS.name
+LOOP = "cannot be read (a symbolic link that leads to itself): copy the file instead"
 
 
 class DeliveryError(Exception):
@@ -86,7 +88,7 @@ def list_files(root: Path, *, settle_seconds: float = 0.0, now: datetime | None 
     settled, unsettled, left_alone, refused = [], [], [], {}
     for path in _candidates(root, refused):
         name = relative_to(path, root)
-        if reason := _why_refused(path, root, name):
+        if reason := why_refused(path, root):
             refused[_printable(name)] = reason
             continue
         try:
@@ -114,7 +116,8 @@ def deliver(data: Path, landing: Path, progress: Callable[[int, int], None] | No
     Relative paths below a source folder and modification times are kept; files at the top of `data` go to
     `meter_readings/`. A file appears whole or not at all; what is already there with the same content is left.
     `progress(done, total)` is called after each file.
-    Raises DeliveryError where `data` holds no data file.
+    A file that went away meanwhile is passed over.
+    Raises DeliveryError where `data` holds no data file, or a folder of the landing zone has the name of one.
     """
     listing = list_files(data)
     if not listing.settled:
@@ -124,11 +127,31 @@ def deliver(data: Path, landing: Path, progress: Callable[[int, int], None] | No
     delivered = []
     for done, file in enumerate(listing.settled, start=1):
         relative = file.relative if "/" in file.relative else f"{DEFAULT_FOLDER}/{file.relative}"
-        _copy_atomically(file.path, landing / relative)
-        delivered.append(relative)
+        if _copy_atomically(file.path, landing / relative):
+            delivered.append(relative)
         if progress is not None:
             progress(done, len(listing.settled))
     return sorted(delivered)
+
+
+def why_refused(path: Path, root: Path) -> str | None:
+    """Why the file at `path` below the landing root `root` is not opened at all, with what to do; None where it is."""
+    if _printable(relative_to(path, root)) != relative_to(path, root):
+        return "its name is no printable UTF-8: rename it"
+    try:
+        if path != root and not path.resolve(strict=True).is_relative_to(root.resolve()):
+            return "a symbolic link that leaves the landing zone: copy the file instead"
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "no regular file, but a pipe, a socket or a device: take it away, and deliver a file"
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            return f"cannot be read ({error.strerror}): repair the link or its permissions"
+        return LOOP
+    except RuntimeError:  # what Python before 3.13 makes of it
+        return LOOP
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        return "cannot be read (Permission denied): give the user who runs this the right to read it"
+    return None
 
 
 def _candidates(root: Path, refused: dict[str, str]) -> Iterator[Path]:
@@ -136,28 +159,22 @@ def _candidates(root: Path, refused: dict[str, str]) -> Iterator[Path]:
         if root.exists():
             yield root
         return
-    for folder, subfolders, names in os.walk(root):
+
+    def note(error: OSError) -> None:
+        folder = Path(error.filename)
+        refused[_printable(folder.relative_to(root).as_posix() if folder != root else folder.name)] = (
+            f"a folder that cannot be looked into ({error.strerror}): give the user who runs this the right to"
+        )
+
+    for folder, subfolders, names in os.walk(root, onerror=note):
         here = Path(folder)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in subfolders:
             if (here / name).is_symlink():
                 refused[_printable((here / name).relative_to(root).as_posix())] = (
-                    "a symbolic link to a folder is not followed"
+                    "a symbolic link to a folder is not followed: copy its files instead"
                 )
         yield from (here / name for name in names if is_data_file(name))
-
-
-def _why_refused(path: Path, root: Path, name: str) -> str | None:
-    if _printable(name) != name:
-        return "its name is no printable UTF-8: rename it"
-    if path != root and not path.resolve().is_relative_to(root.resolve()):
-        return "a symbolic link that leaves the landing zone: copy the file instead"
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return "no regular file"
-    except OSError as error:
-        return f"cannot be read ({error.strerror}): repair the link or its permissions"
-    return None
 
 
 def _printable(name: str) -> str:
@@ -182,11 +199,14 @@ def _nothing_to_deliver(data: Path, listing: Listing) -> str:
     return f"{data} holds no data file ({', '.join(SUFFIXES)})"
 
 
-def _copy_atomically(origin: Path, target: Path) -> None:
+def _copy_atomically(origin: Path, target: Path) -> bool:
+    """Whether `target` now holds what `origin` does; not where that went away."""
+    if target.is_dir():
+        raise DeliveryError(f"{target} is a folder, and {origin} a file of the same name: rename one of them")
     if target.exists() and target.stat().st_size == origin.stat().st_size and sha256_of(target) == sha256_of(origin):
-        return
+        return True
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    draft = target.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.part")  # a name may be as long as names can be
     try:
         with origin.open("rb") as source, draft.open("wb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
@@ -195,5 +215,10 @@ def _copy_atomically(origin: Path, target: Path) -> None:
             os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
             os.fsync(copy.fileno())
         draft.replace(target)
+        return True
+    except FileNotFoundError:
+        if origin.exists():
+            raise
+        return False
     finally:
         draft.unlink(missing_ok=True)

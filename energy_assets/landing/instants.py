@@ -20,6 +20,7 @@ from energy_assets.landing.contract import Source
 from energy_assets.landing.mapping import ISO8601, InstantFrom
 from energy_assets.landing.schemas import part_schema
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FUTURE = timedelta(days=1)
 FIRST_INSTANT, LAST_INSTANT = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -30,9 +31,9 @@ EMPTY, UNREADABLE, OFFSET, NONEXISTENT, TOO_EARLY, TOO_LATE, NO_LENGTH = range(1
 """Why a date-time cannot be taken; 0 where it can."""
 
 _ISO = (
-    r"^(?<date>\d{4}-\d{2}-\d{2})"
-    r"(?:[Tt ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?"
-    r" ?(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?)?$"
+    r"^(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"  # \d would take digits of any script, which then are no numbers
+    r"(?:[Tt ](?<hour>[0-9]{2}):(?<minute>[0-9]{2})(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?"
+    r" ?(?<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?$"
 )
 _NUMERIC_DAY_AND_MONTH = re.compile(r"%d(.)%m|%m(.)%d")
 
@@ -92,6 +93,11 @@ class InstantReader:
         self._local_zone = origin.timezone or local_zone
         self._home_zone = home_zone
         self._earliest, self._latest = (EARLIEST, now + FUTURE) if now else (FIRST_INSTANT, LAST_INSTANT)
+        self._too_late = (
+            f"is later than a day from now ({self._latest:%Y-%m-%d %H:%M}+00:00)"
+            if now
+            else f"is later than {LAST_INSTANT.date()}"
+        )
 
     def read(self, values: pa.Array, interval_minutes: np.ndarray | int | None = None) -> Instants:
         """`values` (text, timestamps or dates) as instants.
@@ -118,8 +124,8 @@ class InstantReader:
             UNREADABLE: f"is no {what} {expected}",
             OFFSET: f"{'lacks' if self._origin.utc_offset == 'required' else 'carries'} an offset from UTC {expected}",
             NONEXISTENT: f"does not exist in {self._local_zone}: clocks were put forward over it",
-            TOO_EARLY: f"is before {EARLIEST:%Y-%m-%d}",
-            TOO_LATE: f"is later than a day from now ({self._latest:%Y-%m-%d %H:%M}+00:00)",
+            TOO_EARLY: f"is before {self._earliest.date()}",
+            TOO_LATE: self._too_late,
             NO_LENGTH: "is the end of an interval whose length is missing",
         }
 
@@ -283,7 +289,7 @@ def _as_pattern(format_: str) -> str:
     """A regular expression for dates in `format_` with the two numbers in question as groups."""
     numbered = _NUMERIC_DAY_AND_MONTH.sub(lambda match: "\0" + (match[1] or match[2]) + "\1", format_)
     pattern = re.sub(r"%.", ".+?", re.escape(numbered).replace(r"\%", "%"))
-    return "^" + pattern.replace("\0", r"(?<first>\d{1,2})").replace("\1", r"(?<second>\d{1,2})") + "$"
+    return "^" + pattern.replace("\0", "(?<first>[0-9]{1,2})").replace("\1", "(?<second>[0-9]{1,2})") + "$"
 
 
 def _iso8601() -> tuple[pl.Expr, ...]:
@@ -333,11 +339,30 @@ def _first_readable(readings: list[tuple[pl.Expr, ...]]) -> tuple[pl.Expr, ...]:
 
 def _typed(values: pa.Array) -> pl.LazyFrame:
     is_zoned = pa.types.is_timestamp(values.type) and values.type.tz is not None
-    series = pl.from_arrow(values.cast(pa.timestamp("us", tz="UTC" if is_zoned else None), safe=False))
+    series = pl.from_arrow(
+        _within_calendar(values).cast(pa.timestamp("us", tz="UTC" if is_zoned else None), safe=False)
+    )
     local = series.dt.replace_time_zone(None) if is_zoned else series
     return pl.LazyFrame({"local": local}).with_columns(
         offset_minutes=pl.lit(0, pl.Int64), has_offset=pl.lit(is_zoned), is_empty=pl.col("local").is_null()
     )
+
+
+def _within_calendar(values: pa.Array) -> pa.Array:
+    """`values` with those beyond the calendar's years brought to just outside of them.
+
+    There they are refused as any other; left where they are, they would overflow into dates that look true.
+    """
+    is_date = pa.types.is_date(values.type)
+    unit = "ms" if pa.types.is_date64(values.type) else "s" if is_date else values.type.unit
+    if unit == "ns":
+        return values  # reaches from 1677 to 2262
+    each = {"s": 1, "ms": 1_000, "us": 1_000_000}[unit]
+    whole, day = (pa.int32(), 1) if pa.types.is_date32(values.type) else (pa.int64(), 86_400 * each)
+    first, last = ((moment - EPOCH).days * day for moment in (FIRST_INSTANT, LAST_INSTANT))
+    just_outside = pa.scalar(first - 2 * day, whole), pa.scalar(last + 2 * day, whole)
+    numbers = pc.max_element_wise(values.cast(whole), just_outside[0], skip_nulls=False)
+    return pc.min_element_wise(numbers, just_outside[1], skip_nulls=False).cast(values.type)
 
 
 def _localised(zone: str, fold: str) -> pl.Expr:

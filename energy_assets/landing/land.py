@@ -6,6 +6,7 @@ What does not: remembering landed files (the ledger) and deciding which ones to 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,8 +21,9 @@ from energy_assets.landing import quarantine
 from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import Source
 from energy_assets.landing.contract import source as contract_source
+from energy_assets.landing.damage import defect_reason
 from energy_assets.landing.erasures import Erased
-from energy_assets.landing.files import DataFile, data_file, folder_of, relative_to, sha256_of
+from energy_assets.landing.files import DataFile, data_file, folder_of, relative_to, sha256_of, why_refused
 from energy_assets.landing.mapping import Mapping, Mappings
 from energy_assets.landing.parts import (
     PartWriter,
@@ -36,6 +38,8 @@ from energy_assets.landing.reader import Reading, choose_mapping, read_file
 from energy_assets.landing.schemas import REJECTED_ROWS
 
 Status = Literal["landed", "unreadable", "changed_while_read"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,11 +122,13 @@ def land_file(
     """
     try:
         before = data_file(path, root)
+        if reason := why_refused(path, root):  # a pipe in the file's place would be waited for without end
+            return _not_opened(path, root, reason)
         path.open("rb").close()
     except FileNotFoundError:
         return _changed(path, root, "the file went away")
     except OSError as error:
-        return _not_opened(path, root, error)
+        return _not_opened(path, root, _unreadable_reason(error))
     draft = draft_directory(parts_dir)
     try:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="landing-hash") as pool:
@@ -136,6 +142,10 @@ def land_file(
         if path.exists():
             raise
         return _changed(path, root, "the file went away while it was read")
+    except OSError as error:
+        if _can_be_read(path):
+            raise  # the machine's fault, not the file's
+        return _not_opened(path, root, _unreadable_reason(error))
     finally:
         drop_draft(draft)
 
@@ -182,6 +192,11 @@ def _read(
         outcome.rows_erased = sink.rows_erased
     except UnreadableFile as error:
         outcome.failure = str(error)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # a defect here must not keep the files behind this one from being read
+        _log.exception("reading %s ended in a defect", file.relative)
+        outcome.failure = defect_reason(error)
     finally:
         outcome.rejects = sink.rejects.close()
     return outcome
@@ -241,7 +256,18 @@ def _changed(path: Path, root: Path, message: str) -> LandedFile:
     )
 
 
-def _not_opened(path: Path, root: Path, error: OSError) -> LandedFile:
+def _not_opened(path: Path, root: Path, reason: str) -> LandedFile:
     relative = relative_to(path, root)
-    message = f"the file cannot be opened ({error.strerror}): give the user who runs this the right to read it"
-    return LandedFile(relative, folder_of(relative), None, 0, 0, "unreadable", message)
+    return LandedFile(relative, folder_of(relative), None, 0, 0, "unreadable", f"the file is not opened: {reason}")
+
+
+def _unreadable_reason(error: OSError) -> str:
+    return f"cannot be read ({error.strerror}): give the user who runs this the right to read it, or mend its disk"
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        sha256_of(path)
+    except OSError:
+        return False
+    return True

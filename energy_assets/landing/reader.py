@@ -118,12 +118,11 @@ def read_file(
     )
     ragged = _RaggedRows(readers, sink, len(header), mapping.csv)
     doubled: dict[str, list[pa.Table]] = {reader.source.name: [] for reader in readers}
-    for block in read_blocks(file.path, mapping.csv, header, ragged.note):
+    for block in read_blocks(file.path, mapping.csv, header, ragged.note, mapping.known):
         reading.rows_read += len(block.row_numbers)
         is_rejected = np.zeros(len(block.row_numbers), bool)
         for reader in readers:
-            with _naming_columns():
-                converted = reader.convert(block, reading.values_left_out)
+            converted = reader.convert(block, reading.values_left_out)
             sink.accept(reader.source, converted.rows)
             if converted.doubled.num_rows:
                 doubled[reader.source.name].append(converted.doubled)
@@ -215,10 +214,11 @@ class SourceReader:
         if origin is None:
             return pa.nulls(len(block.row_numbers), arrow_type(column))
         delivered = self._delivered(column.name, origin, block)
-        if isinstance(origin, InstantFrom):
-            read = _read_other_instants(delivered, column, self._instants[column.name])
-        else:
-            read = _read_values(delivered, column, origin)
+        with _naming_column(origin.column or column.name):
+            if isinstance(origin, InstantFrom):
+                read = _read_other_instants(delivered, column, self._instants[column.name])
+            else:
+                read = _read_values(delivered, column, origin)
         if column.required:
             faults[column.name] = read.fault
         elif column.strict:
@@ -239,7 +239,8 @@ class SourceReader:
         else:
             minutes = 0
         delivered = self._delivered(target, origin, block)
-        when = self._instants[target].read(delivered, minutes)
+        with _naming_column(origin.column or target):
+            when = self._instants[target].read(delivered, minutes)
         faults[target] = when.fault
         return when
 
@@ -366,11 +367,19 @@ class _RaggedRows:
             return pa.nulls(len(texts), pa.string())
         quote = self._dialect.quote
         if quote and texts.str.contains(quote, literal=True).any():
-            rows = csv.reader(texts, delimiter=self._dialect.delimiter, quotechar=quote)
+            rows = [_split(text, self._dialect) for text in texts]
             return pa.array([row[position] if position < len(row) else None for row in rows], pa.string())
         return (
             texts.str.split(self._dialect.delimiter).list.get(position, null_on_oob=True).to_arrow().cast(pa.string())
         )
+
+
+def _split(text: str, dialect: CsvDialect) -> list[str]:
+    """The values of a row that may be cut off anywhere; by itself, so that a quote that the cut left open takes in no other."""
+    try:
+        return next(csv.reader([text.rstrip("\r\n")], delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+    except csv.Error:
+        return []
 
 
 def _read_values(delivered: pa.Array, column: Column, origin: From) -> values.Values:
@@ -417,9 +426,10 @@ def _proven_orders(file: DataFile, mapping: Mapping, header: list[str]) -> dict[
     }
     if not proofs:
         return {}
-    for block in read_blocks(file.path, mapping.csv, header, _ignore):
+    for block in read_blocks(file.path, mapping.csv, header, _ignore, frozenset(proofs)):
         for name, proof in proofs.items():
-            proof.note(block.columns.column(name).combine_chunks())
+            with _naming_column(name):
+                proof.note(block.columns.column(name).combine_chunks())
     try:
         return {name: proof.order() for name, proof in proofs.items()}
     except AmbiguousDates as error:
@@ -431,10 +441,11 @@ def _ignore(_row_number: int, _values: int, _text: str) -> None:
 
 
 @contextmanager
-def _naming_columns() -> Iterator[None]:
+def _naming_column(name: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
+    except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
         raise UnreadableFile(
-            f"a column is of a type that cannot be read ({str(error).splitlines()[0]}): store it as text"
+            f"the column {name} is of a type that cannot be read ({reason}): store it as text"
         ) from error

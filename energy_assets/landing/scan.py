@@ -18,6 +18,7 @@ from energy_assets.home import DEFAULT_TIMEZONE
 from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import Source
 from energy_assets.landing.contract import source as contract_source
+from energy_assets.landing.damage import defect_reason
 from energy_assets.landing.files import DataFile, list_files
 from energy_assets.landing.mapping import InstantFrom, Mapping, Mappings, NumberFrom
 from energy_assets.landing.quarantine import describe
@@ -184,6 +185,10 @@ def _scan_file(
         reading = read_file(file, mapping, header, sink, home_zone=timezone, now=now)
     except (UnreadableFile, OSError) as error:
         return FileScan(file.relative, mapping.name, str(error))
+    except MemoryError:
+        raise
+    except Exception as error:  # as landing does: a defect must not keep the other files from being looked at
+        return FileScan(file.relative, mapping.name, defect_reason(error))
     return FileScan(
         path=file.relative,
         mapping=mapping.name,

@@ -19,6 +19,8 @@ from energy_assets.landing.mapping import BooleanFrom, InstantFrom, NumberFrom, 
 from energy_assets.landing.schemas import arrow_type
 
 LONGEST_TEXT = 200
+LARGEST_EXACT = 2**53
+"""Below it, a float holds every whole number."""
 EMPTY, UNREADABLE, NOT_FINITE, TOO_LONG, CONTROL = range(1, 6)
 """Why a value cannot be taken; 0 where it can."""
 
@@ -107,7 +109,18 @@ def as_text(delivered: pa.Array) -> pa.Array:
     """Any column as text, the way it would be written down."""
     if pa.types.is_dictionary(delivered.type):
         delivered = delivered.dictionary_decode()
+    if pa.types.is_float64(delivered.type):
+        return _plain(delivered)
     return delivered if pa.types.is_string(delivered.type) else delivered.cast(pa.string())
+
+
+def _plain(numbers: pa.Array) -> pa.Array:
+    """Whole numbers without a point or exponent: an identifier is no less one where a table made 1.234e+15 of it."""
+    number = pl.col("number")
+    is_whole = (number == number.round()) & (number.abs() < LARGEST_EXACT)
+    whole = pl.when(is_whole).then(number).cast(pl.Int64).cast(pl.String)
+    frame = pl.LazyFrame({"number": pl.from_arrow(numbers), "text": pl.from_arrow(numbers.cast(pa.string()))})
+    return frame.select(pl.coalesce(whole, "text")).collect().to_series().to_arrow().cast(pa.string())
 
 
 def _parsed(delivered: pa.Array, origin: NumberFrom) -> pl.Series:
@@ -117,6 +130,8 @@ def _parsed(delivered: pa.Array, origin: NumberFrom) -> pl.Series:
         or pa.types.is_decimal(delivered.type)
     ):
         return pl.from_arrow(delivered.cast(pa.float64()))
+    if pa.types.is_temporal(delivered.type):
+        return pl.Series([None] * len(delivered), dtype=pl.Float64)  # a length of time counts no energy
     text = pl.from_arrow(as_text(delivered))
     if origin.decimal != "." or origin.thousands is not None:
         return _with_point(text.str.strip_chars(), origin).cast(pl.Float64, strict=False)
@@ -129,8 +144,8 @@ def _parsed(delivered: pa.Array, origin: NumberFrom) -> pl.Series:
 def _with_point(text: pl.Series, origin: NumberFrom) -> pl.Series:
     """Numbers with other marks as ones with a decimal point; null where the marks do not stand where they must."""
     decimal, thousands = f"[{origin.decimal}]", f"[{origin.thousands}]" if origin.thousands else None
-    whole = rf"(?:\d{{1,3}}(?:{thousands}\d{{3}})+|\d+)" if thousands else r"\d+"
-    fits = text.str.contains(rf"^[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?$")
+    whole = rf"(?:[0-9]{{1,3}}(?:{thousands}[0-9]{{3}})+|[0-9]+)" if thousands else "[0-9]+"
+    fits = text.str.contains(rf"^[+-]?(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?$")
     plain = text.str.replace_all(origin.thousands, "", literal=True) if origin.thousands else text
     plain = plain.str.replace_all(origin.decimal, ".", literal=True)
     return pl.select(pl.when(fits).then(plain)).to_series()

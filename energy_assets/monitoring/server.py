@@ -8,10 +8,14 @@ from __future__ import annotations
 import fcntl
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from energy_assets.embedded import ports
 from energy_assets.embedded.ports import LOOPBACK
@@ -21,6 +25,8 @@ from energy_assets.monitoring.graph import Graph
 from energy_assets.operations.errors import OperationError
 
 PROGRAM = "metrics"
+CLIENT_SECONDS = 10
+"""How long a client may say nothing."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Say = Callable[[str], None]
@@ -41,9 +47,11 @@ def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str], None
         registry.register(HomeCollector(home, Graph.of(home)))
         ProcessCollector(registry=registry)  # the exporter's own memory and time
         try:
-            server, thread = start_http_server(chosen, addr=LOOPBACK, registry=registry)
+            server = http_server(chosen, registry)
         except OSError as error:
             raise MetricsError(f"port {chosen} was taken meanwhile: run `energy-assets metrics` again") from error
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
         try:
             ready(f"http://{LOOPBACK}:{chosen}/metrics")
             _wait_for_the_end()
@@ -51,6 +59,29 @@ def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str], None
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = CLIENT_SECONDS
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Each scrape in a log is too much."""
+
+
+def http_server(port: int, registry: CollectorRegistry) -> WSGIServer:
+    """The server of `/metrics`, which waits for no slow client, and answers none that calls this machine by another name.
+
+    Such a name may be a foreign page's, which its owner lets point here: feeders and their losses are nothing for it to read.
+    """
+    metrics = make_wsgi_app(registry)
+
+    def guarded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if urlsplit(f"//{environ.get('HTTP_HOST', LOOPBACK)}").hostname not in (LOOPBACK, "localhost"):
+            start_response("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"ask for http://127.0.0.1\n"]
+        return metrics(environ, start_response)
+
+    return make_server(LOOPBACK, port, guarded, ThreadingWSGIServer, handler_class=_Handler)
 
 
 def _port(home: Home, port: int | None, say: Say) -> int:

@@ -113,12 +113,12 @@ def truth_of(home: Home, warehouse: Warehouse) -> Truth | None:
         return None
     import polars as pl
 
-    with warehouse.stream(
+    table = warehouse.table(
         "select balance.transformer_id, balance.reading_at from intermediate.int_transformer_balance as balance"
         " join quality.day_states as gate on gate.table_name = 'mart_transformer_losses' and gate.reading_date = balance.reading_date"
         " where balance.excluded_because is null and gate.state in ('green', 'accepted')"
-    ) as batches:
-        balanced = pl.from_arrow(batches.read_all()).lazy()
+    )
+    balanced = pl.from_arrow(table).lazy()
     fed = _on(balanced, pl.scan_parquet(truth / "transformers" / "*.parquet"))
     meters = pl.scan_parquet(truth / "meters.parquet").select("meter_id", "transformer_id")
     used = _on(balanced, pl.scan_parquet(truth / "intervals" / "*.parquet").join(meters, on="meter_id"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -24,7 +25,8 @@ COLUMNS = (
     "currency", "reason",
 )  # fmt: skip
 """`stop` counts the rows: those behind the same transformer follow each other."""
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = re.compile("(^|[;,\t\r\n])(?=[\t\r\n]*[=+@＝＋－＠-])")
+"""Where a spreadsheet would begin a formula: at a cell's start, and behind what another language's spreadsheet takes for the end of one."""
 WIDE = {"reason": 70, "case_id": 22}
 
 
@@ -71,9 +73,7 @@ def _cell(value: object, language: str) -> object:
     if isinstance(value, (Decimal, float)):
         text = f"{value:f}" if isinstance(value, Decimal) else repr(value)
         return text.replace(".", ",") if language == FRENCH else text
-    if isinstance(value, str) and value.startswith(FORMULA_SIGNS):
-        return f"'{value}"
-    return value
+    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def _write_excel(rows: Sequence[dict[str, object]], day: date, path: Path) -> None:

@@ -54,8 +54,9 @@ def _clickhouse(url: str, statement: str) -> tuple[list[str], list[tuple[Any, ..
 
     from energy_assets.resources.serving import connect
 
-    client = connect(url)
+    client = None
     try:
+        client = connect(url)
         result = client.query(statement)
         return list(result.column_names), list(result.result_rows)
     except ClickHouseError as error:
@@ -65,4 +66,5 @@ def _clickhouse(url: str, statement: str) -> tuple[list[str], list[tuple[Any, ..
         # Of a syntax error, the list of all that might follow.
         raise OperationError(f"{words.partition('. Expected one of')[0].strip()}\n{TABLES}") from error
     finally:
-        client.close()
+        if client is not None:
+            client.close()

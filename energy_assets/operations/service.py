@@ -12,11 +12,16 @@ from importlib.metadata import entry_points
 
 from energy_assets.home import Home
 from energy_assets.logs import configure
+from energy_assets.operations.own_page import guard
 from energy_assets.settings import settings
+
+WEB_SERVER = "dagster-webserver"
 
 
 def main(home: str, program: str, *arguments: str) -> None:
     configure(Home.at(home), settings().log_level)
+    if program == WEB_SERVER:
+        guard()
     (script,) = entry_points(group="console_scripts", name=program)
     sys.argv = [program, *arguments]
     script.load()()

@@ -6,7 +6,6 @@ What belongs here: reading it from the warehouse, with days whose gate is closed
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,8 +21,7 @@ from energy_assets.day_types import day_types
 from energy_assets.days import ONE_DAY, DayWindow
 from energy_assets.keys import ESTIMATE_LOOKBACK_DAYS, FEATURES
 from energy_assets.resources.gates import DayState, day_states
-from energy_assets.resources.profiles import day_starts_at
-from energy_assets.resources.warehouse import array_literal
+from energy_assets.resources.profiles import day_starts_at, profiles_of
 from ml.profiles import DayProfiles, from_arrow
 from ml.validation.outages import NO_TRANSFORMER, dark_slots
 
@@ -46,22 +44,22 @@ REGISTER = """
         is_prepaid, ct_multiplier::double precision as ct_multiplier
     from staging.stg_meters as meters
     left join staging.stg_transformers as transformers using (reading_date, transformer_id)
-    where reading_date = $1::text::date order by meter_id
+    where reading_date = %(day)s::date order by meter_id
 """
 PROFILES = """
     select reading_date, meter_id, interval_minutes, profile_wh from intermediate.int_consumption_features
-    where reading_date = any($1::text::date[])
+    where reading_date = any(%(days)s::date[])
 """
-OF_METERS = " and meter_id in (select jsonb_array_elements_text($2::text::jsonb))"
+OF_METERS = " and meter_id in (select unnest(%(meters)s::text[]))"
 LAST_SEEN = """
     select distinct on (meter_id) meter_id, interval_minutes from intermediate.int_consumption_features
-    where reading_date = any($1::text::date[]) and accepted_count > 0
+    where reading_date = any(%(days)s::date[]) and accepted_count > 0
     order by meter_id, reading_date desc
 """
-REPORTED_OFF = "select area_id, off_from, off_until from staging.stg_outages where reading_date = $1::text::date"
+REPORTED_OFF = "select area_id, off_from, off_until from staging.stg_outages where reading_date = %(day)s::date"
 FED = """
     select transformer_id, reading_at, interval_minutes from staging.stg_transformer_readings
-    where reading_date = $1::text::date and accepted_wh > 0
+    where reading_date = %(day)s::date and accepted_wh > 0
 """
 
 
@@ -146,17 +144,13 @@ class FleetDay:
     @cached_property
     def profiles(self) -> list[DayProfiles]:
         """Of meters that delivered, by interval length."""
-        return self.profiles_of(self.day) if FEATURES in self._held else []
-
-    def profiles_of(self, day: date) -> list[DayProfiles]:
-        """The same of a day of `past_days`."""
-        return from_arrow(self._table(PROFILES, days_literal([day])), day, day_starts_at(day, self._zone))
+        return profiles_of(self._warehouse, self.day, self._zone) if FEATURES in self._held else []
 
     @cached_property
     def register(self) -> Register:
         if "stg_meters" not in self._held:
             return Register(*np.zeros((4, 0), dtype=str), np.zeros(0, dtype=bool), np.zeros(0))
-        table = self._table(REGISTER, self.day.isoformat())
+        table = self._warehouse.table(REGISTER, {"day": self.day})
         texts = (texts_of(table[name]) for name in ("meter_id", "customer_class", "transformer_id", "feeder_id"))
         return Register(*texts, table["is_prepaid"].to_numpy(zero_copy_only=False), table["ct_multiplier"].to_numpy())
 
@@ -176,7 +170,7 @@ class FleetDay:
         ids = group.meter_ids[rows]
         past = np.full((len(days), len(ids), len(group.slot_starts)), np.nan, dtype=np.float32)
         if days and len(ids):
-            table = self._table(PROFILES + OF_METERS, days_literal(days), json.dumps(ids.tolist()))
+            table = self._warehouse.table(PROFILES + OF_METERS, {"days": days, "meters": ids.tolist()})
             for number, of in enumerate(days):
                 rows_of_day = table.filter(pc.equal(table["reading_date"], pa.scalar(of, pa.date32())))
                 for profiles in from_arrow(rows_of_day, of, self.starts_at):
@@ -228,7 +222,7 @@ class FleetDay:
         is_off = np.zeros((len(transformer_of), len(starts)), dtype=bool)
         is_wholly = is_off.copy()
         if "stg_outages" in self._held:
-            for row in self._table(REPORTED_OFF, self.day.isoformat()).to_pylist():
+            for row in self._warehouse.table(REPORTED_OFF, {"day": self.day}).to_pylist():
                 concerned = (transformer_of == row["area_id"]) | (feeder_of == row["area_id"])
                 off_from, off_until = (instant(row[name]) for name in ("off_from", "off_until"))
                 is_off[concerned] |= (starts < off_until) & (ends > off_from)
@@ -240,7 +234,7 @@ class FleetDay:
         is_fed = np.zeros((len(transformer_ids), len(starts)), dtype=bool)
         if "stg_transformer_readings" not in self._held:
             return is_fed
-        table = self._table(FED, self.day.isoformat())
+        table = self._warehouse.table(FED, {"day": self.day})
         ids = texts_of(table["transformer_id"])
         at = np.minimum(np.searchsorted(transformer_ids, ids), len(transformer_ids) - 1)
         is_known = transformer_ids[at] == ids
@@ -256,7 +250,7 @@ class FleetDay:
         """Meters with accepted readings in the lookback, sorted, and their interval then."""
         if not self.past_days:
             return np.zeros(0, dtype=str), np.zeros(0, dtype=int)
-        table = self._table(LAST_SEEN, days_literal(self.past_days))
+        table = self._warehouse.table(LAST_SEEN, {"days": self.past_days})
         ids = texts_of(table["meter_id"])
         order = np.argsort(ids)
         return ids[order], table["interval_minutes"].to_numpy().astype(int)[order]
@@ -265,10 +259,6 @@ class FleetDay:
         """The interval of most meters today; 0 without any."""
         counts = {profiles.interval_minutes: profiles.meters for profiles in self.profiles}
         return max(counts, key=lambda minutes: (counts[minutes], -minutes), default=0)
-
-    def _table(self, query: str, *parameters: str) -> pa.Table:
-        with self._warehouse.stream(query, parameters) as batches:
-            return batches.read_all()
 
 
 def aligned(profiles: DayProfiles, meter_ids: np.ndarray, slots: int) -> np.ndarray:
@@ -293,11 +283,6 @@ def looked_up(ids: np.ndarray, known: np.ndarray, values: np.ndarray, otherwise:
         return np.full(len(ids), otherwise)
     at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
     return np.where(known[at] == ids, values[at], otherwise)
-
-
-def days_literal(days: Sequence[date]) -> str:
-    """An array literal of dates."""
-    return array_literal(days)
 
 
 def texts_of(column: pa.ChunkedArray) -> np.ndarray:

@@ -6,7 +6,7 @@ What belongs here: the home's paths and settings around landing/. What does not:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -32,6 +32,14 @@ class LandingZone(dg.ConfigurableResource):
         from energy_assets.landing.files import list_files
 
         return list_files(self._home.landing, settle_seconds=settings().settle_seconds)
+
+    def mappings_changed_at(self) -> datetime | None:
+        """When the user's mappings changed last, by their files; None where there are none."""
+        folder = self._home.mappings
+        if not folder.is_dir():
+            return None
+        changed = max(path.stat().st_mtime for path in (folder, *folder.glob("*.toml")))
+        return datetime.fromtimestamp(changed, UTC)
 
     def land(self, files: Sequence[DataFile]) -> Iterator[LandedFile]:
         """Read each file into parts; what is wrong with a file is in its result, never raised."""
@@ -76,3 +84,15 @@ class LandingZone(dg.ConfigurableResource):
     @property
     def _home(self) -> Home:
         return Home.at(self.home)
+
+
+def not_taken(listing: Listing) -> list[str]:
+    """Of each file that is not opened, and each that lies in no source's folder: which, why, and what to do."""
+    from energy_assets.landing.files import FOLDERS
+
+    refused = [f"{path} is refused: {reason}" for path, reason in sorted(listing.refused.items())]
+    left = [
+        f"{path} is left alone, its folder is no source's: move it into {', '.join(FOLDERS)}, or take it away"
+        for path in listing.left_alone
+    ]
+    return [*refused, *left]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -55,12 +55,22 @@ class UnreadableFile:
     message: str
 
 
-def unread(warehouse: Warehouse, files: Iterable[DataFile]) -> list[DataFile]:
-    """Those of `files` whose path, size and modification time are not the ones that were last read."""
+def unread(
+    warehouse: Warehouse, files: Iterable[DataFile], mappings_changed_at: datetime | None = None
+) -> list[DataFile]:
+    """Those of `files` whose path, size and modification time are not the ones that were last read.
+
+    One that could not be read is unread again once the mappings changed: one of them may fit it now.
+    """
     known = {
         row[0]: (row[1], row[2])
         for row in warehouse.rows(
-            "select distinct on (path) path, byte_count, modified_ns from raw_data.landing_paths order by path, seen_at desc"
+            "select path, byte_count, modified_ns from ("
+            "select distinct on (path) held.path, held.byte_count, held.modified_ns, held.seen_at, file.status"
+            " from raw_data.landing_paths as held join raw_data.landing_files as file using (sha256)"
+            " order by held.path, held.seen_at desc) as newest"
+            " where status <> 'unreadable' or %(changed_at)s::timestamptz is null or seen_at >= %(changed_at)s",
+            {"changed_at": mappings_changed_at},
         )
     }
     return [file for file in files if known.get(file.relative) != (file.size, file.mtime_ns)]
@@ -71,7 +81,7 @@ def record(warehouse: Warehouse, landed: LandedFile, *, run_id: str) -> bool:
 
     New content at a path withdraws what the path held, unless the mapping declares that it adds. Content that cannot be read
     corrects nothing: what the path held stands until a readable file comes. Content that is known already only gets one
-    more path.
+    more path; one that could not be read before, and can now that a mapping fits it, is new.
     """
     with warehouse.transaction(as_loader=True) as connection, connection.cursor() as cursor:
         cursor.execute("select quality.lock_table('raw_data.landing_files')")
@@ -311,7 +321,7 @@ def _insert_file(cursor: Cursor, landed: LandedFile, run_id: str) -> bool:
             run_id,
         ),
     )
-    inserted = cursor.fetchone()
+    inserted = cursor.fetchone() or _readable_now(cursor, landed, run_id)
     if inserted is None:
         return False
     _copy(cursor, "rejected_rows", inserted[0], landed.reject_batches())
@@ -319,6 +329,31 @@ def _insert_file(cursor: Cursor, landed: LandedFile, run_id: str) -> bool:
         _copy(cursor, contract_source(name).table, inserted[0], landed.record_batches(name))
     _insert_parts(cursor, inserted[0], landed)
     return True
+
+
+def _readable_now(cursor: Cursor, landed: LandedFile, run_id: str) -> tuple[int] | None:
+    """The number of a file that could not be read when it came and now can, its entry renewed; None where it is no such file."""
+    if landed.status != "landed":
+        return None
+    cursor.execute(
+        "update raw_data.landing_files set status = %s, message = null, mapping = %s, mapping_sha256 = %s, unknown_columns = %s,"
+        " rows_read = %s, rows_rejected = %s, run_id = %s, landed_at = clock_timestamp()"
+        " where sha256 = %s and status = 'unreadable' returning file_id",
+        (
+            landed.status,
+            landed.mapping,
+            landed.mapping_hash,
+            list(landed.unknown_columns),
+            landed.rows_read,
+            landed.rows_rejected,
+            run_id,
+            landed.sha256,
+        ),
+    )
+    renewed = cursor.fetchone()
+    if renewed is not None:
+        cursor.execute("delete from raw_data.rejected_rows where file_id = %s", renewed)
+    return renewed
 
 
 def _copy(cursor: Cursor, table: str, file_id: int, batches: Iterable[pa.RecordBatch]) -> None:

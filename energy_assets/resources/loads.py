@@ -39,17 +39,17 @@ RECENT_DAYS = 7
 # A transformer that feeds nobody for a whole interval has no supply: what it would feed is not nothing.
 FED = """
     select transformer_id, reading_at, interval_minutes, accepted_wh::double precision as load_wh
-    from staging.stg_transformer_readings where reading_date = $1::text::date and accepted_wh > 0
+    from staging.stg_transformer_readings where reading_date = %(day)s::date and accepted_wh > 0
     order by transformer_id, reading_at
 """
 REGISTER = """
     select transformer_id, coalesce(min(feeder_id) filter (where is_own), min(feeder_id)) as feeder_id,
         max(rating_kva)::double precision as rating_kva
     from (
-        select transformer_id, feeder_id, rating_kva, true as is_own from staging.stg_transformers where reading_date = $1::text::date
+        select transformer_id, feeder_id, rating_kva, true as is_own from staging.stg_transformers where reading_date = %(day)s::date
         union all
         select transformer_id, feeder_id, null, false from staging.stg_meters
-        where reading_date = $1::text::date and transformer_id is not null
+        where reading_date = %(day)s::date and transformer_id is not null
     ) as registered
     group by transformer_id order by transformer_id
 """
@@ -163,7 +163,7 @@ class LoadDays:
 
     def _register(self, day: date) -> pa.Table:
         """Transformers with feeder and rating, as registers say; the feeder may be known from the meters alone."""
-        return self._table(REGISTER, day.isoformat())
+        return self._warehouse.table(REGISTER, {"day": day})
 
     def _read(self, span: DayWindow) -> None:
         self._days = {day: known for day, known in self._days.items() if day >= span.start}
@@ -174,8 +174,8 @@ class LoadDays:
             self._days[day] = self._day(day, held) if READINGS in held else None
 
     def _day(self, day: date, held: set[str]) -> _Day:
-        table = self._table(FED, day.isoformat())
-        outages = self._table(REPORTED_OFF, day.isoformat()).to_pylist() if OUTAGES in held else []
+        table = self._warehouse.table(FED, {"day": day})
+        outages = self._warehouse.table(REPORTED_OFF, {"day": day}).to_pylist() if OUTAGES in held else []
         return _Day(
             table["transformer_id"].to_numpy().astype(np.str_),
             table["reading_at"].cast(pa.timestamp("s", "UTC")).to_numpy(),
@@ -184,10 +184,6 @@ class LoadDays:
             tuple((row["area_id"], instant(row["off_from"]), instant(row["off_until"])) for row in outages),
             weather_of(self._warehouse, day) if WEATHER in held else None,
         )
-
-    def _table(self, query: str, *parameters: str) -> pa.Table:
-        with self._warehouse.stream(query, parameters) as batches:
-            return batches.read_all()
 
 
 def slot_starts(day: date, minutes: int, zone: ZoneInfo) -> np.ndarray:

@@ -12,16 +12,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from energy_assets.home import Home
 from energy_assets.keys import GATED, SERVING
 from energy_assets.resources.serving import DATABASE, Serving, quoted
 from energy_assets.resources.serving_ddl import served_columns
-from energy_assets.resources.warehouse import array_literal, quoted_name
+from energy_assets.resources.warehouse import quoted_name
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +37,7 @@ LOCK = f"{SERVING}.records"
 
 @dataclass(frozen=True)
 class Records:
-    """A table of copies. `changed` gives the days that changed since %(since)s; `rows` those of the days $1, further parameters as named."""
+    """A table of copies. `changed` gives the days that changed since %(since)s; `rows` those of %(days)s."""
 
     table: str
     date_column: str
@@ -46,7 +46,6 @@ class Records:
     """Whether it is made of what gates say, or of what landed."""
     changed: str
     rows: str
-    parameters: tuple[str, ...] = ("days",)
 
 
 _JUDGED = """
@@ -78,18 +77,17 @@ TABLES: tuple[Records, ...] = (
                 select reading_date, table_name, max(judged_at) as judged_at,
                     (array_agg(message order by severity <> 'critical', expectation_id) filter (where not success))[1] as finding
                 from quality.validation_results
-                where reading_date = any($1::text::date[])
+                where reading_date = any(%(days)s::date[])
                 group by reading_date, table_name
             )
             select states.reading_date, states.table_name, layers.layer, states.state, states.row_count, states.failed_critical,
                 states.failed_warning, coalesce(found.finding, '') as finding, versions.written_at, found.judged_at
             from quality.day_states as states
             join quality.day_versions as versions using (table_name, reading_date)
-            join unnest($2::text::text[], $3::text::text[]) as layers (table_name, layer) using (table_name)
+            join unnest(%(tables)s::text[], %(layers)s::text[]) as layers (table_name, layer) using (table_name)
             left join found using (reading_date, table_name)
-            where states.reading_date = any($1::text::date[])
+            where states.reading_date = any(%(days)s::date[])
         """,
-        parameters=("days", "tables", "layers"),
     ),
     Records(
         table="validation_results",
@@ -101,7 +99,7 @@ TABLES: tuple[Records, ...] = (
             select reading_date, table_name, expectation_id, expectation, column_name, severity, success, observed, unexpected_count,
                 element_count, message, judged_at
             from quality.validation_results
-            where reading_date = any($1::text::date[])
+            where reading_date = any(%(days)s::date[])
         """,
     ),
     Records(
@@ -118,17 +116,16 @@ TABLES: tuple[Records, ...] = (
             join raw_data.active_files using (file_id)
             join (
                 select file.file_id, (case
-                    when $3::text = 'historical' then least(min(to_timestamp(held.modified_ns / 1000000000.0)), file.landed_at)
+                    when %(kind)s = 'historical' then least(min(to_timestamp(held.modified_ns / 1000000000.0)), file.landed_at)
                     else file.landed_at
-                end at time zone $2::text)::date as came_on
+                end at time zone %(zone)s)::date as came_on
                 from raw_data.landing_files as file
                 join raw_data.landing_paths as held using (sha256)
                 group by file.file_id, file.landed_at
             ) as came using (file_id)
-            where part.reading_date = any($1::text::date[])
+            where part.reading_date = any(%(days)s::date[])
             group by part.reading_date, part.source, came.came_on
         """,
-        parameters=("days", "zone", "kind"),
     ),
     Records(
         table="rejected_rows",
@@ -141,9 +138,9 @@ TABLES: tuple[Records, ...] = (
         """,
         rows="""
             with files as (
-                select file_id, sha256, (landed_at at time zone $2::text)::date as landed_on
+                select file_id, sha256, (landed_at at time zone %(zone)s)::date as landed_on
                 from raw_data.landing_files
-                where rows_rejected > 0 and (landed_at at time zone $2::text)::date = any($1::text::date[])
+                where rows_rejected > 0 and (landed_at at time zone %(zone)s)::date = any(%(days)s::date[])
             )
             select files.landed_on, rejected.source, coalesce(min(held.path), '') as path, rejected.column_name, rejected.reason,
                 count(*) as row_count, min(rejected.row_number) as first_row, min(rejected.reading_date) as first_date,
@@ -154,7 +151,6 @@ TABLES: tuple[Records, ...] = (
             left join (select sha256, min(path) as path from raw_data.landing_paths group by sha256) as held on held.sha256 = files.sha256
             group by files.landed_on, files.file_id, rejected.source, rejected.column_name, rejected.reason
         """,
-        parameters=("days", "zone"),
     ),
 )
 CHANGES = """
@@ -194,7 +190,7 @@ def copy(warehouse: Warehouse, serving: Serving, *, is_switch: bool = False) -> 
             with serving.swapping(client, records.table, run_id=uuid.uuid4().hex, is_switch=is_switch) as swap:
                 days = _changed_days(warehouse, records, since)
                 if days:
-                    with warehouse.stream(_selected(records), _values(warehouse, records, days)) as batches:
+                    with warehouse.stream(_selected(records), _values(warehouse, days)) as batches:
                         swap.replace_days(days, batches)
                 found[records.table] = len(days)
         with warehouse.transaction() as connection, connection.cursor() as cursor:
@@ -233,15 +229,14 @@ def _selected(records: Records) -> str:
     return f"select {columns} from ({records.rows}) as records"
 
 
-def _values(warehouse: Warehouse, records: Records, days: list[date]) -> tuple[str, ...]:
-    known: Mapping[str, str] = {
-        "days": array_literal(days),
-        "tables": array_literal(GATED),
-        "layers": array_literal(GATED.values()),
+def _values(warehouse: Warehouse, days: list[date]) -> dict[str, Any]:
+    return {
+        "days": days,
+        "tables": list(GATED),
+        "layers": list(GATED.values()),
         "zone": _zone(warehouse),
         "kind": "historical" if Home.at(warehouse.home).calendar().is_historical else "live",
     }
-    return tuple(known[name] for name in records.parameters)
 
 
 def _zone(warehouse: Warehouse) -> str:

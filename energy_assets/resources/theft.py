@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from energy_assets.day_types import day_types
 from energy_assets.days import DayWindow
 from energy_assets.keys import TRAITS
-from energy_assets.resources.fleet import days_literal, looked_up, texts_of
+from energy_assets.resources.fleet import looked_up, texts_of
 from energy_assets.resources.gates import day_states
 from energy_assets.settings import settings
 from ml.theft.evidence import Evidence, evidence
@@ -39,16 +39,16 @@ LEAST_PURCHASE_DAYS = 28
 LEAST_USED_WH = 20_000
 REGISTER = """
     select meter_id, transformer_id, customer_class, is_prepaid from staging.stg_meters
-    where reading_date = $1::text::date order by meter_id
+    where reading_date = %(day)s::date order by meter_id
 """
 EXPLAINED = """
     select meter_id, energy_wh, energy_low_wh, energy_high_wh, way, coefficient, since_date, gain, gain_share, has_drifting_clock
-    from ml.loss_explanations where explained_date = $1::text::date and meter_id <> '' order by meter_id
+    from ml.loss_explanations where explained_date = %(day)s::date and meter_id <> '' order by meter_id
 """
 PREPAID = """
     with prepaid as (
         select meter_id, (row_number() over (order by meter_id collate "C"))::integer - 1 as number
-        from staging.stg_meters where reading_date = $2::text::date and is_prepaid
+        from staging.stg_meters where reading_date = %(day)s::date and is_prepaid
     )
 """
 """Meters have numbers: texts of weeks of rows are slow to move."""
@@ -58,30 +58,30 @@ USED = f"""
     from prepaid
     join (
         select meter_id, sum(total_wh) as used_wh from intermediate.int_readings_daily
-        where reading_date = any($1::text::date[]) group by meter_id
+        where reading_date = any(%(days)s::date[]) group by meter_id
     ) as used using (meter_id)
     left join (
         select meter_id, sum(energy_wh) as bought_wh from staging.stg_token_purchases
-        where purchase_date = any($1::text::date[]) group by meter_id
+        where purchase_date = any(%(days)s::date[]) group by meter_id
     ) as bought using (meter_id)
     order by number
 """
 USED_AND_BOUGHT = f"""
     {PREPAID}
     select reading_date as day, number, total_wh as missing_wh from intermediate.int_readings_daily join prepaid using (meter_id)
-    where reading_date = any($1::text::date[])
+    where reading_date = any(%(days)s::date[])
     union all
     select purchase_date, number, -energy_wh from staging.stg_token_purchases join prepaid using (meter_id)
-    where purchase_date = any($1::text::date[])
+    where purchase_date = any(%(days)s::date[])
 """
 """What was used, and what was bought as less than nothing."""
 SEASON = """
     select meter_id, sum(round((24 * traits[1])::numeric))::double precision / count(*) as year_ago_wh
-    from intermediate.int_day_traits where reading_date = any($1::text::date[])
-    group by meter_id having count(*) >= $2::text::integer order by meter_id
+    from intermediate.int_day_traits where reading_date = any(%(days)s::date[])
+    group by meter_id having count(*) >= %(least)s order by meter_id
 """
 """Whole Wh are summed: sums of fractions would depend on their order. The first trait is the mean power."""
-EVIDENCE_OF = "select * from ml.theft_evidence where score_date = $1::text::date order by meter_id"
+EVIDENCE_OF = "select * from ml.theft_evidence where score_date = %(day)s::date order by meter_id"
 MOST_SUSPICIOUS = """
     select meter_id, theft_score, reason_en from ml.theft_scores
     where score_date = %s and theft_score is not null order by theft_score desc, meter_id limit %s
@@ -167,8 +167,7 @@ def score_rows(warehouse: Warehouse, day: date, in_service: InService | None = N
 
 def day_evidence(warehouse: Warehouse, day: date) -> pa.Table:
     """Evidence of `day` as it is kept, as EVIDENCE in the order of meters."""
-    with warehouse.stream(EVIDENCE_OF, (day.isoformat(),)) as batches:
-        return batches.read_all().combine_chunks().select(EVIDENCE.names)
+    return warehouse.table(EVIDENCE_OF, {"day": day}).combine_chunks().select(EVIDENCE.names)
 
 
 def purchases_of(table: pa.Table, found: Evidence) -> tuple[np.ndarray, np.ndarray]:
@@ -192,8 +191,7 @@ def _register(warehouse: Warehouse, day: date, ids: np.ndarray, *, is_held: bool
     """(Transformer, empty where not known; number of the class) of each meter on the day."""
     if not is_held:
         return np.full(len(ids), ""), np.zeros(len(ids), dtype=int)
-    with warehouse.stream(REGISTER, (day.isoformat(),)) as batches:
-        table = batches.read_all()
+    table = warehouse.table(REGISTER, {"day": day})
     known = texts_of(table["meter_id"])
     transformer = looked_up(ids, known, texts_of(table["transformer_id"]), "")
     classes = looked_up(ids, known, texts_of(table["customer_class"]), "unknown")
@@ -202,8 +200,7 @@ def _register(warehouse: Warehouse, day: date, ids: np.ndarray, *, is_held: bool
 
 def _explanation(warehouse: Warehouse, monday: date, ids: np.ndarray, first: date) -> Explanation | None:
     """The explanations of a Monday for the meters `ids`; days count from `first`."""
-    with warehouse.stream(EXPLAINED, (monday.isoformat(),)) as batches:
-        table = batches.read_all().combine_chunks()
+    table = warehouse.table(EXPLAINED, {"day": monday}).combine_chunks()
     known = texts_of(table["meter_id"])
     if not len(known):
         return None
@@ -237,8 +234,7 @@ def _year_ago(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> n
     days = [of for of in DayWindow.of(day).looked_back_on(*YEAR_AGO) if (TRAITS, of) in held]
     if len(days) < LEAST_SEASON_DAYS:
         return np.full(len(ids), np.nan)
-    with warehouse.stream(SEASON, (days_literal(days), str(LEAST_SEASON_DAYS))) as batches:
-        table = batches.read_all()
+    table = warehouse.table(SEASON, {"days": days, "least": LEAST_SEASON_DAYS})
     return looked_up(ids, texts_of(table["meter_id"]), table["year_ago_wh"].to_numpy(), np.nan)
 
 
@@ -252,8 +248,7 @@ def _purchases(warehouse: Warehouse, day: date, ids: np.ndarray, held: Held) -> 
     before = known(DayWindow.of(day).looked_back_on(PURCHASE_DAYS, PURCHASE_DAYS + CARRIED_DAYS - 1))
     if len(judged) < LEAST_PURCHASE_DAYS or (METERS, day) not in held:
         return Purchases.unknown(len(ids))
-    with warehouse.stream(USED, (days_literal(judged), day.isoformat())) as batches:
-        table = batches.read_all().combine_chunks()
+    table = warehouse.table(USED, {"days": judged, "day": day}).combine_chunks()
     carried = _carried(warehouse, before, day, table["number"].to_numpy())
     meters = texts_of(table["meter_id"])
     used, bought = (looked_up(ids, meters, table[name].to_numpy(), np.nan) for name in ("used_wh", "bought_wh"))
@@ -267,7 +262,7 @@ def _carried(warehouse: Warehouse, days: list[date], day: date, numbers: np.ndar
         row_of = {(of - date(1970, 1, 1)).days: row for row, of in enumerate(days)}
         row = np.zeros(max(row_of) + 1, dtype=int)
         row[list(row_of)] = list(row_of.values())
-        with warehouse.stream(USED_AND_BOUGHT, (days_literal(days), day.isoformat())) as batches:
+        with warehouse.stream(USED_AND_BOUGHT, {"days": days, "day": day}) as batches:
             for batch in batches:
                 number = batch["number"].to_numpy()
                 is_asked = number < missing.shape[1]

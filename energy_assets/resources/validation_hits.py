@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from energy_assets.keys import ESTIMATE_LOOKBACK_DAYS, FEATURES
-from energy_assets.resources.fleet import FleetDay, Group, States, aligned, days_literal, looked_up, texts_of
-from ml.profiles import DayProfiles
+from energy_assets.resources.fleet import FleetDay, Group, States, looked_up, texts_of
+from energy_assets.resources.profiles import PastProfiles
 from ml.validation import fleet_checks, profile_checks, register_checks
 from ml.validation.outages import NO_TRANSFORMER, runs
 from ml.validation.profile_checks import Finding
@@ -58,22 +58,22 @@ TABLES = {
 REGISTERS = """
     with shown as (
         select distinct on (meter_id) meter_id, read_at, register_wh from staging.stg_register_readings
-        where reading_date = $1::text::date and register_wh is not null order by meter_id, read_at
+        where reading_date = %(day)s::date and register_wh is not null order by meter_id, read_at
     ),
     before as (
         select distinct on (meter_id) meter_id, read_at, register_wh from staging.stg_register_readings
-        where reading_date = any($2::text::date[]) and register_wh is not null order by meter_id, read_at desc
+        where reading_date = any(%(before)s::date[]) and register_wh is not null order by meter_id, read_at desc
     )
     select meter_id, before.read_at as from_at, shown.read_at as to_at, shown.register_wh - before.register_wh as counted_wh
     from shown join before using (meter_id) order by meter_id
 """
 PURCHASED = """
     select meter_id, sum(energy_wh)::double precision as energy_wh from staging.stg_token_purchases
-    where purchase_date = any($1::text::date[]) group by meter_id order by meter_id
+    where purchase_date = any(%(days)s::date[]) group by meter_id order by meter_id
 """
 BALANCES = """
     select transformer_id, reading_at, interval_minutes, non_technical_loss_wh::double precision as loss_wh
-    from intermediate.int_transformer_balance where reading_date = $1::text::date and non_technical_loss_wh is not null
+    from intermediate.int_transformer_balance where reading_date = %(day)s::date and non_technical_loss_wh is not null
     order by transformer_id, reading_at
 """
 
@@ -82,43 +82,28 @@ class Validation:
     """The hits of day after day; what days share is read once while they move forward."""
 
     def __init__(self, warehouse: Warehouse, zone: ZoneInfo, rules: Mapping[str, Rule], states: States) -> None:
-        self._warehouse, self._zone, self._rules, self._states = warehouse, zone, rules, states
-        self._profiles: dict[date, list[DayProfiles]] = {}
+        self.warehouse, self._zone, self._rules, self._states = warehouse, zone, rules, states
+        self.past = PastProfiles(warehouse, zone)
         self._balances: dict[date, pa.Table] = {}
         self.off: dict[str, None] = {}
         """Rules that some day could not judge by, for want of a source, or that are switched off."""
 
     def hits(self, day: date) -> pa.Table:
         """The day's hits, as SCHEMA."""
-        fleet = FleetDay(self._warehouse, self._zone, day, self._states)
+        fleet = FleetDay(self.warehouse, self._zone, day, self._states)
         if fleet.is_empty:
             return SCHEMA.empty_table()
         seen = _Seen(self, fleet)
-        return pa.concat_tables(
-            [SCHEMA.empty_table(), *(table for group in fleet.groups() for table in seen.group(group))]
-        )
-
-    def profiles(self, fleet: FleetDay) -> dict[date, list[DayProfiles]]:
-        """Profiles of the lookback's readable days and of the day itself."""
-        wanted = [*fleet.past_days, fleet.day]
-        self._profiles = {of: held for of, held in self._profiles.items() if of >= wanted[0]}
-        for of in wanted:
-            if of == fleet.day:
-                self._profiles[of] = fleet.profiles
-            elif of not in self._profiles:
-                self._profiles[of] = fleet.profiles_of(of)
-        return {of: self._profiles[of] for of in wanted}
+        found = [SCHEMA.empty_table(), *(table for group in fleet.groups() for table in seen.group(group))]
+        self.past.keep(day, fleet.profiles)  # tomorrow it is of the past
+        return pa.concat_tables(found)
 
     def balances(self, days: list[date]) -> dict[date, pa.Table]:
         self._balances = {of: held for of, held in self._balances.items() if not days or of >= days[0]}
         for of in days:
             if of not in self._balances:
-                self._balances[of] = self.table(BALANCES, of.isoformat())
+                self._balances[of] = self.warehouse.table(BALANCES, {"day": of})
         return {of: self._balances[of] for of in days}
-
-    def table(self, query: str, *parameters: str) -> pa.Table:
-        with self._warehouse.stream(query, parameters) as batches:
-            return batches.read_all()
 
     def on(self, name: str, delivered: set[str]) -> Rule | None:
         rule = self._rules[name]
@@ -140,7 +125,7 @@ class _Seen:
             if any(rows for (name, _), rows in fleet.readable.items() if name == table)
         }
         self._days = [fleet.day - timedelta(days=number) for number in range(ESTIMATE_LOOKBACK_DAYS, 0, -1)]
-        self._profiles = validation.profiles(fleet)
+        validation.past.read(fleet.past_days, self._days[0])
 
     def group(self, group: Group) -> Iterator[pa.Table]:
         for start in range(0, len(group.meter_ids), BLOCK_METERS):
@@ -174,11 +159,7 @@ class _Seen:
         """The rules that see a meter's four weeks."""
         ids, wh, minutes = group.meter_ids[part], group.wh[part], group.interval_minutes
         is_off = (group.is_reported_off | group.is_dark)[part]
-        past = np.full((len(self._days), *wh.shape), np.nan, dtype=np.float32)
-        for number, of in enumerate(self._days):
-            for profiles in self._profiles.get(of, []):
-                if profiles.interval_minutes == minutes:
-                    past[number] = aligned(profiles, ids, wh.shape[1])
+        past = self._validation.past.of(self._days, ids, minutes, wh.shape[1])
         has_past = bool(self._fleet.past_days)
         for name, check in (
             ("spike", lambda rule: profile_checks.spike(wh, past, rule)),
@@ -219,7 +200,7 @@ class _Seen:
 
     def _prepaid(self, group: Group, ids: np.ndarray, wh: np.ndarray, past: np.ndarray, rule: Rule) -> Finding:
         days = self._days_of("stg_token_purchases")
-        table = self._validation.table(PURCHASED, days_literal(days))
+        table = self._validation.warehouse.table(PURCHASED, {"days": days})
         bought = looked_up(ids, texts_of(table["meter_id"]), table["energy_wh"].to_numpy(), 0.0)
         register = self._fleet.register
         is_prepaid = looked_up(ids, register.meter_ids, register.is_prepaid, False)
@@ -231,7 +212,7 @@ class _Seen:
         rules = {name: self._on(name) for name in ("register_reset", "multiplier", "sum")}
         if not before or not any(rules.values()) or ("stg_register_readings", self._fleet.day) not in self._readable:
             return
-        table = self._validation.table(REGISTERS, self._fleet.day.isoformat(), days_literal(before))
+        table = self._validation.warehouse.table(REGISTERS, {"day": self._fleet.day, "before": before})
         pair_ids = texts_of(table["meter_id"])
         rows = np.searchsorted(ids, pair_ids) if len(ids) else np.zeros(0, dtype=int)
         held = (
@@ -262,9 +243,9 @@ class _Seen:
         self, group: Group, rows: np.ndarray, wh: np.ndarray, past: np.ndarray, from_at: np.ndarray, to_at: np.ndarray
     ) -> np.ndarray:
         """Accepted energy between two instants, float [pairs]; NaN where an interval between is missing or cut in two."""
-        starts = [profiles_starts(self._profiles, of, group) for of in self._days]
+        starts = [self._validation.past.slot_starts(of, group.interval_minutes) for of in self._days]
         days = (
-            (energy[rows][:, : len(slot_starts)], slot_starts)
+            (energy[rows][:, : len(slot_starts)], slot_starts[: wh.shape[1]])
             for energy, slot_starts in [*zip(past, starts, strict=True), (wh, group.slot_starts)]
             if slot_starts is not None
         )
@@ -335,12 +316,6 @@ class _Seen:
             ],
             names=SCHEMA.names,
         ).cast(SCHEMA)
-
-
-def profiles_starts(held: Mapping[date, list[DayProfiles]], day: date, group: Group) -> np.ndarray | None:
-    """Starts of the day's slots at the group's interval; None where nothing was read on it."""
-    found = next((p for p in held.get(day, []) if p.interval_minutes == group.interval_minutes), None)
-    return None if found is None else found.slot_starts()[: group.wh.shape[1]]
 
 
 def _extent(where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

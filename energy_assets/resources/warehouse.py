@@ -68,11 +68,22 @@ class Warehouse(dg.ConfigurableResource):
             return cursor.fetchall()
 
     @contextmanager
-    def stream(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[pa.RecordBatchReader]:
-        """A large result as a stream of Arrow batches; parameters are `$1`, `$2`, …"""
+    def stream(self, query: str, parameters: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatchReader]:
+        """A large result as a stream of Arrow batches; parameters are `%(name)s`, as in `rows`.
+
+        psycopg2 puts them in, as it does for `rows`: with parameters of its own ADBC holds the whole result before it gives the first batch, six times
+        the memory, and the planner looks into every partition for days that it is told too late.
+        """
+        with psycopg2_connection(self._dsn(False)) as connection, connection.cursor() as cursor:
+            statement = cursor.mogrify(query, parameters).decode()
         with adbc_connection(self._dsn(False)) as connection, connection.cursor() as cursor:
-            cursor.execute(query, parameters or None)
+            cursor.execute(statement)
             yield cursor.fetch_record_batch()
+
+    def table(self, query: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """The same, whole."""
+        with self.stream(query, parameters) as batches:
+            return batches.read_all()
 
     def replace_day(
         self,
@@ -176,11 +187,6 @@ class Warehouse(dg.ConfigurableResource):
 def partition_of(table: str, day: date) -> str:
     """The name of a table's native partition of a day."""
     return f"{table}_{day:%Y%m%d}"
-
-
-def array_literal(values: Iterable[date | str]) -> str:
-    """A Postgres array literal of days or plain names, as an Arrow query's parameter."""
-    return f"{{{','.join(map(str, values))}}}"
 
 
 def quoted_name(*names: str) -> str:

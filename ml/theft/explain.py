@@ -12,6 +12,7 @@ share a loss among honest siblings whose days look alike. How much is stolen is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,6 +125,24 @@ def fleet_factor(wh: np.ndarray) -> np.ndarray:
     return np.nan_to_num(known.median(np.where(own > 1, mean / np.maximum(own, 1), np.nan), axis=1), nan=1.0)
 
 
+class _Gram:
+    """Products of columns with each other. Of hundreds few are ever chosen, and only theirs are made, once each."""
+
+    def __init__(self, flat: np.ndarray) -> None:
+        self._flat = flat
+        self.diagonal = np.einsum("ci,ci->c", flat, flat).astype(np.float64)
+        self._made: dict[int, np.ndarray] = {}
+
+    def beside(self, columns: Sequence[int]) -> np.ndarray:
+        """Products of every column with each of `columns`, float64 [all columns, columns]."""
+        for column in columns:
+            if column not in self._made:
+                self._made[column] = (self._flat @ self._flat[column]).astype(np.float64)
+        return (
+            np.stack([self._made[column] for column in columns], axis=1) if columns else np.zeros((len(self._flat), 0))
+        )
+
+
 class _Transformer:
     """The fit of one transformer. Columns are numbered way by way and candidate by candidate, within each meter by meter."""
 
@@ -145,21 +164,22 @@ class _Transformer:
         self._loss = np.clip(np.where(self._known, lost, 0.0), -limit, limit)
         self._onsets, self._usual_w = onsets, usual_w
         self._columns, self._way, self._candidate = self._made()
-        of_meters = (self._columns * self._known[:, None, None, :]).transpose(1, 2, 0, 3).reshape(-1, self._known.size)
-        flat = np.concatenate([of_meters, self._of_nobody()])
-        self._owner = np.append(
-            np.tile(np.arange(len(members)), len(self._columns[0])), [NOBODY] * (len(flat) - len(of_meters))
-        )
-        self._gram = (flat @ flat.T).astype(np.float64)
-        self._flat = flat
-        self._usable = np.diag(self._gram) > LEAST_RESIDUAL_WH**2
+        nobody = self._of_nobody()
+        self._owner = np.append(np.tile(np.arange(len(members)), len(self._columns)), [NOBODY] * len(nobody))
+        self._flat = np.empty((len(self._owner), self._known.size), dtype=np.float32)
+        self._flat[-len(nobody) :] = nobody
+        by_way = self._flat[: -len(nobody)].reshape(len(self._columns), len(members), *self._known.shape)
+        for into, column in zip(by_way, self._columns, strict=True):
+            np.multiply(column.transpose(1, 0, 2), self._known, out=into)
+        self._gram = _Gram(self._flat)
+        self._usable = self._gram.diagonal > LEAST_RESIDUAL_WH**2
         self.drifting = np.zeros(len(members), dtype=bool)
         self._set_loss(self._loss)
         self._active: list[int] = []
         self._share = np.zeros(0)
 
-    def _made(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(float32 [days, ways × candidates, members, slots], the way of each, the candidate of each)."""
+    def _made(self) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """(Float32 [days, members, slots] of each way and candidate, the way of each, the candidate of each)."""
         days, slots = self._wh.shape[0], self._wh.shape[2]
         hour = np.arange(slots) * 24 / slots
         is_night = (hour >= NIGHT[0]) | (hour < NIGHT[1]) if slots > 1 else np.zeros(1, dtype=bool)
@@ -185,7 +205,7 @@ class _Transformer:
                 found.append(column.astype(np.float32))
                 ways.append(way)
                 candidates.append(number)
-        return np.stack(found, axis=1), np.array(ways), np.array(candidates)
+        return found, np.array(ways), np.array(candidates)
 
     def _of_nobody(self) -> np.ndarray:
         """What a stranger on the line would draw, float32 [columns, intervals]: the same at all times, or as the street does by the hour."""
@@ -203,7 +223,7 @@ class _Transformer:
         intervals = int(self._known.sum())
         current = self._square
         while len(self._active) < MOST_COLUMNS:
-            gain = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)
+            gain = self._gains(self._with_loss - self._gram.beside(self._active) @ self._share)
             best = int(gain.argmax())
             if gain[best] < LEAST_GAIN * current / intervals:
                 break
@@ -225,17 +245,16 @@ class _Transformer:
 
     def _gains(self, with_residual: np.ndarray) -> np.ndarray:
         """By how much each column alone would lower the squared residual, [columns]."""
-        diagonal = np.diag(self._gram)
         is_open = self._usable & (with_residual > 0)
-        gain = np.where(is_open, with_residual**2 / np.where(is_open, diagonal, 1.0), 0.0)
+        gain = np.where(is_open, with_residual**2 / np.where(is_open, self._gram.diagonal, 1.0), 0.0)
         gain[self._active] = 0.0
         return gain
 
     def _fitted(self, columns: list[int]) -> np.ndarray:
-        return _non_negative(self._gram[np.ix_(columns, columns)], self._with_loss[columns])
+        return _non_negative(self._gram.beside(columns)[columns], self._with_loss[columns])
 
     def _residual(self, columns: list[int], share: np.ndarray) -> float:
-        gram = self._gram[np.ix_(columns, columns)]
+        gram = self._gram.beside(columns)[columns]
         return float(self._square - 2 * share @ self._with_loss[columns] + share @ gram @ share)
 
     def _takes_for_clock(self, column: int, gain: float) -> bool:
@@ -268,7 +287,7 @@ class _Transformer:
         }
         found |= {"way": np.full(count, NOBODY), "since": np.zeros(count, dtype=int)}
         drawn = self._bootstrapped()
-        alone = self._gains(self._with_loss - self._gram[:, self._active] @ self._share)
+        alone = self._gains(self._with_loss - self._gram.beside(self._active) @ self._share)
         for member in range(count):
             others = [at for at, column in enumerate(self._active) if self._owner[column] != member]
             own = [at for at, column in enumerate(self._active) if self._owner[column] == member]
@@ -278,7 +297,7 @@ class _Transformer:
                 without = self._residual(kept, share)
                 found["gain"][member] = (without - self._current) / self._mean_square
                 found["gain_share"][member] = (without - self._current) / max(without, 1.0)
-                main = max(own, key=lambda at: self._share[at] ** 2 * self._gram[self._active[at], self._active[at]])
+                main = max(own, key=lambda at: self._share[at] ** 2 * self._gram.diagonal[self._active[at]])
                 place = self._active[main] // count
                 found["way"][member], found["share"][member] = self._way[place], self._share[main]
                 found["since"][member] = self._onsets[self._candidate[place], member]
@@ -295,7 +314,7 @@ class _Transformer:
 
     def _recent(self, column: int) -> float:
         """Energy a day of a column over the last days, Wh."""
-        part = self._columns[-RECENT_DAYS:, column // len(self._members), column % len(self._members)]
+        part = self._columns[column // len(self._members)][-RECENT_DAYS:, column % len(self._members)]
         return float(part.sum(dtype=np.float64)) / len(part)
 
     def _bootstrapped(self) -> np.ndarray:
@@ -331,18 +350,23 @@ def expected_wh(wh: np.ndarray, day_types: np.ndarray, since: np.ndarray, factor
     The mean of the same slot on days of the same type before, over what the fleet did on them, times what it did on the day. Below
     LEAST_BEFORE_DAYS all days count.
     """
-    found = np.full(wh.shape, np.nan)
+    before = np.where(since >= LEAST_BEFORE_DAYS, since, len(wh))
     scaled = wh / factor[:, None, None]
-    for onset in np.unique(since):
-        meters = np.flatnonzero(since == onset)
-        before = onset if onset >= LEAST_BEFORE_DAYS else len(wh)
-        anyway = known.mean(scaled[:before][:, meters], axis=0)
-        for kind in np.unique(day_types):
-            alike = known.mean(scaled[:before][day_types[:before] == kind][:, meters], axis=0)
-            usual = np.where(np.isnan(alike), anyway, alike)
-            days = np.flatnonzero(day_types == kind)
-            found[np.ix_(days, meters)] = usual[None] * factor[days, None, None]
+    anyway = _means_before(scaled, np.arange(len(wh)), before)
+    found = np.empty(wh.shape)
+    for kind in np.unique(day_types):
+        days = np.flatnonzero(day_types == kind)
+        alike = _means_before(scaled, days, before)
+        found[days] = np.where(np.isnan(alike), anyway, alike)[None] * factor[days, None, None]
     return found
+
+
+def _means_before(values: np.ndarray, days: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Means over those of `days` before each meter's day, [meters, slots], NaN without any, of `values` [days, meters, slots]."""
+    has = ~np.isnan(values[days])
+    last, meter = np.searchsorted(days, before) - 1, np.arange(values.shape[1])
+    count, total = (np.cumsum(one, axis=0)[last, meter] for one in (has, np.where(has, values[days], 0.0)))
+    return np.where((last >= 0)[:, None] & (count > 0), total / np.maximum(count, 1), np.nan)
 
 
 def _non_negative(gram: np.ndarray, with_loss: np.ndarray) -> np.ndarray:

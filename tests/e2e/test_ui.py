@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import shutil
 import signal
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from playwright.sync_api import expect
 from served import DAYS, RED_MORNING, RED_RUN, Served, Watched
@@ -15,6 +18,8 @@ from support import commands
 from support.content_hash import assert_same, content
 
 from energy_assets import logs
+from energy_assets.embedded import processes
+from energy_assets.operations.ui import MARK
 
 pytestmark = pytest.mark.e2e
 
@@ -70,6 +75,23 @@ def test_smoke_one_day_of_an_asset_is_made_by_the_button(
     assert [DAY, DAY] in written, "what a run of the daemon did is in the home's log"
     assert any(line["logger"].startswith("dagster.daemon") for line in lines), "and what the daemon says itself"
     assert not watched.errors()
+
+
+def test_smoke_the_page_is_for_this_machine_and_for_no_page_of_others(small: Served) -> None:
+    served = processes.marked(MARK, str(small.home.path))
+    sockets = [found for process in served for found in process.net_connections("tcp")]
+    assert {found.laddr.ip for found in sockets if found.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+
+    address = urlsplit(small.url)
+    for path, headers in (
+        ("/runs", {"Host": f"evil.example:{address.port}"}),
+        ("/graphql?query={version}", {"Sec-Fetch-Site": "cross-site"}),
+        ("/graphql?query={version}", {"Origin": "http://evil.example"}),
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=30)
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().status == 403, (path, headers)
+        connection.close()
 
 
 def test_a_red_morning_from_the_first_page_to_green(

@@ -215,22 +215,14 @@ def test_metrics_of_a_real_postgres_are_asked_for_without_being_able_to_write(st
             run(dsn, "create table quality.metrics_write_this ()")
 
 
-def test_each_writer_writes_its_schemas_and_reads_the_others(stores):
+def test_each_writer_writes_its_schemas(stores):
     _, urls = stores
     run(urls.loader_dsn, "create table raw_data.shared as select 1 as one")
     assert run(urls.transformer_dsn, "select one from raw_data.shared") == [(1,)]
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        run(urls.transformer_dsn, "insert into raw_data.shared values (2)")
-    for schema in ("staging", "intermediate", "ml", "marts"):
+    for schema in ("staging", "intermediate", "ml", "marts", "quality"):
         run(urls.transformer_dsn, f"create table {schema}.shared as select 1 as one")
-        assert run(urls.loader_dsn, f"select one from {schema}.shared") == [(1,)]
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            run(urls.loader_dsn, f"insert into {schema}.shared values (2)")
-
-    run(urls.transformer_dsn, "create table quality.versions (id bigserial, version int)")
-    run(urls.loader_dsn, "insert into quality.versions (version) values (1); update quality.versions set version = 2")
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        run(urls.loader_dsn, "delete from quality.versions")
+            run(urls.loader_dsn, f"select one from {schema}.shared")
     run(urls.dagster_dsn, "create table runs as select 1 as one")
 
 

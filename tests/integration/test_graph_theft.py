@@ -326,11 +326,10 @@ def the_weeks_of_a_year_before_are_read_and_what_lies_between_is_not(graph: Grap
 
 def traits_of_another_time(graph: Graph, window: DayWindow, meter: str) -> None:
     """Traits of `window`, judged green: those of the last day of January that was read."""
-    with graph.warehouse.stream(
-        "select meter_id, traits from intermediate.int_day_traits where reading_date = $1::text::date",
-        (f"2024-01-{DAYS}",),
-    ) as batches:
-        found = batches.read_all()
+    found = graph.warehouse.table(
+        "select meter_id, traits from intermediate.int_day_traits where reading_date = %(day)s::date",
+        {"day": f"2024-01-{DAYS}"},
+    )
     values = np.array(found["traits"].to_pylist(), dtype=np.float32)
     values[np.array(found["meter_id"].to_pylist()) == meter, 0] *= 3
     for day in window:

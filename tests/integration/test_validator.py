@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -714,6 +714,48 @@ def test_a_doubt_is_a_warning_and_leaves_the_day_green(validator, sound_day, tab
 
     assert (named(outcomes, expectation_id).success, named(outcomes, expectation_id).severity) == (False, "warning")
     assert [outcome.message for outcome in outcomes if not outcome.success and outcome.severity == "critical"] == []
+
+
+DAILY = "intermediate.int_readings_daily"
+TWICE = f"insert into {DAILY} (reading_date, meter_id, total_wh) select reading_date, meter_id, {{wh}} from {DAILY} where meter_id = 'M1'"
+UNFIT_KEYS = [
+    ("(reading_date, meter_id) where total_wh > 0", "alter meter_id set not null", TWICE.format(wh="0")),
+    ("(reading_date, meter_id, total_wh)", "alter meter_id set not null", TWICE.format(wh="total_wh + 1")),
+    ("(reading_date, meter_id)", "alter meter_id drop not null", f"update {DAILY} set meter_id = null"),
+]
+
+
+@pytest.mark.parametrize(("key", "nulls", "fault"), UNFIT_KEYS)
+def test_a_key_that_lets_rows_be_there_twice_is_no_proof_of_the_contrary(validator, sound_day, key, nulls, fault):
+    with daily_key(sound_day, key, nulls):
+        run(sound_day, fault)
+        outcome = named(validator.judge("int_readings_daily", DAY), "meter_id-unique")
+
+    assert (outcome.success, outcome.unexpected_count) == (False, 1)
+
+
+def test_a_key_that_keeps_rows_apart_is_proof_enough(validator, sound_day):
+    rules = SUITES["int_readings_daily"].expectations(Limits())
+    proof = f"select {next(rule.is_proven for rule in rules if rule.meta['rule'] == 'meter_id-unique')}"
+    with closing(sound_day.cursor()) as cursor:
+        cursor.execute(proof)
+        assert cursor.fetchone() == (False,)
+        with daily_key(sound_day, "(meter_id, reading_date)", "alter meter_id set not null"):
+            cursor.execute(proof)
+            assert cursor.fetchone() == (True,)
+            assert named(validator.judge("int_readings_daily", DAY), "meter_id-unique").success
+
+
+@contextmanager
+def daily_key(database: Connection, key: str, nulls: str) -> Iterator[None]:
+    """The daily table with a unique index, while it lasts."""
+    run(database, f"alter table {DAILY} alter reading_date set not null, {nulls}")
+    run(database, f"create unique index tried on {DAILY} {key}")
+    try:
+        yield
+    finally:
+        run(database, "drop index intermediate.tried")
+        run(database, f"alter table {DAILY} alter reading_date drop not null, {nulls.replace('set not', 'drop not')}")
 
 
 def test_every_expectation_is_broken_by_some_test():

@@ -63,6 +63,17 @@ class Zone:
         return part_path(self.parts, source, day, landed.sha256)
 
 
+def accepted_rows(zone: Zone, landed: LandedFile, source: Source) -> dict[int, dict[str, object]]:
+    """Accepted rows of a landed file by their number, of a source of measurements or of records."""
+    if not source.is_records:
+        rows = zone.rows(landed, source).to_arrow().cast(part_schema(source)).to_pylist()
+    elif source.name in landed.records:
+        rows = pa.Table.from_batches(landed.record_batches(source.name), schema=part_schema(source)).to_pylist()
+    else:
+        rows = []
+    return {row["row_number"]: row for row in rows}
+
+
 def rejected(landed: LandedFile) -> list[tuple[int, str | None, str | None, str]]:
     """(row, column, value, reason) of each rejected row, in order."""
     rows = landed.rejects().sort_by("row_number").to_pylist()

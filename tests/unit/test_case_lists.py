@@ -53,6 +53,39 @@ def test_a_french_csv_has_decimal_commas_and_no_formulas(tmp_path: Path) -> None
     assert (row["subject_id"], row["crew"], row["state"]) == ("'=1+1", "'@cmd", "assigned"), "as it was decided since"
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ('=HYPERLINK("http://evil.example","x")', '\'=HYPERLINK("http://evil.example","x")'),
+        ("+1", "'+1"),
+        ("-1+1", "'-1+1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", "'\t'=1"),
+        ("\n=1", "'\n'=1"),
+        ("＝1", "'＝1"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a,@x", "a,'@x"),
+        ("a\n=1", "a\n'=1"),
+        ("fell by -64 %, peers +2 %; a = b", "fell by -64 %, peers +2 %; a = b"),
+        ("M-1", "M-1"),
+    ],
+)
+def test_no_text_becomes_a_formula_whatever_separates_its_cells(tmp_path: Path, text: str, written: str) -> None:
+    path = write_cases([case("A", reason_en=text)], DAY, "csv", "en", tmp_path / "list.csv")
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        _, row = csv.reader(handle)
+    assert row[-1] == written
+
+
+@pytest.mark.parametrize("name", ["[/]", "[red]M1[/red]", "[link=http://evil.example]M1[/link]", "[/x] [bold]", "M[1]"])
+def test_a_name_is_no_markup_on_the_screen(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    known = CaseList(DAY, (case(name, transformer=name, reason_en=name, crew=name, event="assigned"),))
+    print_cases(known, known.on_list(), Language.en)
+    shown = capsys.readouterr().out
+    assert shown.count(name) >= 4
+    assert "\x1b" not in shown
+
+
 def test_json_has_numbers_and_dates_and_excel_numbers(tmp_path: Path) -> None:
     path = write_cases([case("A"), case("=B")], DAY, "json", "en", tmp_path / "list.json")
     first = json.loads(path.read_text())[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import collections
 import gzip
+import time
 import zlib
 
 import lz4.frame
@@ -11,7 +14,7 @@ from clickhouse_connect.driver.compression import ZstdCompressor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_assets.embedded.clickhouse import protocol, sql
+from energy_assets.embedded.clickhouse import protocol, sessions, sql
 from energy_assets.embedded.clickhouse.compression import PIECE_BYTES, Compressor, accepted, decompressor
 from energy_assets.embedded.clickhouse.protocol import EndpointError, engine_error
 
@@ -161,3 +164,32 @@ def test_the_mark_of_a_broken_result_is_found_by_the_client():
     block = protocol.exception_block("abcdefgh", "Code: 395. DB::Exception: no. (X)\n")
 
     assert extract_exception_with_tag(b"rows" + block, "abcdefgh") == "Code: 395. DB::Exception: no. (X)"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"/*", b"/*/", b"$a", b"$$", b"'\\''", b"`\\`", b'"\\"', b"'", b"--", b"a ", b"1.", b"$a$b"],
+)
+def test_reading_a_statement_takes_time_with_its_length_alone(piece: bytes) -> None:
+    """Whatever was opened again and again and never closed: a megabyte that took hours would stop everybody's statements."""
+
+    started = time.perf_counter()
+    collections.deque(sql.tokens(b"SELECT " + piece * (400_000 // len(piece))), maxlen=0)
+    assert time.perf_counter() - started < 20
+
+
+def test_a_heredoc_that_is_never_closed_hides_nothing() -> None:
+    assert sql.touches_server_files(b"SELECT 1 AS $a$ INTO OUTFILE '/x'")
+    assert not sql.touches_server_files(b"SELECT $a$ INTO OUTFILE $a$")
+
+
+def test_sessions_of_one_user_do_not_grow_without_end() -> None:
+    async def take_many() -> int:
+        known = sessions.Sessions(lambda _: None)
+        for user in ("bi", "writer"):
+            for number in range(2 * sessions.MOST_SESSIONS if user == "bi" else 5):
+                known.release(await known.take(user, str(number), must_exist=False), "60")
+        await known.take("writer", "0", must_exist=True)
+        return len(known._sessions)
+
+    assert asyncio.run(take_many()) == sessions.MOST_SESSIONS + 5

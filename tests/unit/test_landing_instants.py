@@ -214,3 +214,10 @@ def test_ends_of_intervals_of_delivered_length_become_starts(zone: Zone) -> None
     landed = zone.land_text(text, mappings=load_mappings(folder))
     assert zone.rows(landed)["reading_at"].dt.strftime("%d %H:%M").to_list() == ["01 23:30", "01 00:00"]
     assert rejected(landed)[0][3] == "is the end of an interval whose length is missing"
+
+
+def test_digits_of_another_script_prove_no_order_and_stop_no_file(zone: Zone) -> None:
+    header = "Timestamp,Electricity_Consumed,Temperature,Humidity,Wind_Speed,Avg_Past_Consumption,Anomaly_Label\n"
+    landed = zone.land_text(header + "١/٢/2024 0:00,0,0,0,0,0,Normal\n13/1/2024 0:00,0,0,0,0,0,Normal\n")
+    assert (landed.mapping, landed.rows_read, landed.rows_rejected) == ("kaggle_smart_meter", 2, 1)
+    assert set(landed.days) == {date(2024, 1, 13)}

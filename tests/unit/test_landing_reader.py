@@ -166,17 +166,17 @@ PACKED = gzip.compress((HEADER + GOOD * 5000).encode())
         ("a.csv", b"meter_id,reading_at,consumption_kwh,meter_id\n", "the column meter_id is there 2 times"),
         ("a.csv", HEADER.encode() + b'M1,2024-01-01,1\n"M2,2024-01-01,1\nM3,2024-01-01,1\n', "row 3 opens a quote"),
         ("a.csv", HEADER.encode() + b'"M2,2024-01-01,1\nM3",2024-01-01,1\n', "row 2 opens a quote"),
-        ("a.csv", HEADER.encode() + b'M1,2024-01-01,1\n"' + GOOD.encode() * 200_000, "row is longer than"),
+        ("a.csv", HEADER.encode() + b'M1,2024-01-01,1\n"' + GOOD.encode() * 200_000, "row 3 opens a quote"),
         (
             "a.csv",
             HEADER.encode() + b"M1,2024-01-01\n" * 100_000,
-            "its first 100,000 rows all have another number of values",
+            "100,000 of its first 100,000 rows have another number of values",
         ),
-        ("a.csv", b"PK\x03\x04\x00\xff\xfe", "not encoded in utf-8"),
+        ("a.csv", b"PK\x03\x04\x00\xff\xfe", "a ZIP archive or an Excel workbook"),
         ("a.csv.gz", PACKED[: len(PACKED) // 2], "damaged or cut off"),
         ("a.csv.gz", PACKED[:-6], "damaged or cut off"),
-        ("a.csv.gz", b"no gzip", "damaged or cut off"),
-        ("a.parquet", b"PAR1 and nothing else PAR1", "damaged or of another format"),
+        ("a.csv.gz", b"no gzip", "named as gzip and is text: name it .csv"),
+        ("a.parquet", b"PAR1 and nothing else PAR1", "the file is damaged, or no Parquet that can be read"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_rejected_whole_with_a_remedy(

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from energy_assets.resources.losses_explained import neighbours
 from energy_assets.resources.theft import parts_of, purchases_of, transformer_numbers
 from ml.evaluation import theft_windows
 from ml.theft.evidence import evidence
@@ -81,6 +82,17 @@ def test_a_large_fleet_is_parted_between_transformers_and_never_through_one() ->
     assert sum(map(len, behind)) == 40, "each transformer is in one part"
     placeholder = parts_of(np.zeros(1500, dtype=int), most_meters=400)
     assert {len(part) for part in placeholder} == {375}
+
+
+def test_losses_are_explained_by_parts_of_whole_feeders_and_a_small_fleet_at_once() -> None:
+    feeder_ids = np.array([f"F{number // 4}" for number in range(12)] + ["", ""])
+    transformer = np.append(np.repeat(np.arange(14), 25), np.full(50, NO_TRANSFORMER))
+    assert [part.tolist() for part in neighbours(transformer, feeder_ids, 400)] == [list(range(400))]
+    parts = neighbours(transformer, feeder_ids, 200)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(350)), "all that are behind a transformer, once"
+    assert all(100 <= len(part) <= 250 for part in parts)
+    behind = [set(feeder_ids[transformer[part]]) - {""} for part in parts]
+    assert sum(map(len, behind)) == 3, "each feeder is in one part"
 
 
 def test_what_a_home_used_before_it_bought_had_been_there_and_what_it_bought_since_may_be() -> None:

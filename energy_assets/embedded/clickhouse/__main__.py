@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # The engine takes its zone from here: instants are UTC on every machine.
     os.environ["TZ"] = "UTC"
+    _raise_file_limit()
 
     from energy_assets.embedded.clickhouse.access import CredentialsError, Users
     from energy_assets.embedded.clickhouse.engine import DataDirectoryError, Engine
@@ -77,6 +79,15 @@ def default_memory_bytes() -> int:
     """The engine's share of this machine: enough to sort a month, never so much that Postgres and runs starve."""
     low, high = _MEMORY_BYTES
     return int(min(max(psutil.virtual_memory().total * _MEMORY_SHARE, low), high))
+
+
+def _raise_file_limit() -> None:
+    """As many open files as this user may have: connections and the engine's parts share them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft != hard:
+        # macOS refuses an infinite one.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(port: int) -> socket.socket:
@@ -126,11 +137,12 @@ class _Quiet(logging.Filter):
 
 async def _serve(engine: object, users: object, listening: socket.socket) -> int:
     from energy_assets.embedded.clickhouse.app import Endpoint, application
+    from energy_assets.embedded.clickhouse.wire import GuardedProtocol
 
     endpoint = Endpoint(engine, users)
     config = uvicorn.Config(
         application(endpoint),
-        http="httptools",
+        http=GuardedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -5,25 +5,50 @@ What belongs here: passwords, and the rules that the engine's own readonly=1 lea
 readonly=1 refuses writing and reading through table functions. In process it still obeys `file('/etc/passwd')` as a
 scalar function, DESCRIBE of a file or URL, INTO OUTFILE, KILL QUERY and `Python(…)`: those are refused here, by reading
 the statement as ClickHouse itself formats it, so that no comment or quoting of the client's can hide a name.
+
+Which database a SELECT reads is taken from the query tree that the engine makes of it, before anything of it is run: once names are
+resolved, scalar subqueries have run, and an error may quote what they read. An unqualified name is of READABLE, for `bi` is always there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
+import secrets
 import stat
 import tomllib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from energy_assets.embedded.clickhouse import sql
 from energy_assets.embedded.clickhouse.protocol import EndpointError
 
+ACCESS_DENIED = 497
 AUTHENTICATION_FAILED = 516
 READONLY = 164
+
+READABLE = "energy_analytics"
+"""The database that `bi` reads, and the one it is in; a client that says `default` names none in particular."""
+READABLE_SYSTEM_TABLES = frozenset(
+    {
+        "columns",
+        "databases",
+        "disks",
+        "functions",
+        "numbers",
+        "one",
+        "parts",
+        "settings",
+        "table_functions",
+        "tables",
+    }
+)
+"""What clickhouse-connect, Superset, Grafana and the exporter of metrics ask of `system`; clickhouse_ddl/grants/bi.sql grants the same."""
 
 BI_SETTINGS = frozenset(
     {
@@ -49,33 +74,39 @@ BI_SETTINGS = frozenset(
 )
 """Settings that limit or shape what `bi` reads, and that it may therefore give; all others are refused as the server does."""
 
+BI_LIMITS = {"max_execution_time": 300, "max_result_bytes": 512 << 20}
+"""Seconds and bytes of a statement of `bi`, which may give less. Beside them its memory, by the engine's (`Engine.bi_limits`)."""
+
 _HARMLESS_TABLE_FUNCTIONS = frozenset(
     {
-        "dictionary",
         "format",
-        "fuzzquery",
         "generaterandom",
         "generateseries",
         "generate_series",
-        "merge",
-        "mergetreeindex",
-        "mergetreeprojection",
         "null",
         "numbers",
         "numbers_mt",
         "primes",
         "sqlstandardvalues",
         "values",
-        "view",
-        "viewexplain",
-        "viewifpermitted",
         "zeros",
         "zeros_mt",
     }
 )
 _IDENTIFIER_PARAMETER = re.compile(rb"\{\s*(\w+)\s*:\s*Identifier\s*\}")
-_READING_KEYWORDS = frozenset({b"SELECT", b"WITH", b"FROM"})
+_READING_KEYWORDS = frozenset({b"SELECT", b"WITH"})
+_NAMING_KEYWORDS = frozenset({b"SHOW", b"DESCRIBE", b"EXISTS", b"USE", b"SET"})
+"""Statements that name databases and tables without a query tree; `SET` the engine refuses itself."""
+_SHOWN = frozenset(
+    {b"TABLES", b"FULL", b"DATABASES", b"CREATE", b"COLUMNS", b"EXTENDED", b"INDEXES", b"FUNCTIONS", b"SETTINGS"}
+)
 _HANDLE_KEYWORDS = frozenset({b"USE", b"SET"})
+_TREE_START = (b"QUERY id: 0", b"UNION id: 0")
+_TREE_SYSTEM_TABLE = re.compile(r"identifier: system\.([^\s,.]*)")
+_TREE_TABLE_FUNCTION = re.compile(r"table_function_name: ([^\s,]*)")
+_TREE_FUNCTION = re.compile(r"(?<!table_)function_name: ([^\s,]*)")
+_READS_BY_NAME = ("dictget", "dicthas", "dictisin", "joinget")
+"""What functions begin with that take the name of a table or dictionary as text."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +117,7 @@ class User:
 
 WRITER = User("writer", readonly=False)
 BI = User("bi", readonly=True)
+USERS = (WRITER, BI)
 
 
 class CredentialsError(Exception):
@@ -96,7 +128,8 @@ class Users:
     """The two users and their passwords, which stay in here."""
 
     def __init__(self, writer: str, bi: str) -> None:
-        self._passwords = {WRITER.name: (WRITER, writer.encode()), BI.name: (BI, bi.encode())}
+        self._passwords = {WRITER.name: (WRITER, _digest(writer)), BI.name: (BI, _digest(bi))}
+        self._nobodys = _digest(secrets.token_hex())
 
     @classmethod
     def from_file(cls, path: Path) -> Users:
@@ -119,13 +152,18 @@ class Users:
         Raises EndpointError 516, in the same words for an unknown user and a wrong password.
         """
         name, password = _credentials(headers, given)
-        user, expected = self._passwords.get(name, (None, b"\0"))
-        if not hmac.compare_digest(expected, password.encode("utf-8", "surrogateescape")) or user is None:
+        user, expected = self._passwords.get(name, (None, self._nobodys))
+        # Digests are all as long, so that neither a name nor a length shows in the time that this takes.
+        if not hmac.compare_digest(expected, _digest(password)) or user is None:
             raise _refused(
                 f"{name}: Authentication failed: password is incorrect, or there is no user with such name. "
                 "The users here are writer and bi; `energy-assets status` tells how to connect"
             )
         return user
+
+
+def _digest(password: str) -> bytes:
+    return hashlib.sha256(password.encode("utf-8", "surrogateescape")).digest()
 
 
 def _credentials(headers: Mapping[str, str], given: Mapping[str, str]) -> tuple[str, str]:
@@ -172,6 +210,30 @@ def check_bi_settings(settings: Mapping[str, str]) -> None:
             )
 
 
+def limited(settings: Mapping[str, str], limits: Mapping[str, int]) -> dict[str, str]:
+    """`bi`'s settings with its limits. Raises EndpointError 452 where it wants more than one of them, or none (0)."""
+    for name, most in limits.items():
+        given = settings.get(name)
+        if given is not None and not _is_within(given, most):
+            message = f"Setting {name} shouldn't be greater than {most} for user bi, nor 0"
+            raise EndpointError(452, "SETTING_CONSTRAINT_VIOLATION", message)
+    return {name: str(most) for name, most in limits.items()} | dict(settings)
+
+
+def _is_within(given: str, most: int) -> bool:
+    try:
+        return 0 < float(given) <= most
+    except ValueError:
+        return False
+
+
+def database_of_bi(wanted: str) -> str:
+    """The database that `bi` is in. Raises EndpointError 497 where it wants another than READABLE."""
+    if wanted not in ("", "default", READABLE):
+        raise _denied(f"database {wanted}")
+    return READABLE
+
+
 def denied_functions(table_functions: list[str], network_functions: list[str]) -> frozenset[str]:
     """Names, in lower case, that `bi` may not call: whatever reads files, networks, processes or this interpreter."""
     risky = {name.lower() for name in [*table_functions, *network_functions]}
@@ -187,6 +249,8 @@ def check_bi_statement(
     """
     found = list(sql.tokens(canonical))
     kind = sql.first_keyword(canonical)
+    if kind not in _READING_KEYWORDS | _NAMING_KEYWORDS | {b"EXPLAIN"} or _has_parallel_statements(found):
+        raise _beyond_reading(f"{kind.decode() or 'this'} statement")
     if statements != 1 or not (reads_only or kind in _HANDLE_KEYWORDS) or sql.touches_server_files(canonical):
         raise _beyond_reading(f"{kind.decode() or 'this'} statement")
     for at, token in enumerate(found):
@@ -209,6 +273,76 @@ def check_bi_statement(
         names = [token.identifier or "" for token in found if token.kind == "quoted"] + list(bound.values())
         if any(mark in name for name in names for mark in "/\\"):
             raise _beyond_reading("name with a path in it")
+
+
+def query_in(canonical: bytes) -> bytes | None:
+    """The query whose tree tells what `canonical` reads: itself, or what EXPLAIN explains; without the format. None for statements without one.
+
+    Raises EndpointError 164 for an EXPLAIN of anything else.
+    """
+    kind = sql.first_keyword(canonical)
+    if kind in _READING_KEYWORDS:
+        return sql.without_format(canonical)
+    if kind != b"EXPLAIN":
+        return None
+    for token in sql.tokens(canonical):
+        if token.keyword in _READING_KEYWORDS or token.text == b"(":
+            return sql.without_format(canonical[token.start :])
+    raise _beyond_reading("EXPLAIN of what is no query")
+
+
+def check_bi_tree(tree: str, databases: list[str]) -> None:
+    """Raise EndpointError 497 unless the query tree, its names unresolved, reads READABLE and what is allowed of `system`; 164 for a function
+    that is not `bi`'s. `databases` are all that there are.
+
+    A column of a table or alias that is called as a foreign database is refused too: before names are resolved they look the same.
+    """
+    if not tree.encode().startswith(_TREE_START):
+        raise _beyond_reading("statement without a query tree")
+    for database in set(databases) - {READABLE, "system"}:
+        if f"identifier: {database}." in tree:
+            raise _denied(f"database {database}")
+    for table in _TREE_SYSTEM_TABLE.findall(tree):
+        if table not in READABLE_SYSTEM_TABLES:
+            raise _denied(f"system.{table}")
+    for name in _TREE_TABLE_FUNCTION.findall(tree):
+        if name.lower() not in _HARMLESS_TABLE_FUNCTIONS:
+            raise _beyond_reading(f"table function {name}()")
+    for name in _TREE_FUNCTION.findall(tree):
+        if name.lower().startswith(_READS_BY_NAME):
+            raise _beyond_reading(f"function {name}()")
+
+
+def check_bi_names(canonical: bytes, bound: Mapping[str, str], databases: list[str]) -> None:
+    """Raise EndpointError 497 where a statement without a query tree (SHOW, DESCRIBE, EXISTS, USE) names a database that is not `bi`'s;
+    164 where it shows something else than tables, columns, functions and settings."""
+    found = list(sql.tokens(canonical))
+    if found[0].keyword == b"SHOW" and found[1].keyword not in _SHOWN:
+        raise _beyond_reading(f"SHOW {found[1].text.decode(errors='replace')}")
+    foreign = set(databases) - {READABLE, "system"}
+    given = [part.strip('`"') for value in bound.values() for part in value.split(".")]
+    for name in [*(token.identifier for token in found), *given]:
+        if name in foreign:
+            raise _denied(f"database {name}")
+    for at, token in enumerate(found):
+        if token.identifier == "system" and not _is_readable_system_table(found[at + 1 : at + 3]):
+            raise _denied("system tables beyond those that clients need")
+    if "system" in given:
+        raise _denied("database system")
+
+
+def _is_readable_system_table(following: list[sql.Token]) -> bool:
+    return len(following) == 2 and following[0].text == b"." and following[1].identifier in READABLE_SYSTEM_TABLES
+
+
+def _has_parallel_statements(found: list[sql.Token]) -> bool:
+    return any(a.keyword == b"PARALLEL" and b.keyword == b"WITH" for a, b in pairwise(found))
+
+
+def _denied(what: str) -> EndpointError:
+    return EndpointError(
+        ACCESS_DENIED, "ACCESS_DENIED", f"bi: Not enough privileges: {what}. User bi reads tables of {READABLE}"
+    )
 
 
 def _beyond_reading(what: str) -> EndpointError:

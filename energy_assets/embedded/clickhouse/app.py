@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -23,7 +24,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from energy_assets.embedded.clickhouse import access, protocol, sql
 from energy_assets.embedded.clickhouse.compression import PIECE_BYTES, Compressor, Identity, accepted, decompressor
@@ -42,11 +43,15 @@ _DEFAULT_FORMAT = "TabSeparated"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one endpoint carries. Further requests wait; none is refused for load."""
+    """What one endpoint carries for each user. Further requests wait; none is refused for load, and neither user waits for the other."""
 
     workers: int = 8
     requests: int = 100
     """Statements with a handle open at once; those that wait for their client need no worker."""
+    bi_statement_bytes: int = 256 << 10
+    """Of everything that `bi` sends: the engine reads no longer statements either."""
+    bi_statement_seconds: float = 30.0
+    """In which it must be there."""
     statement_bytes: int = 64 << 20
     """Of SQL, and of data within VALUES that needs query parameters."""
     body_bytes: int = 16 << 30
@@ -58,10 +63,12 @@ class Endpoint:
 
     def __init__(self, engine: Engine, users: access.Users, limits: Limits | None = None) -> None:
         self._engine, self._users, self._limits = engine, users, limits or Limits()
-        self._workers = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="statement")
+        self._workers = {
+            user.name: ThreadPoolExecutor(self._limits.workers, thread_name_prefix=user.name) for user in access.USERS
+        }
         # Killing has threads of its own: it must work when all workers are busy.
         self._control = ThreadPoolExecutor(2, thread_name_prefix="control")
-        self._gate = asyncio.Semaphore(self._limits.requests)
+        self._gates = {user.name: asyncio.Semaphore(self._limits.requests) for user in access.USERS}
         self._jobs: set[Job] = set()
         self._sessions = Sessions(lambda session: self._control.submit(session.handle.close))
 
@@ -89,9 +96,8 @@ class Endpoint:
         user = self._users.authenticate(http.headers, given.transport)
         answer.user = user.name
         _refuse_unsupported(given)
-        body = await self._body(http, given)
         answer.prepare(http, given)
-        statement = await self._statement(given, body)
+        body, statement = await self._received(http, given, user)
         if sql.is_blank(statement):
             await answer.whole(b"Ok.\n", "text/html; charset=UTF-8")
             return
@@ -122,23 +128,38 @@ class Endpoint:
         finally:
             self._sessions.release(session, given.transport.get("session_timeout", ""))
 
-    async def _body(self, http: HttpRequest, given: Parameters) -> Body:
+    async def _received(self, http: HttpRequest, given: Parameters, user: access.User) -> tuple[Body, bytes]:
+        """The body, and the statement with as much data as came with it. What `bi` sends must be small and soon there."""
+        whole = self._limits.bi_statement_bytes if user.readonly else self._limits.body_bytes
+        _refuse_larger(http, whole)
+        bounded = HttpRequest(http.scope, _bounded(http.receive, whole))
+        try:
+            async with asyncio.timeout(self._limits.bi_statement_seconds if user.readonly else None):
+                body = await self._body(bounded, given, user)
+                return body, await self._statement(given, body, user)
+        except TimeoutError as error:
+            message = f"the statement was not there within {self._limits.bi_statement_seconds:.0f} s"
+            raise EndpointError(209, "SOCKET_TIMEOUT", message) from error
+
+    async def _body(self, http: HttpRequest, given: Parameters, user: access.User) -> Body:
         if http.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             return await _form(http, given, self._limits.statement_bytes)
         codec = decompressor(http.headers.get("content-encoding", ""))
-        return Body(http.stream(), codec, self._limits.body_bytes, self._in_worker)
+        return Body(http.stream(), codec, self._limits.body_bytes, partial(self._in_worker, user))
 
-    async def _statement(self, given: Parameters, body: Body) -> bytes:
+    async def _statement(self, given: Parameters, body: Body, user: access.User) -> bytes:
         """The SQL, with as much data as came with it: all of the body, unless that is the data of an INSERT."""
+        most = self._limits.bi_statement_bytes if user.readonly else self._limits.statement_bytes
         start = given.query
-        head = await body.read(PIECE_BYTES)
+        head = await body.read(min(PIECE_BYTES, most))
         statement = start + b"\n" + head if start and head else start + head
-        if not body.is_complete and sql.data_insert(statement) is None:
-            statement += await body.read(self._limits.statement_bytes)
+        if not body.is_complete and (user.readonly or sql.data_insert(statement) is None):
+            statement += await body.read(most)
             if not body.is_complete:
-                size = self._limits.statement_bytes >> 20
-                message = f"the statement is longer than {size} MiB; data belongs behind INSERT … FORMAT"
+                message = f"the statement is longer than {most >> 10} KiB; data belongs behind INSERT … FORMAT"
                 raise EndpointError(272, "QUERY_IS_TOO_LARGE", message)
+        if len(statement) > most and user.readonly:
+            raise EndpointError(272, "QUERY_IS_TOO_LARGE", f"the statement is longer than {most >> 10} KiB")
         return statement
 
     async def _run(
@@ -150,8 +171,10 @@ class Endpoint:
         body: Body,
         answer: Answer,
     ) -> None:
-        async with self._gate, self._job(request, session) as job:
-            executor = self._control if sql.first_keyword(statement[:PIECE_BYTES]) == b"KILL" else self._workers
+        user = request.user
+        async with self._gates[user.name], self._job(request, session) as job:
+            is_kill = sql.first_keyword(statement[:PIECE_BYTES]) == b"KILL" and not user.readonly
+            executor = self._control if is_kill else self._workers[user.name]
             run = _Run(job, executor, answer, self._engine)
             insert = sql.data_insert(statement)
             if insert is not None and request.user.readonly:
@@ -169,7 +192,7 @@ class Endpoint:
             yield job
         finally:
             # Shielded: a handle must be closed by a worker even when this request's task is cancelled.
-            await asyncio.shield(self._in_worker(job.alone, job.close))
+            await asyncio.shield(self._in_worker(request.user, job.alone, job.close))
             self._jobs.discard(job)
 
     async def _until_client_leaves(self, http: HttpRequest, job: Job, work: Awaitable[None]) -> None:
@@ -197,8 +220,8 @@ class Endpoint:
         with suppress(EndpointError, asyncio.CancelledError):
             task.result()
 
-    async def _in_worker(self, call: Callable[..., _Value], *args: Any) -> _Value:
-        return await asyncio.get_running_loop().run_in_executor(self._workers, call, *args)
+    async def _in_worker(self, user: access.User, call: Callable[..., _Value], *args: Any) -> _Value:
+        return await asyncio.get_running_loop().run_in_executor(self._workers[user.name], call, *args)
 
     def cancel_all(self) -> None:
         """Cancel whatever runs, for a server that must end."""
@@ -208,7 +231,8 @@ class Endpoint:
     def close(self) -> bool:
         """Let go of the worker threads; False where a statement still holds one."""
         self._sessions.end_all()
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        for workers in self._workers.values():
+            workers.shutdown(wait=False, cancel_futures=True)
         self._control.shutdown(wait=True)
         return not self._jobs
 
@@ -448,6 +472,32 @@ class Answer:
         if statistics is not None:
             headers["X-ClickHouse-Summary"] = statistics.header()
         return headers
+
+
+def _refuse_larger(http: HttpRequest, most: int) -> None:
+    """Raises EndpointError 307 for a body that says itself that it is too large, before any of it is read."""
+    said = http.headers.get("content-length", "0")
+    if said.isdigit() and int(said) > most:
+        raise _too_large(most)
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    """`receive` that gives no more than `most` bytes of a body, however they are encoded. Raises EndpointError 307."""
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise _too_large(most)
+        return message
+
+    return bounded
+
+
+def _too_large(most: int) -> EndpointError:
+    return EndpointError(307, "TOO_MANY_BYTES", f"the body is larger than {most >> 10} KiB: send it in several")
 
 
 async def _gathered(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

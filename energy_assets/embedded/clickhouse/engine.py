@@ -16,6 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -96,6 +97,7 @@ class Engine:
     def __init__(self, data: Path, *, memory_bytes: int) -> None:
         """Raises DataDirectoryError where `data` is taken by another process or cannot be written."""
         self.spool = data / "spool"
+        self.bi_limits = {**access.BI_LIMITS, "max_memory_usage": memory_bytes // 2}
         self._store = data / "engine"
         try:
             config = self._prepare(data, memory_bytes)
@@ -111,6 +113,7 @@ class Engine:
         self._control = chdb.connect(str(self._store))
         self.version = self._text("SELECT version()")
         self.timezone = self._text("SELECT timezone()")
+        self._root.query(f"CREATE DATABASE IF NOT EXISTS {sql.quote_identifier(access.READABLE)}")
         self.denied_to_bi = access.denied_functions(
             self._text("SELECT name FROM system.table_functions").split(),
             self._text("SELECT name FROM system.functions WHERE lower(name) LIKE 'ai%'").split(),
@@ -140,6 +143,17 @@ class Engine:
 
     def connect(self) -> Any:
         return self._chdb.connect(str(self._store))
+
+    @contextmanager
+    def examiner(self) -> Iterator[Any]:
+        """A handle to look at `bi`'s statements with: as `bi` has it, but without the limits and shapes that a request may set."""
+        handle = self.connect()
+        try:
+            handle.query(f"USE {sql.quote_identifier(access.READABLE)}")
+            handle.query(f"SET {', '.join(f'{name} = {value}' for name, value in _SERVER_LIKE.items())}, readonly = 1")
+            yield handle
+        finally:
+            handle.close()
 
     def kill(self, tag: str) -> None:
         """Cancel the statement that runs under `tag`, if one does; returns at once."""
@@ -199,9 +213,14 @@ class Job:
             is_kept = session is not None and session.handle is not None
             self._handle = session.handle if is_kept else self._engine.connect()
             database = request.database or (session.database if is_kept else "")
+            if request.user.readonly:
+                database = access.database_of_bi(database)
             if database and (is_kept or database != "default"):
                 self._handle.query(f"USE {sql.quote_identifier(database)}")
-            settings = {"log_comment": request.query_id, **_SERVER_LIKE, **request.settings, _TAG_SETTING: self.tag}
+            given = request.settings
+            if request.user.readonly:
+                given = access.limited(given, self._engine.bi_limits)
+            settings = {"log_comment": request.query_id, **_SERVER_LIKE, **given, _TAG_SETTING: self.tag}
             readonly = "1" if request.user.readonly else settings.get("readonly")
             self._set({name: value for name, value in settings.items() if name != "readonly"})
             for table in request.external:
@@ -247,14 +266,25 @@ class Job:
         reads_only = found["query_class"].name == "READ_ONLY"
         self.refuse_writing(unless=reads_only or found["statement_count"] == 0)
         if self._request.user.readonly:
-            access.check_bi_statement(
-                self._canonical(statement),
-                reads_only=reads_only,
-                statements=found["statement_count"],
-                bound=self._request.bound,
-                denied=self._engine.denied_to_bi,
-            )
+            with self._engine.examiner() as examiner:
+                self._examine_for_bi(examiner, statement, reads_only, found["statement_count"])
         return reads_only
+
+    def _examine_for_bi(self, examiner: Any, statement: bytes, reads_only: bool, statements: int) -> None:
+        bound, canonical = self._request.bound, _canonical(examiner, statement)
+        access.check_bi_statement(
+            canonical, reads_only=reads_only, statements=statements, bound=bound, denied=self._engine.denied_to_bi
+        )
+        query = access.query_in(canonical)
+        with _engine_errors():
+            databases = _lines(examiner.query("SELECT name FROM system.databases", "TabSeparatedRaw"))
+            if query is None:
+                access.check_bi_names(canonical, bound, databases)
+            else:
+                # Unresolved, so that nothing of it is run yet.
+                explain = b"EXPLAIN QUERY TREE run_passes = 0 %s\nFORMAT TabSeparatedRaw" % query.rstrip(b"; \n")
+                tree = examiner.query(explain, "TabSeparatedRaw", params=dict(bound)).bytes()
+                access.check_bi_tree(tree.decode("utf-8", "replace"), databases)
 
     def refuse_writing(self, *, unless: bool = False) -> None:
         """Raises EndpointError 164 for a request that may only read: a GET, or one with a `readonly` setting."""
@@ -298,21 +328,6 @@ class Job:
 
     def _classify(self, statement: bytes) -> dict[str, Any]:
         return self._handle._conn.classify_query(statement.decode("utf-8", "replace"))
-
-    def _canonical(self, statement: bytes) -> bytes:
-        """`statement` as ClickHouse formats it. Raises EndpointError where it is none, or could be read in two ways."""
-        try:
-            text = statement.decode()
-        except UnicodeDecodeError as error:
-            raise EndpointError(62, "SYNTAX_ERROR", "the statement is no valid UTF-8") from error
-        if "\0" in text:
-            raise EndpointError(62, "SYNTAX_ERROR", "the statement holds a NUL byte")
-        for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-            text = text.replace(plain, escaped)
-        with _engine_errors():
-            return self._handle.query(
-                "SELECT formatQuerySingleLine({q:String})", "TabSeparatedRaw", params={"q": text}
-            ).bytes()
 
     def can_stream(self, statement: bytes, format_name: str) -> bool:
         """Whether the engine's blocks, one after the other, are this query's whole result."""
@@ -514,6 +529,24 @@ def _statistics(result: Any) -> Statistics:
         result_bytes=result.size(),
         elapsed_seconds=result.elapsed(),
     )
+
+
+def _canonical(handle: Any, statement: bytes) -> bytes:
+    """`statement` as ClickHouse formats it. Raises EndpointError where it is none, or could be read in two ways."""
+    try:
+        text = statement.decode()
+    except UnicodeDecodeError as error:
+        raise EndpointError(62, "SYNTAX_ERROR", "the statement is no valid UTF-8") from error
+    if "\0" in text:
+        raise EndpointError(62, "SYNTAX_ERROR", "the statement holds a NUL byte")
+    for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(plain, escaped)
+    with _engine_errors():
+        return handle.query("SELECT formatQuerySingleLine({q:String})", "TabSeparatedRaw", params={"q": text}).bytes()
+
+
+def _lines(result: Any) -> list[str]:
+    return result.bytes().decode("utf-8", "replace").split("\n")[:-1]
 
 
 def _setting_name(name: str) -> str:

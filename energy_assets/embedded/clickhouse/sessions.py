@@ -15,6 +15,8 @@ from energy_assets.embedded.clickhouse import sql
 from energy_assets.embedded.clickhouse.protocol import EndpointError
 
 _DEFAULT_SECONDS, _MAX_SECONDS = 60.0, 3600.0
+MOST_SESSIONS = 1000
+"""Of a user: beyond them the one that would end next ends at once."""
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Sessions:
         if session is None:
             if must_exist:
                 raise EndpointError(372, "SESSION_NOT_FOUND", f"Session {session_id} not found")
+            self._make_room(user)
             session = self._sessions[user, session_id] = Session()
         while session.is_busy:
             if not session.is_answered:
@@ -61,6 +64,12 @@ class Sessions:
         session.is_busy = False
         session.released.set()
         session.expires = time.monotonic() + min(seconds, _MAX_SECONDS)
+
+    def _make_room(self, user: str) -> None:
+        own = [key for key in self._sessions if key[0] == user]
+        idle = [key for key in own if not self._sessions[key].is_busy]
+        if len(own) >= MOST_SESSIONS and idle:
+            self._end(min(idle, key=lambda key: self._sessions[key].expires))
 
     def _end_expired(self) -> None:
         now = time.monotonic()

@@ -7,20 +7,23 @@ What does not: judging what a user may do (access.py). ClickHouse itself parses 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
     rb"""
-    (?P<space>\s+ | --[^\n]* | \#[\ !][^\n]* | /\*.*?\*/)
-  | (?P<string>'(?:[^'\\]|\\.|'')*' | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
-  | (?P<quoted>`(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*")
-  | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-  | (?P<number>\d[\w.]*)
+    (?P<space>\s++ | --[^\n]*+ | \#[\ !][^\n]*+ | /\*.*?(?:\*/|\Z))
+  | (?P<string>'(?:[^'\\]++|\\(?:.|\Z)|'')*+(?:'|\Z))
+  | (?P<quoted>`(?:[^`\\]++|\\(?:.|\Z)|``)*+(?:`|\Z) | "(?:[^"\\]++|\\(?:.|\Z)|"")*+(?:"|\Z))
+  | (?P<word>[A-Za-z_][A-Za-z0-9_]*+)
+  | (?P<number>\d[\w.]*+)
   | (?P<mark>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""Linear in the statement: nothing is looked at twice, and what is opened and never closed (which the engine refuses) goes to the end."""
+_HEREDOC = re.compile(rb"(?=(\$\w*+\$))")
 _DATA_START = re.compile(rb"[ \t\f\v]*\r?\n?")
 _NO_FORMAT_CLAUSE_AFTER = frozenset(
     {b"BY", b"SELECT", b"AS", b"ON", b"AND", b"OR", b"NOT", b"WHERE", b"IN", b"DISTINCT"}
@@ -65,10 +68,35 @@ class DataInsert:
 
 
 def tokens(sql: bytes) -> Iterator[Token]:
-    for match in _TOKEN.finditer(sql):
-        kind = match.lastgroup if match.lastgroup != "tag" else "string"
+    at, heredocs = 0, None
+    while at < len(sql):
+        match = _TOKEN.match(sql, at)
+        kind, end = match.lastgroup, match.end()
+        if match.group() == b"$":
+            heredocs = _heredoc_marks(sql) if heredocs is None else heredocs
+            if closed := _heredoc_end(heredocs, sql, at):
+                kind, end = "string", closed
         if kind != "space":
-            yield Token(kind, match.group(), match.start(), match.end())
+            yield Token(kind, sql[at:end], at, end)
+        at = end
+
+
+def _heredoc_marks(sql: bytes) -> dict[bytes, list[int]]:
+    """Where each `$tag$` stands."""
+    marks: dict[bytes, list[int]] = {}
+    for match in _HEREDOC.finditer(sql):
+        marks.setdefault(match[1], []).append(match.start())
+    return marks
+
+
+def _heredoc_end(marks: dict[bytes, list[int]], sql: bytes, at: int) -> int | None:
+    """The end of the `$tag$…$tag$` that begins at `at`; None where none does, or it is never closed and the dollar is a sign like another."""
+    opening = _HEREDOC.match(sql, at)
+    if opening is None:
+        return None
+    places = marks[opening[1]]
+    following = bisect_left(places, at + len(opening[1]))
+    return places[following] + len(opening[1]) if following < len(places) else None
 
 
 def first_keyword(sql: bytes) -> bytes:
@@ -132,6 +160,15 @@ def output_format(sql: bytes) -> str | None:
         if is_clause and after in {b"SETTINGS", b"INTO"}:
             return found[at + 1].text.decode()
     return None
+
+
+def without_format(sql: bytes) -> bytes:
+    """The statement without a FORMAT clause at its very end; nothing but two bare words is ever taken away."""
+    found = list(tokens(sql))
+    is_format = len(found) > 2 and found[-2].keyword == b"FORMAT" and found[-1].kind == "word"
+    if is_format and found[-1].keyword not in {b"ASC", b"DESC", b"END"}:
+        return sql[: found[-2].start]
+    return sql
 
 
 def touches_server_files(sql: bytes) -> bool:

@@ -140,8 +140,8 @@ def require_named_users(known: Settings) -> None:
         )
     if known.clickhouse_url and not known.clickhouse_bi_url:
         raise OperationError(
-            "CLICKHOUSE_URL's user writes, and who looks at dashboards must not: create one who only reads (create user bi "
-            "identified by '…' settings readonly = 1; grant select on energy_analytics.* to bi) and set "
+            "CLICKHOUSE_URL's user writes, and who looks at dashboards must not: create one who only reads "
+            "(clickhouse_ddl/grants/bi.sql says how) and set "
             "CLICKHOUSE_BI_URL=http://bi:…@host:port/"
         )
 
