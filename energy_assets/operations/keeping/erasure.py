@@ -385,7 +385,7 @@ def _serve_reworded(home: Home, touched: dict[Table, set[date | None]], deleted:
             for (day,) in copied:
                 with (
                     serving.swapping(client, served.table, run_id="erasure") as swap,
-                    warehouse.stream(served.day_query, (day.isoformat(),)) as batches,
+                    warehouse.stream(served.day_query, {"day": day}) as batches,
                 ):
                     swap.replace(day, batches)
     with serving.client() as client:

@@ -56,7 +56,7 @@ def serve_anew(home: Home, dropped: Path | None = None) -> int:
                 serving.swapping(client, served.table, run_id="anew", is_switch=True) as swap,
             ):
                 for (day,) in days[first : first + STAGED_DAYS]:
-                    with warehouse.stream(served.day_query, (day.isoformat(),)) as batches:
+                    with warehouse.stream(served.day_query, {"day": day}) as batches:
                         swap.replace(day, batches)
         count += len(days)
         with serving.client() as client:
