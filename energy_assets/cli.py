@@ -107,7 +107,7 @@ def up() -> None:
 
     with errors():
         home = current()
-        bring_up(home, say)
+        bring_up(home, say, may_name_again=True)
         print_status(home)
 
 

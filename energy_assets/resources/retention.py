@@ -46,11 +46,6 @@ UNPARTITIONED = """
         where dropped.table_name = version.table_name and dropped.reading_date = version.reading_date and dropped.version = version.version
       )
 """
-MARK = """
-    insert into quality.dropped_days (table_name, reading_date, version)
-    select table_name, reading_date, version from quality.day_versions where table_name = %s and reading_date = any(%s)
-    on conflict (table_name, reading_date) do update set version = excluded.version, dropped_at = clock_timestamp()
-"""
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def drop_days(warehouse: Warehouse, days: Sequence[HeldDay]) -> None:
             cursor.execute(
                 statement.format(sql.Identifier(schema, table), sql.Identifier(date_column(warehouse, table))), (rows,)
             )
-        cursor.execute(MARK, (table, [held.day for held in days]))
+        cursor.execute("select quality.drop_days(%s, %s)", (table, [held.day for held in days]))
 
 
 def date_column(warehouse: Warehouse, table: str) -> str:

@@ -99,6 +99,15 @@ $$;
 -- It writes with its owner's rights, and whoever may look into this schema could else call it: embedded/bootstrap.py lets the loader.
 revoke execute on function quality.bump_day(text, date, bigint, text, text) from public;
 
+-- Days whose rows are dropped because of their age, told in the transaction that drops them.
+create or replace function quality.drop_days(dropped_table text, dropped_dates date[])
+returns void language sql security definer set search_path = pg_catalog as $$
+    insert into quality.dropped_days (table_name, reading_date, version)
+    select table_name, reading_date, version from quality.day_versions where table_name = dropped_table and reading_date = any(dropped_dates)
+    on conflict (table_name, reading_date) do update set version = excluded.version, dropped_at = clock_timestamp()
+$$;
+revoke execute on function quality.drop_days(text, date[]) from public;
+
 -- One writer per table at a time; held until the transaction ends.
 create or replace function quality.lock_table(locked_table text)
 returns void language sql as $$
