@@ -43,6 +43,7 @@ from energy_assets.console import (
     warehouse,
 )
 from energy_assets.home import DEFAULT_TIMEZONE, Calendar, Home, HomeError
+from energy_assets.keeping_commands import KEEPING_COMMANDS
 
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
@@ -85,6 +86,8 @@ app.command()(cases)
 app.command()(sheet)
 app.command()(performance)
 app.add_typer(case_app, name="case")
+for command in KEEPING_COMMANDS:
+    app.command()(command)
 
 
 class DataFormat(StrEnum):
@@ -104,7 +107,7 @@ def up() -> None:
 
     with errors():
         home = current()
-        bring_up(home, say)
+        bring_up(home, say, may_name_again=True)
         print_status(home)
 
 

@@ -36,6 +36,8 @@ DayOption = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY
 DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 _chosen: dict[str, str] = {}
+_noted: list[Home] = []
+"""The home whose access log this command stands in already."""
 logger = logging.getLogger("energy_assets.cli")
 
 
@@ -53,6 +55,11 @@ class Format(StrEnum):
 def choose_home(name: str) -> None:
     """Let the command act on this home, a name or a path, instead of the current one."""
     _chosen["home"] = name
+
+
+def is_home_named() -> bool:
+    """Whether the command line names a home."""
+    return "home" in _chosen
 
 
 def chosen() -> Home:
@@ -75,11 +82,25 @@ def current() -> Home:
 
 def log_to(home: Home) -> None:
     """Let this command's messages go to the home's log too."""
+    from energy_assets.access import note
     from energy_assets.logs import configure
     from energy_assets.settings import log_level
 
+    if not _noted:
+        _noted.append(home)
+        try:
+            note(home, sys.argv[1:])
+        except OSError as error:  # a full disk is no reason to refuse the command that looks into it
+            say(f"the access log cannot be written: {error.filename}: {error.strerror}")
     if configure(home, log_level()):
-        logger.info("energy-assets %s", shlex.join(sys.argv[1:]))
+        logger.info("energy-assets %s", shlex.join(told_arguments(sys.argv[1:])))
+
+
+def told_arguments(arguments: list[str]) -> list[str]:
+    """The command line as it may be written down: whom `erase-customer` erases nobody may find there afterwards."""
+    if "erase-customer" not in arguments:
+        return arguments
+    return [*arguments[: arguments.index("erase-customer") + 1], "…"]
 
 
 def current_or_new() -> Home:

@@ -64,6 +64,16 @@ class Settings(BaseSettings):
         description='days that ClickHouse keeps, by table, {"meter_readings": 1095}; what is not named keeps everything',
     )
 
+    pseudonymise: bool = Field(
+        False,
+        description="whether ClickHouse holds keyed hashes in the place of meters' and customers' identifiers; `up` serves all days anew where it changed",
+    )
+    retention_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description='days that Postgres and the home keep, by table, parts or landing, {"stg_meter_readings": 120}; `energy-assets retention`'
+        " lists them. What is not named keeps everything",
+    )
+
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
         "INFO", description="lowest level that goes to a home's logs/events.jsonl; DEBUG holds each of Dagster's events"
     )

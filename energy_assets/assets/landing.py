@@ -91,6 +91,9 @@ def landing(
         counts["rows"] += landed.rows_accepted * is_new
         counts["rejected"] += landed.rows_rejected * is_new
         records.update(landed.records.keys() if is_new else ())
+        counts["erased"] += landed.rows_erased
+        if landed.rows_erased:
+            context.log.warning(f"{landed.path}: {landed.rows_erased:,} rows of erased customers were left out")
         if not is_new and (retraction := ledger.retraction_of(warehouse, landed.sha256)):
             context.log.warning(
                 f"{landed.path} holds what was withdrawn ({retraction}) and counts for nothing: where it should, "
@@ -108,6 +111,7 @@ def landing(
             "files still being written": len(listing.unsettled) + counts["changed_while_read"],
             "new contents": counts["new"],
             "rows accepted": counts["rows"],
+            **({"rows of erased customers left out": counts["erased"]} if counts["erased"] else {}),
             "deliveries": dg.MetadataValue.md(delivery_picture(recent_deliveries(landing_zone, warehouse))),
             "dagster/row_count": warehouse.rows("select count(*) from raw_data.landing_files")[0][0],
         },

@@ -22,6 +22,7 @@ from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import Source
 from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.damage import defect_reason
+from energy_assets.landing.erasures import Erased
 from energy_assets.landing.files import DataFile, data_file, folder_of, relative_to, sha256_of, why_refused
 from energy_assets.landing.mapping import Mapping, Mappings
 from energy_assets.landing.parts import (
@@ -72,6 +73,8 @@ class LandedFile:
     """Source of records -> its part."""
     rejected: dict[str, int] = field(default_factory=dict)
     """Source -> rejected rows."""
+    rows_erased: int = 0
+    """Rows that a source lost because they are of an erased customer."""
     unknown_columns: tuple[str, ...] = ()
     values_left_out: dict[str, int] = field(default_factory=dict)
     """Optional delivered column -> values that could not be read and are null."""
@@ -104,9 +107,15 @@ class LandedFile:
 
 
 def land_file(
-    path: Path, root: Path, parts_dir: Path, mappings: Mappings, calendar: Calendar, now: datetime | None = None
+    path: Path,
+    root: Path,
+    parts_dir: Path,
+    mappings: Mappings,
+    calendar: Calendar,
+    now: datetime | None = None,
+    erased: Erased | None = None,
 ) -> LandedFile:
-    """Read the file at `path` below the landing root `root` into parts of `calendar`'s local days.
+    """Read the file at `path` below the landing root `root` into parts of `calendar`'s local days, without rows of `erased` customers.
 
     Landing the same content again leaves the same parts. `now` bounds what date-times can be true.
     Never raises for what is wrong with the file.
@@ -124,7 +133,7 @@ def land_file(
     try:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="landing-hash") as pool:
             hashing = pool.submit(sha256_of, path)
-            outcome = _read(before, draft, mappings, calendar, now or datetime.now(UTC))
+            outcome = _read(before, draft, mappings, calendar, now or datetime.now(UTC), erased or Erased())
             sha256 = hashing.result()
         if data_file(path, root) != before:
             return _changed(path, root, "the file changed while it was read")
@@ -150,29 +159,37 @@ class _Outcome:
     parts: PartWriter | None = None
     rejects: Path | None = None
     failure: str = ""
+    rows_erased: int = 0
 
 
 class _DraftSink:
     """Takes the rows of one file into its drafts."""
 
-    def __init__(self, draft: Path) -> None:
+    def __init__(self, draft: Path, erased: Erased) -> None:
+        self._erased = erased
+        self.rows_erased = 0
         self.parts = PartWriter(draft)
         self.rejects = quarantine.RejectWriter(draft / "rejected.parquet")
 
     def accept(self, source: Source, rows: pa.Table, *, is_resolved: bool = False) -> None:
-        self.parts.add(source, rows, is_late=is_resolved)
+        kept = self._erased.without(source, rows)
+        self.rows_erased += rows.num_rows - kept.num_rows
+        self.parts.add(source, kept, is_late=is_resolved)
 
     def reject(self, rows: pa.Table) -> None:
-        self.rejects.add(rows)
+        self.rejects.add(self._erased.without_words(rows))
 
 
-def _read(file: DataFile, draft: Path, mappings: Mappings, calendar: Calendar, now: datetime) -> _Outcome:
+def _read(
+    file: DataFile, draft: Path, mappings: Mappings, calendar: Calendar, now: datetime, erased: Erased
+) -> _Outcome:
     outcome = _Outcome()
-    sink = _DraftSink(draft)
+    sink = _DraftSink(draft, erased)
     try:
         outcome.mapping, header = choose_mapping(file, mappings)
         outcome.reading = read_file(file, outcome.mapping, header, sink, home_zone=calendar.timezone, now=now)
         outcome.parts = sink.parts
+        outcome.rows_erased = sink.rows_erased
     except UnreadableFile as error:
         outcome.failure = str(error)
     except (OSError, MemoryError):
@@ -213,6 +230,7 @@ def _publish(file: DataFile, sha256: str, outcome: _Outcome, parts_dir: Path) ->
         sources=_days_by_source(outcome.parts),
         records=_records(outcome.parts, parts_dir, sha256),
         rejected=dict(reading.rejected),
+        rows_erased=outcome.rows_erased,
         unknown_columns=reading.unknown_columns,
         values_left_out=dict(reading.values_left_out),
         rejected_file=rejected_file,

@@ -49,7 +49,7 @@ class Days:
         days = sources.recent_days[:GATE_DAYS]
         for table, layer in GATED.items():
             found = {day: sources.tables_of(day).get(table) for day in days}
-            counts = Counter(STATES[of_day.state] if of_day else MISSING for of_day in found.values())
+            counts = Counter(STATES.get(of_day.state, MISSING) if of_day else MISSING for of_day in found.values())
             for state in (*STATES.values(), MISSING):
                 yield Sample(GATES, counts[state], (layer, table, state))
             if red := [day for day, of_day in found.items() if of_day and of_day.state == "red"]:

@@ -43,6 +43,7 @@ WRITERS = {
     "quality.day_versions": "whatever writes a day of a table, in the same transaction",
     "quality.validation_results": "the checkpoints, assets `quality/…_checkpoint`",
     "quality.overrides": "`energy-assets accept`",
+    "quality.dropped_days": "`energy-assets retention --apply`",
     "quality.records_served": "whatever copies records to ClickHouse: the assets of these copies, their sensor, commands that ran days",
     "raw_data.landing_files": f"{LANDING}; `energy-assets retract` withdraws",
     "raw_data.landing_paths": LANDING,

@@ -16,9 +16,16 @@ from energy_assets.operations.instance import write_configuration
 from energy_assets.settings import settings
 
 
-def bring_up(home: Home, say: Callable[[str], None] = lambda line: None) -> Connections:
-    """Start what is not running and create what is missing; twice is once."""
+def bring_up(
+    home: Home, say: Callable[[str], None] = lambda line: None, *, may_name_again: bool = False
+) -> Connections:
+    """Start what is not running and create what is missing; twice is once.
+
+    What ClickHouse serves is put under keys where ENERGY_PSEUDONYMISE asks for it. The way back is taken with `may_name_again` alone: a shell in
+    which the setting is missing must not uncover everybody.
+    """
     # Imported late: it imports Dagster, and `up` of a running home should answer at once.
+    from energy_assets.resources.pseudonyms import is_pseudonymised
     from energy_assets.resources.schema import apply_schema
     from energy_assets.resources.serving import Serving
 
@@ -31,4 +38,8 @@ def bring_up(home: Home, say: Callable[[str], None] = lambda line: None) -> Conn
         transformer.close()
     Serving(home=str(home.path)).apply_schema()
     write_configuration(home)
+    if is_pseudonymised(home) < settings().pseudonymise or (may_name_again and not settings().pseudonymise):
+        from energy_assets.operations.keeping.serve import serve_as_set
+
+        serve_as_set(home, say)
     return known

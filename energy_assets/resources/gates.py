@@ -24,7 +24,7 @@ READABLE_STATES = ("green", "accepted")
 
 @dataclass(frozen=True)
 class DayState:
-    """A written day of a table. `state` is green, accepted (red, overridden by a person), red or unjudged."""
+    """A written day of a table. `state` is green, accepted (red, overridden by a person), red, unjudged, or dropped because of its age."""
 
     table: str
     day: date

@@ -43,13 +43,14 @@ class LandingZone(dg.ConfigurableResource):
 
     def land(self, files: Sequence[DataFile]) -> Iterator[LandedFile]:
         """Read each file into parts; what is wrong with a file is in its result, never raised."""
+        from energy_assets.landing.erasures import Erased
         from energy_assets.landing.land import land_file
         from energy_assets.landing.mapping import load_mappings
 
         mappings = load_mappings(self._home.mappings)
-        calendar = self._home.calendar()
+        calendar, erased = self._home.calendar(), Erased(self._home)
         for file in files:
-            yield land_file(file.path, self._home.landing, self._home.parts, mappings, calendar)
+            yield land_file(file.path, self._home.landing, self._home.parts, mappings, calendar, erased=erased)
 
     def day(self, source: Source, day: date, files: Sequence[ActiveFile]) -> Iterator[pa.RecordBatchReader]:
         """The rows of a raw day, a stream per file."""

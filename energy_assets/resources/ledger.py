@@ -136,6 +136,10 @@ def stale_days(warehouse: Warehouse) -> dict[date, dict[str, str]]:
         select reading_date, table_name, concat_ws(':', due.inputs, version)
         from due full join loaded using (source, reading_date) join sources using (source)
         where due.inputs is distinct from loaded.inputs
+          -- Nothing is left to load a day from whose parts were dropped: what comes late of it stays in the ledger alone.
+          and not exists (
+            select from quality.dropped_days as dropped where dropped.table_name = 'parts' and dropped.reading_date = coalesce(due.reading_date, loaded.reading_date)
+          )
         order by reading_date, table_name
         """,
         ([source.name for source in DAILY_SOURCES], [source.table for source in DAILY_SOURCES]),

@@ -175,7 +175,7 @@ def is_current(warehouse: Warehouse) -> bool:
     return bool(held) and held[0][0] == _changes(warehouse)[1]
 
 
-def copy(warehouse: Warehouse, serving: Serving) -> dict[str, int]:
+def copy(warehouse: Warehouse, serving: Serving, *, is_switch: bool = False) -> dict[str, int]:
     """Copy the days whose records changed since the last copy; table -> days that were swapped. Nothing is done where nothing changed."""
     with warehouse.locked(LOCK), serving.client() as client:
         now, fingerprint = _changes(warehouse)
@@ -187,7 +187,7 @@ def copy(warehouse: Warehouse, serving: Serving) -> dict[str, int]:
         since = held[0][1] - OVERLAP if held and not is_anew else EVER
         found = {}
         for records in TABLES:
-            with serving.swapping(client, records.table, run_id=uuid.uuid4().hex) as swap:
+            with serving.swapping(client, records.table, run_id=uuid.uuid4().hex, is_switch=is_switch) as swap:
                 days = _changed_days(warehouse, records, since)
                 if days:
                     with warehouse.stream(_selected(records), _values(warehouse, days)) as batches:

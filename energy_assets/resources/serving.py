@@ -16,9 +16,11 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 
 from energy_assets.home import Home
+from energy_assets.resources.pseudonyms import Pseudonyms, is_pseudonymised
 from energy_assets.resources.serving_cluster import cluster_script
 from energy_assets.resources.serving_ddl import DATABASE, Script, scripts
 from energy_assets.resources.serving_schema import Drift, SchemaError, apply_retention, apply_scripts, drifts
+from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -58,22 +60,41 @@ class Serving(dg.ConfigurableResource):
             return drifts(client, _scripts())
 
     @contextmanager
-    def swapping(self, client: Client, table: str, *, run_id: str) -> Iterator[DaySwap]:
-        """Days of `table` can be swapped inside; the caller holds the table's lock. Raises SchemaError on a cluster."""
+    def swapping(
+        self, client: Client, table: str, *, run_id: str, is_switch: bool = False, names: Pseudonyms | None = None
+    ) -> Iterator[DaySwap]:
+        """Days of `table` can be swapped inside; the caller holds the table's lock.
+
+        Rows are served under keys where the settings say so, or under `names`. Raises SchemaError on a cluster, and where the other days
+        hold what the settings no longer say, unless this is the switch.
+        """
         _require_one_server(table)
+        if not is_switch:
+            self._require_as_set()
+        if names is None and settings().pseudonymise:
+            names = Pseudonyms.of(Warehouse(home=self.home))
         _drop_leftovers(client, table)
-        swap = DaySwap(client, table, run_id)
+        swap = DaySwap(client, table, run_id, names)
         try:
             yield swap
         finally:
             swap.drop_staging()
 
+    def _require_as_set(self) -> None:
+        if is_pseudonymised(Home.at(self.home)) != settings().pseudonymise:
+            held, wanted = ("keys", "off") if not settings().pseudonymise else ("identifiers", "on")
+            raise SchemaError(
+                f"ClickHouse holds {held} of meters, and ENERGY_PSEUDONYMISE is {wanted} here: set it as it should be, then energy-assets up,"
+                " which serves all days anew where it changed"
+            )
+
 
 class DaySwap:
     """Days of a table are filled beside it and put in its place in one step: readers see the old day or the new one."""
 
-    def __init__(self, client: Client, table: str, run_id: str) -> None:
+    def __init__(self, client: Client, table: str, run_id: str, names: Pseudonyms | None = None) -> None:
         self._client = client
+        self._names = names
         self._table = table
         self._staging = quoted(DATABASE, f"{table}__{run_id.replace('-', '')[:12]}")
         self._is_made = False
@@ -105,7 +126,8 @@ class DaySwap:
                 self._client.command(f"CREATE TABLE {self._staging} AS {self._target}")
                 self._is_made = True
             rows += batch.num_rows
-            self._client.insert_arrow(self._staging, _as_table(batch))
+            rows_served = _as_table(batch)
+            self._client.insert_arrow(self._staging, self._names.replaced(rows_served) if self._names else rows_served)
         return rows
 
     def empty(self, days: Iterable[date]) -> None:

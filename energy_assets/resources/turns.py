@@ -1,6 +1,7 @@
 """Runs over the same days take turns: what a run reads is what it wrote and judged, not what another is in the middle of.
 
-What belongs here: reserving a run's days for as long as it goes on. What does not: the lock of a single write (warehouse.py).
+What belongs here: reserving a run's days, or the whole home, for as long as something goes on. What does not: the lock of a single write
+(warehouse.py).
 
 A day's chain is many writes, each judged before the next one reads it. Two runs at once on one day would make each other's
 verdicts old and both stop at a closed gate. A reservation is a session's advisory lock: it ends when its process does.
@@ -20,6 +21,9 @@ from dagster._core.storage.tags import (
 )
 
 from energy_assets.days import ONE_DAY, DayWindow
+
+HOME, FILES = 0, 1
+"""What is reserved of a whole home: its tables, which every run shares; its parts and models, which a copy of the home reads for longer."""
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -48,6 +52,46 @@ def reserved(dsn: str, window: DayWindow, *, lookback_days: int, say: Callable[[
         with connection.cursor() as cursor:
             for day in window.with_lookback(lookback_days):
                 _take(cursor, day, is_shared=day < window.start, say=say)
+        yield
+
+
+@contextmanager
+def among_runs(dsn: str, *, say: Callable[[str], None]) -> Iterator[None]:
+    """Be one of the runs of a home: waits while somebody has it alone, and `say`s so."""
+    waiting = "a backup, or something that is erased or dropped, has the home to itself: this goes on after it"
+    with _holding(dsn, HOME, is_shared=True, waiting=waiting, say=say):
+        yield
+
+
+@contextmanager
+def alone(dsn: str, *, say: Callable[[str], None]) -> Iterator[None]:
+    """Have a home without runs: waits for those that go on, and `say`s so; others begin only afterwards."""
+    waiting = "a run is going on: this begins when it has ended"
+    with _holding(dsn, HOME, is_shared=False, waiting=waiting, say=say):
+        yield
+
+
+@contextmanager
+def files_kept(dsn: str, *, say: Callable[[str], None]) -> Iterator[None]:
+    """Have no other copy of the home's files made, and none taken away. Taken before `alone` by whoever needs both."""
+    waiting = "another backup is made, or something is erased or dropped: this begins afterwards"
+    with _holding(dsn, FILES, is_shared=False, waiting=waiting, say=say):
+        yield
+
+
+@contextmanager
+def _holding(dsn: str, what: int, *, is_shared: bool, waiting: str, say: Callable[[str], None]) -> Iterator[None]:
+    import psycopg2
+
+    with closing(psycopg2.connect(dsn, application_name="energy-assets home")) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            kind = "_shared" if is_shared else ""
+            lock = f"advisory_lock{kind}(hashtext('energy_assets home'), %s)"
+            cursor.execute(f"select pg_try_{lock}", (what,))
+            if not cursor.fetchone()[0]:
+                say(waiting)
+                cursor.execute(f"select pg_{lock}", (what,))
         yield
 
 

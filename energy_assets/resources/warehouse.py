@@ -15,7 +15,7 @@ import dagster as dg
 
 from energy_assets.home import Home
 from energy_assets.resources.pools import adbc_connection, psycopg2_connection
-from energy_assets.resources.turns import reserved, run_window
+from energy_assets.resources.turns import among_runs, reserved, run_window
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -37,13 +37,17 @@ class Warehouse(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
-        window = run_window(context.run) if context.run else None
-        if window is None:
+        if not context.run:
             yield self
             return
         log = context.log or dg.get_dagster_logger()
-        with reserved(self._dsn(False), window, lookback_days=self.lookback_days, say=log.info):
-            yield self
+        window = run_window(context.run)
+        with among_runs(self._dsn(False), say=log.info):
+            if window is None:
+                yield self
+                return
+            with reserved(self._dsn(False), window, lookback_days=self.lookback_days, say=log.info):
+                yield self
 
     @property
     def connections(self) -> Connections:

@@ -114,6 +114,10 @@ def remedy(state: DayState) -> tuple[str, ...]:
         )
     if state.state == "unjudged":
         return (f"it was rewritten and not judged since: energy-assets materialize --day {state.day}",)
+    if state.state == "dropped":
+        return (
+            f"its rows were dropped because of their age; from its parts it is made anew: energy-assets materialize --day {state.day}",
+        )
     return ()
 
 

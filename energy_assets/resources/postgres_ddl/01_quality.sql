@@ -45,7 +45,16 @@ create table if not exists quality.overrides (
     primary key (table_name, reading_date, version)
 );
 
--- One row per written day of a table: green, red, accepted (red, overridden by a person) or unjudged.
+-- One row per day of a table whose rows were dropped because of their age; it holds until the day is written again.
+create table if not exists quality.dropped_days (
+    table_name   text        not null,                           -- Table of the day; parts: the Parquet parts that raw days are loaded from
+    reading_date date        not null,                           -- Local day of the utility
+    version      bigint      not null,                           -- Write of the day that was dropped; 0 of parts
+    dropped_at   timestamptz not null default clock_timestamp(), -- When it was dropped
+    primary key (table_name, reading_date)
+);
+
+-- One row per written day of a table: green, red, accepted (red, overridden by a person), unjudged, or dropped because of its age.
 create or replace view quality.day_states as
 with verdicts as (
     select
@@ -64,16 +73,18 @@ select
     written.version,      -- Number of the day's newest write
     written.row_count,    -- Rows of the day
     case
+        when dropped.version is not null then 'dropped'
         when verdicts.judged_version is distinct from written.version then 'unjudged'
         when verdicts.is_green then 'green'
         when overrides.version is not null then 'accepted'
         else 'red'
-    end::text as state, -- green, red, accepted or unjudged
+    end::text as state, -- green, red, accepted, unjudged or dropped
     coalesce(verdicts.failed_critical, 0)::bigint as failed_critical, -- Critical expectations that failed
     coalesce(verdicts.failed_warning, 0)::bigint  as failed_warning   -- Warnings that failed
 from quality.day_versions as written
 left join verdicts using (table_name, reading_date)
-left join quality.overrides as overrides using (table_name, reading_date, version);
+left join quality.overrides as overrides using (table_name, reading_date, version)
+left join quality.dropped_days as dropped using (table_name, reading_date, version);
 
 -- Every day write ends with this, in its own transaction: the verdicts of older versions then no longer count.
 create or replace function quality.bump_day(written_table text, written_date date, written_rows bigint, writer text, written_inputs text default null)
@@ -87,6 +98,15 @@ returns bigint language sql security definer set search_path = pg_catalog as $$
 $$;
 -- It writes with its owner's rights, and whoever may look into this schema could else call it: embedded/bootstrap.py lets the loader.
 revoke execute on function quality.bump_day(text, date, bigint, text, text) from public;
+
+-- Days whose rows are dropped because of their age, told in the transaction that drops them.
+create or replace function quality.drop_days(dropped_table text, dropped_dates date[])
+returns void language sql security definer set search_path = pg_catalog as $$
+    insert into quality.dropped_days (table_name, reading_date, version)
+    select table_name, reading_date, version from quality.day_versions where table_name = dropped_table and reading_date = any(dropped_dates)
+    on conflict (table_name, reading_date) do update set version = excluded.version, dropped_at = clock_timestamp()
+$$;
+revoke execute on function quality.drop_days(text, date[]) from public;
 
 -- One writer per table at a time; held until the transaction ends.
 create or replace function quality.lock_table(locked_table text)

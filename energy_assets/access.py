@@ -1,0 +1,89 @@
+"""Who asked what of a home: one JSON object a line, only ever added to, for its owner alone.
+
+What belongs here: writing a command down, and reading it again. What does not: what programs do (logs.py), who may do what (docs/security.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from energy_assets.home import Home
+from energy_assets.logs import PASSWORD_IN_ADDRESS
+
+FILE = "access.jsonl"
+NOTED = {
+    *("sql", "cases", "case", "sheet", "explain", "why", "performance"),
+    *("accept", "retract", "backup", "restore", "retention", "erase-customer", "access", "who"),
+}
+"""Commands that show or change what is about people, or decide what counts."""
+UNNAMED = {"erase-customer": "CUSTOMER_ID"}
+"""Commands whose first argument is not written down, and what stands in its place: the log would name who was erased."""
+LIMIT_BYTES = 10 << 20
+FORMER = 9
+"""So many former files are kept, each as large."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A command that somebody gave."""
+
+    at: datetime
+    user: str
+    home: str
+    command: str
+    arguments: str
+
+
+def note(home: Home, arguments: Sequence[str]) -> None:
+    """Write the command line `arguments` down, where its command is one of NOTED."""
+    command = next((word for word in arguments if word in NOTED), None)
+    if command is None:
+        return
+    given = list(arguments[list(arguments).index(command) + 1 :])
+    if command in UNNAMED:
+        given = [UNNAMED[command], *(word for word in given if word.startswith("--") and "=" not in word)]
+    told = PASSWORD_IN_ADDRESS.sub(r"\1***\2", shlex.join(given))
+    entry = Access(datetime.now(UTC).replace(microsecond=0), user(), home.name, command, told)
+    home.logs.mkdir(parents=True, exist_ok=True)
+    path = home.logs / FILE
+    with (home.logs / f".{FILE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.is_file() and path.stat().st_size > LIMIT_BYTES:
+            _set_aside(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(entry), default=str) + "\n")
+
+
+def noted(home: Home, lines: int) -> Iterator[Access]:
+    """The last `lines` commands, the oldest first."""
+    paths = [*(home.logs / f"{FILE}.{number}" for number in range(FORMER, 0, -1)), home.logs / FILE]
+    found = [line for path in paths if path.is_file() for line in path.read_text(encoding="utf-8").splitlines()]
+    for line in found[-lines:]:
+        told = json.loads(line)
+        yield Access(**{**told, "at": datetime.fromisoformat(told["at"])})
+
+
+def user() -> str:
+    """Who gave the command: the person behind `sudo`, not root; a user without a name by number."""
+    if behind := os.environ.get("SUDO_USER"):
+        return behind
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
+
+
+def _set_aside(path: Path) -> None:
+    for number in range(FORMER, 0, -1):
+        former = path if number == 1 else path.with_name(f"{FILE}.{number - 1}")
+        if former.is_file():
+            former.replace(path.with_name(f"{FILE}.{number}"))
