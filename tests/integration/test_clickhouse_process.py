@@ -158,6 +158,7 @@ def test_a_stop_lets_a_running_query_finish(server):
     assert answer() == (200, b"0\n")
 
 
+@pytest.mark.full
 def test_a_stop_cancels_what_would_not_end(server):
     answer = ask_in_background(server, "SELECT count() FROM numbers(1e13) WHERE NOT ignore(sipHash64(number))")
     started = time.monotonic()

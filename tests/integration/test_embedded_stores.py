@@ -358,6 +358,7 @@ def test_a_postgres_whose_full_disk_lets_nobody_in_is_not_waited_for_and_the_dis
         pytest.skip(str(reason))
 
 
+@pytest.mark.full
 def test_a_hung_server_is_stopped_step_by_step_and_said_so(home, postgres_only, monkeypatch):
     supervisor.up(home, postgres_only)
     monkeypatch.setattr(Postgres, "stop_steps", ((signal.SIGINT, 0.3), (signal.SIGQUIT, 0.3), (signal.SIGKILL, 10.0)))
@@ -369,6 +370,7 @@ def test_a_hung_server_is_stopped_step_by_step_and_said_so(home, postgres_only, 
     supervisor.up(home, postgres_only)
 
 
+@pytest.mark.full
 def test_a_stale_pid_file_that_names_a_stranger_hurts_neither(home, postgres_only):
     supervisor.up(home, postgres_only)
     supervisor.down(home)

@@ -31,6 +31,7 @@ def truth(graph: Graph, tmp_path: Path) -> Path:
     return tmp_path / "truth"
 
 
+@pytest.mark.full
 def test_the_interval_of_a_days_loss_holds_the_truth_on_nine_days_of_ten_and_the_sum_is_near_it(
     graph: Graph, truth: Path
 ) -> None:

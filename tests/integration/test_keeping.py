@@ -264,6 +264,7 @@ PERIODS = {
 """Three or four days, of which the two newest stay: no home so young could drop anything, were late data to restate five weeks."""
 
 
+@pytest.mark.full
 def test_a_period_below_a_lookback_is_refused_with_its_reader(restored: Home) -> None:
     periods = '{"int_day_traits": 390, "mart_theft_cases": 900, "no_table": 900}'
     printed = commands.run(restored, "retention", ENERGY_RETENTION_DAYS=periods, code=1)
@@ -281,6 +282,7 @@ def owed_tables(warehouse: Warehouse) -> set[tuple[date, str]]:
     }
 
 
+@pytest.mark.full
 def test_dropped_days_are_gone_and_neither_owed_nor_red(restored: Home) -> None:
     warehouse = Warehouse(home=str(restored.path))
     before, owed = held(restored), owed_tables(warehouse)

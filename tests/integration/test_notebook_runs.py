@@ -39,6 +39,7 @@ def truth(graph: Graph) -> Iterator[Path]:
         shutil.rmtree(simulated)
 
 
+@pytest.mark.full
 def test_all_three_say_in_words_and_pictures_what_the_home_holds(graph: Graph, truth: Path) -> None:
     exploration = executed(EXPLORATION, graph.home)
     assert figures(exploration) == {

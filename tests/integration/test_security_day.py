@@ -32,6 +32,7 @@ from energy_assets.operations.errors import OperationError
 from energy_assets.resources.serving import connect
 from energy_assets.settings import Settings
 
+pytestmark = pytest.mark.full
 EMBEDDED = Settings(POSTGRES_URL=None, CLICKHOUSE_URL=None)
 PLANTED = {
     section: {f.name: f"zQ7@{section}/{f.name}:sEcReT" for f in fields(kind)}
