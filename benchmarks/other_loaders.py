@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import loader_scripts
 from benchmarks.homes import temporary_home
-from benchmarks.measure import Measure, alternately
+from benchmarks.measure import Measure, alternately, speed
 from benchmarks.raw_load import CALENDAR, READINGS, SLOTS, Ours, bare_table, write_day
 from energy_assets.home import Home
 from energy_assets.operations.stores import bring_up
@@ -55,19 +55,10 @@ def beside_others(home: Home, python: Path, scratch: str) -> Iterator[Measure]:
         ours.load()
 
     taken = alternately(both, rounds=5)[0]
-    rows = METERS * SLOTS
+    what = "speed from landed CSV, read and checked, to the raw day ÷ speed of theirs from the same CSV"
     for name in loader_scripts.LOADERS:
         theirs = min(other(name) for _ in range(2))
-        yield Measure(
-            name=f"landing and raw load beside {name}, {rows:,} rows",
-            what="speed from landed CSV, read and checked, to the raw day ÷ speed of theirs from the same CSV",
-            value=theirs / taken,
-            unit="",
-            goal=GOAL,
-            better="higher",
-            ours=f"{taken:.2f} s ({rows / taken:,.0f} rows/s)",
-            bare=f"{theirs:.2f} s ({rows / theirs:,.0f} rows/s)",
-        )
+        yield speed(f"landing and raw load beside {name}", what, METERS * SLOTS, taken, theirs, goal=GOAL)
 
 
 def installed() -> Path:

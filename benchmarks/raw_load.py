@@ -21,7 +21,7 @@ import pyarrow.csv as pacsv
 from psycopg2 import sql
 
 from benchmarks.homes import temporary_home
-from benchmarks.measure import Measure, alternately
+from benchmarks.measure import Measure, alternately, speed
 from energy_assets.home import Calendar, Home
 from energy_assets.landing.contract import SOURCES
 from energy_assets.landing.land import LandedFile, land_file
@@ -51,8 +51,8 @@ def beside_copy(home: Home, meters: int) -> Iterator[Measure]:
     warehouse, ours = Warehouse(home=str(home.path)), Ours(home, path, meters)
     bare_table(warehouse)
     reading, loading, copying = alternately(ours.read, ours.load, lambda: copy(warehouse, path), rounds=7)
-    yield speed("raw load", "its parts", meters * SLOTS, loading, copying)
-    yield speed("landing and raw load", "landed CSV, read and checked,", meters * SLOTS, reading + loading, copying)
+    yield beside("raw load", "its parts", meters * SLOTS, loading, copying)
+    yield beside("landing and raw load", "landed CSV, read and checked,", meters * SLOTS, reading + loading, copying)
 
 
 class Ours:
@@ -74,17 +74,8 @@ class Ours:
         assert rows == self._rows
 
 
-def speed(name: str, origin: str, rows: int, ours: float, bare: float) -> Measure:
-    return Measure(
-        name=f"{name}, {rows:,} rows",
-        what=f"speed from {origin} to the raw day ÷ speed of COPY of the CSV",
-        value=bare / ours,
-        unit="",
-        goal=GOAL,
-        better="higher",
-        ours=f"{ours:.2f} s ({rows / ours:,.0f} rows/s)",
-        bare=f"{bare:.2f} s ({rows / bare:,.0f} rows/s)",
-    )
+def beside(name: str, origin: str, rows: int, ours: float, bare: float) -> Measure:
+    return speed(name, f"speed from {origin} to the raw day ÷ speed of COPY of the CSV", rows, ours, bare, goal=GOAL)
 
 
 def write_day(path: Path, meters: int) -> Path:

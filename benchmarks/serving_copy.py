@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from adbc_driver_postgresql import dbapi
 
 from benchmarks.homes import temporary_home
-from benchmarks.measure import Measure, alternately
+from benchmarks.measure import Measure, alternately, speed
 from energy_assets.assets.serving import SERVED, Served
 from energy_assets.home import Calendar, Home
 from energy_assets.keys import GATED
@@ -73,17 +73,8 @@ def beside_others(home: Home, served: Served) -> Iterator[Measure]:
 
 
 def copied(other: str, taken: float, bare: float) -> Measure:
-    rows = METERS * SLOTS
-    return Measure(
-        name=f"Postgres → ClickHouse beside {other}, {rows:,} rows",
-        what="speed of replacing a served day ÷ speed of theirs",
-        value=bare / taken,
-        unit="",
-        goal=GOAL,
-        better="higher",
-        ours=f"{taken:.2f} s ({rows / taken:,.0f} rows/s)",
-        bare=f"{bare:.2f} s ({rows / bare:,.0f} rows/s)",
-    )
+    what = "speed of replacing a served day ÷ speed of theirs"
+    return speed(f"Postgres → ClickHouse beside {other}", what, METERS * SLOTS, taken, bare, goal=GOAL)
 
 
 def copy_by_hand(warehouse: Warehouse, client: Client, served: Served, day: date, *, into: str) -> None:
