@@ -16,9 +16,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.embedded.bootstrap import OWNERS
-from energy_assets.landing.contract import RECORD_SOURCES
 from energy_assets.landing.erasures import CUSTOMER, REPLACEMENT, SUBJECTS, Period
-from energy_assets.resources.ledger import staged_records
+from energy_assets.resources.ledger import stale_records
 from energy_assets.resources.serving import DATABASE, quoted
 
 if TYPE_CHECKING:
@@ -219,7 +218,7 @@ def keep_not_owed(cursor: Cursor, before: Collection[tuple[date, str]]) -> None:
 
     `before`: the (day, table) that were stale already.
     """
-    now = [(day, table, inputs) for day, table, inputs in stale_records(cursor) if (day, table) not in before]
+    now = [(day, table, inputs) for day, table, inputs, _ in stale_records(cursor) if (day, table) not in before]
     if now:
         days, names, inputs = zip(*now, strict=True)
         cursor.execute(
@@ -228,29 +227,6 @@ def keep_not_owed(cursor: Cursor, before: Collection[tuple[date, str]]) -> None:
             " where staged.table_name = due.name and staged.reading_date = due.day",
             (list(days), list(names), list(inputs)),
         )
-
-
-def stale_records(cursor: Cursor) -> list[tuple[date, str, str | None]]:
-    """(day, staged table, what the records that count say of it), of days that were staged from others."""
-    cursor.execute(
-        """
-        with known as (select source, table_name from unnest(%s, %s) as known (source, table_name)),
-        states as materialized (select source, is_lasting, changed_on, inputs from raw_data.record_states)
-        select staged.reading_date, table_name, due.inputs
-        from quality.day_versions as staged
-        join known using (table_name)
-        left join lateral (
-            select inputs from states
-            where states.source = known.source
-              and (changed_on = staged.reading_date or (is_lasting and changed_on < staged.reading_date))
-            order by changed_on desc
-            limit 1
-        ) as due on true
-        where due.inputs is distinct from staged.inputs
-        """,
-        ([source.name for source in RECORD_SOURCES], [staged_records(source) for source in RECORD_SOURCES]),
-    )
-    return cursor.fetchall()
 
 
 def recount_parts(cursor: Cursor, rows: dict[tuple[str, str, date], int]) -> None:

@@ -174,11 +174,21 @@ def staged_records(source: Source) -> str:
 
 def _stale_record_days(warehouse: Warehouse) -> list[tuple]:
     """Days that were staged from other records than count for them now."""
-    return warehouse.rows(
+    with warehouse.transaction() as connection, connection.cursor() as cursor:
+        stale = stale_records(cursor)
+    return [
+        (day, table, f"{inputs}:{version}" if inputs is not None else str(version))
+        for day, table, inputs, version in stale
+    ]
+
+
+def stale_records(cursor: Cursor) -> list[tuple[date, str, str | None, int]]:
+    """(Day, staged table, what the records that count say of it now, version) of days that were staged from others."""
+    cursor.execute(
         """
         with known as (select source, table_name from unnest(%s, %s) as known (source, table_name)),
         states as materialized (select source, is_lasting, changed_on, inputs from raw_data.record_states)
-        select staged.reading_date, table_name, concat_ws(':', due.inputs, staged.version)
+        select staged.reading_date, table_name, due.inputs, staged.version
         from quality.day_versions as staged
         join known using (table_name)
         left join lateral (
@@ -193,6 +203,7 @@ def _stale_record_days(warehouse: Warehouse) -> list[tuple]:
         """,
         ([source.name for source in RECORD_SOURCES], [staged_records(source) for source in RECORD_SOURCES]),
     )
+    return cursor.fetchall()
 
 
 def delivered_days(warehouse: Warehouse) -> DayWindow | None:

@@ -196,10 +196,14 @@ def keep_newest(home: Home, folder: Path | None, number: int) -> list[Path]:
     known = [backup for backup in known_backups(home) if backup.path.parent == folder]
     old = known[:-number]
     for entry in old:
-        # Half a removed backup has no manifest: it is none any more.
-        (entry.path / manifests.FILE).unlink()
-        shutil.rmtree(entry.path)
+        remove(entry)
     return [entry.path for entry in old]
+
+
+def remove(known: Backup) -> None:
+    """Take a backup away. Half a removed one has no manifest: it is none any more."""
+    (known.path / manifests.FILE).unlink()
+    shutil.rmtree(known.path)
 
 
 def told_settings(known: Settings) -> dict[str, Any]:

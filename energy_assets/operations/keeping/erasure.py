@@ -12,7 +12,6 @@ from __future__ import annotations
 import getpass
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
@@ -40,9 +39,10 @@ from energy_assets.landing.erasures import (
     without_rows,
 )
 from energy_assets.operations.errors import OperationError
-from energy_assets.operations.keeping.backup import Backup, backup, databases, known_backups
+from energy_assets.operations.keeping.backup import backup, databases, known_backups, remove
 from energy_assets.resources import erasure as rows
 from energy_assets.resources.erasure import Held, Table, patterns
+from energy_assets.resources.ledger import stale_records
 from energy_assets.resources.pseudonyms import is_pseudonymised, meter_key
 from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
 from energy_assets.resources.serving import Serving, quoted
@@ -94,10 +94,12 @@ def look(home: Home, customer: str) -> Erasure:
     found = Erasure(held)
     with closing(psycopg2.connect(_dsn(home))) as connection, connection, connection.cursor() as cursor:
         found.rows += rows.count_rows(cursor, rows.tables(cursor), held)
-    for _, before, after in _parts_with(home, held):
+    shas = set()
+    for path, before, after in _parts_with(home, held):
+        shas.add(path.stem)
         found.part_files += 1
         found.part_rows += before - after.num_rows
-    found.landed, found.left = _landed_with(home, held)
+    found.landed, found.left = _landed_with(home, held, shas)
     found.backups = [known.path for known in known_backups(home)]
     return found
 
@@ -119,7 +121,8 @@ def erase(home: Home, customer: str, *, reason: str, say: Say = lambda line: Non
         stone = _tombstone(home, held, reason)
         bury(home, stone)
         say("parts and delivered files")
-        found.landed, found.left = _landed_with(home, held)
+        shas = {path.stem for path, *_ in _parts_with(home, held)}
+        found.landed, found.left = _landed_with(home, held, shas)
         recounted = _rewrite_parts(home, held, found)
         for path in found.landed:
             path.unlink()
@@ -135,13 +138,13 @@ def erase(home: Home, customer: str, *, reason: str, say: Say = lambda line: Non
         say("logs and pages")
         _reword_files(home, held, found)
         _rewrite_pages(home, touched)
-        bury(home, Tombstone(**{**_fields(stone), "counts": found.counts}))
+        bury(home, replace(stone, counts=found.counts))
     old = known_backups(home)
     for folder in dict.fromkeys(known.path.parent for known in old):
         say(f"a new backup in {folder}")
         found.new_backups.append(backup(home, folder, say=say).path)
     for known in old:
-        _remove(known)
+        remove(known)
         found.backups.append(known.path)
     (home.path / PENDING).unlink()
     return found
@@ -199,10 +202,6 @@ def _as_served(home: Home, held: Held) -> Held:
     return replace(held, periods=tuple(replace(period, meter=meter_key(key, period.meter)) for period in held.periods))
 
 
-def _fields(stone: Tombstone) -> dict[str, object]:
-    return {name: getattr(stone, name) for name in stone.__dataclass_fields__}
-
-
 def _parts_with(home: Home, held: Held) -> Iterator[tuple[Path, int, object]]:
     """Each part that holds rows of the customer: (path, rows now, table without them)."""
     import pyarrow.parquet as pq
@@ -221,7 +220,7 @@ def _rewrite_parts(home: Home, held: Held, found: Erasure) -> dict[tuple[str, st
     recounted = {}
     draft = parts.draft_directory(home.parts)
     try:
-        for path, before, kept in list(_parts_with(home, held)):
+        for path, before, kept in _parts_with(home, held):
             found.part_files += 1
             found.part_rows += before - kept.num_rows
             source, day = path.parent.parent.name, path.parent.name
@@ -263,13 +262,10 @@ def without_names(text: str, names: Collection[str]) -> str:
     return text
 
 
-def _landed_with(home: Home, held: Held) -> tuple[list[Path], list[Path]]:
-    """Delivered files that name the customer or held rows of them: (those that were read, those that were not)."""
-    shas = {path.stem for path, *_ in _parts_with(home, held)}
-    known = {
-        path: sha
-        for path, sha in Warehouse(home=str(home.path)).rows("select path, sha256 from raw_data.landing_paths")
-    }
+def _landed_with(home: Home, held: Held, shas: Collection[str]) -> tuple[list[Path], list[Path]]:
+    """Delivered files that name the customer or held rows of them: (those that were read, those that were not). `shas` are the starts of the
+    hashes of files whose parts hold such rows."""
+    known = dict(Warehouse(home=str(home.path)).rows("select path, sha256 from raw_data.landing_paths"))
     named = _bytes_pattern(held)
     read, unread = [], []
     for path in sorted(home.landing.rglob("*")):
@@ -315,7 +311,7 @@ def _erase_tables(
     with closing(psycopg2.connect(_dsn(home))) as connection:
         with connection, connection.cursor() as cursor:
             known = rows.tables(cursor)
-            stale = {(day, table) for day, table, _ in rows.stale_records(cursor)}
+            stale = {(day, table) for day, table, *_ in stale_records(cursor)}
             for table, days in rows.delete_rows(cursor, known, held).items():
                 found.rows[table.called] += sum(days.values())
                 touched[table] = set(days)
@@ -441,11 +437,6 @@ def _names_of(held: Held) -> list[str]:
 
 def _bytes_pattern(held: Held) -> re.Pattern[bytes]:
     return re.compile("|".join(f"(?:{pattern})" for pattern, _ in patterns([held.customer, *held.alone])).encode())
-
-
-def _remove(known: Backup) -> None:
-    (known.path / "manifest.json").unlink()
-    shutil.rmtree(known.path)
 
 
 def _dsn(home: Home) -> str:
