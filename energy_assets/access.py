@@ -63,6 +63,12 @@ def note(home: Home, arguments: Sequence[str]) -> None:
             file.write(json.dumps(asdict(entry), default=str) + "\n")
 
 
+def loggable(arguments: Sequence[str]) -> Sequence[str]:
+    """The command line as programs may log it: of a command of UNNAMED no argument."""
+    command = next((at for at, word in enumerate(arguments) if word in UNNAMED), None)
+    return arguments if command is None else [*arguments[: command + 1], "…"]
+
+
 def noted(home: Home, lines: int) -> Iterator[Access]:
     """The last `lines` commands, the oldest first."""
     paths = [*(home.logs / f"{FILE}.{number}" for number in range(FORMER, 0, -1)), home.logs / FILE]

@@ -82,7 +82,7 @@ def current() -> Home:
 
 def log_to(home: Home) -> None:
     """Let this command's messages go to the home's log too."""
-    from energy_assets.access import note
+    from energy_assets.access import loggable, note
     from energy_assets.logs import configure
     from energy_assets.settings import log_level
 
@@ -93,14 +93,7 @@ def log_to(home: Home) -> None:
         except OSError as error:  # a full disk is no reason to refuse the command that looks into it
             say(f"the access log cannot be written: {error.filename}: {error.strerror}")
     if configure(home, log_level()):
-        logger.info("energy-assets %s", shlex.join(told_arguments(sys.argv[1:])))
-
-
-def told_arguments(arguments: list[str]) -> list[str]:
-    """The command line as it may be written down: whom `erase-customer` erases nobody may find there afterwards."""
-    if "erase-customer" not in arguments:
-        return arguments
-    return [*arguments[: arguments.index("erase-customer") + 1], "…"]
+        logger.info("energy-assets %s", shlex.join(loggable(sys.argv[1:])))
 
 
 def current_or_new() -> Home:

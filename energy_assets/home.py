@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -200,6 +202,20 @@ class Home:
             document["last_day"] = calendar.last_day
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(self.calendar_file, tomlkit.dumps(document))
+
+
+@contextmanager
+def acting_on(home: Home) -> Iterator[Home]:
+    """Inside, `home` is the one that commands and the code location act on."""
+    before = os.environ.get("ENERGY_HOME")
+    os.environ["ENERGY_HOME"] = str(home.path)
+    try:
+        yield home
+    finally:
+        if before is None:
+            del os.environ["ENERGY_HOME"]
+        else:
+            os.environ["ENERGY_HOME"] = before
 
 
 def root() -> Path:

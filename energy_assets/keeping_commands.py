@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from energy_assets.console import choose_home, chosen, current, errors, is_home_named, log_to, out, say
-from energy_assets.home import HomeError
+from energy_assets.home import HomeError, acting_on
 
 if TYPE_CHECKING:
     from energy_assets.operations.keeping.backup import Backup
@@ -92,14 +92,10 @@ def retention(
     ] = False,
 ) -> None:
     """Show what each table holds, a day of it and in all, how long it is needed, and what ENERGY_RETENTION_DAYS lets go."""
-    import os
-
     from energy_assets.operations.keeping.retention import apply as drop
     from energy_assets.operations.keeping.retention import kept_by, landed_files, served_by
 
-    with errors():
-        home = current()
-        os.environ["ENERGY_HOME"] = str(home.path)
+    with errors(), acting_on(current()) as home:
         kept, served = kept_by(home), served_by(home)
         *tables, landing = kept
         print_kept("Postgres and parts", tables)
@@ -133,13 +129,9 @@ def erase_customer(
     yes: Annotated[bool, typer.Option("--yes", help="Erase. Default: list what would be touched.")] = False,
 ) -> None:
     """Erase a customer from tables, parts, delivered files, logs and backups; what stays is a tombstone that names nobody."""
-    import os
-
     from energy_assets.operations.keeping.erasure import erase, look
 
-    with errors():
-        home = current()
-        os.environ["ENERGY_HOME"] = str(home.path)
+    with errors(), acting_on(current()) as home:
         found = erase(home, customer, reason=reason, say=say) if yes else look(home, customer)
         print_erasure(found, is_done=yes)
 

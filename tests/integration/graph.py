@@ -25,7 +25,7 @@ from support.commands import environment
 
 from energy_assets.embedded import credentials
 from energy_assets.embedded.connections import postgres_url
-from energy_assets.home import Calendar, Home
+from energy_assets.home import Calendar, Home, acting_on
 from energy_assets.landing import erasures
 from energy_assets.simulation import simulate_readings
 
@@ -41,25 +41,11 @@ for _name in [name for name in os.environ if name.startswith("ENERGY_") or name 
     del os.environ[_name]
 
 
-@contextmanager
-def current_home(home: Home) -> Iterator[None]:
-    """`home` is the one that commands and definitions act on."""
-    before = os.environ.get("ENERGY_HOME")
-    os.environ["ENERGY_HOME"] = str(home.path)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["ENERGY_HOME"]
-        else:
-            os.environ["ENERGY_HOME"] = before
-
-
 def _fix_calendar() -> None:
     with tempfile.TemporaryDirectory() as directory:
         home = Home(Path(directory))
         home.write_calendar(CALENDAR)
-        with current_home(home):
+        with acting_on(home):
             from energy_assets import partitions
     if partitions.CALENDAR != CALENDAR:
         raise RuntimeError("energy_assets.partitions was imported before tests/integration/graph.py fixed its calendar")
@@ -386,7 +372,7 @@ def spare_the_disk(home: Home) -> None:
 
 @pytest.fixture(scope="session")
 def graph_definitions(graph_home: Home) -> dg.Definitions:
-    with current_home(graph_home):
+    with acting_on(graph_home):
         return build_defs()
 
 

@@ -23,7 +23,7 @@ from psycopg2 import sql
 
 from energy_assets import home as homes
 from energy_assets.embedded import supervisor, toml_file
-from energy_assets.home import Home, write_atomically
+from energy_assets.home import Home, acting_on, write_atomically
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import dagster_instance
 from energy_assets.operations.keeping import manifest as manifests
@@ -40,7 +40,7 @@ from energy_assets.operations.keeping.backup import (
 )
 from energy_assets.operations.keeping.manifest import AGAIN, Manifest
 from energy_assets.operations.keeping.programs import load, program, server_major
-from energy_assets.operations.keeping.serve import acting_on, serve_anew
+from energy_assets.operations.keeping.serve import serve_anew
 from energy_assets.operations.stores import bring_up
 from energy_assets.settings import settings
 

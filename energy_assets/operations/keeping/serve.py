@@ -6,13 +6,11 @@ What belongs here: filling ClickHouse's tables outside of runs. What does not: a
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from energy_assets.embedded.connections import connections
-from energy_assets.home import Home
+from energy_assets.home import Home, acting_on
 from energy_assets.operations.errors import OperationError
 from energy_assets.resources.pseudonyms import Pseudonyms, is_pseudonymised, known_identifiers, mark_of, meter_key
 from energy_assets.resources.turns import alone
@@ -93,20 +91,6 @@ def identifier_of(home: Home, key: str) -> str:
     if found is None:
         raise OperationError(f"{key} is the key of no meter or customer of home {home.name}: is it of another home?")
     return found + key.removeprefix(head)
-
-
-@contextmanager
-def acting_on(home: Home) -> Iterator[None]:
-    """The code location, which is imported inside, reads the calendar of `home`."""
-    before = os.environ.get("ENERGY_HOME")
-    os.environ["ENERGY_HOME"] = str(home.path)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["ENERGY_HOME"]
-        else:
-            os.environ["ENERGY_HOME"] = before
 
 
 def _rename_dropped(home: Home) -> None:
