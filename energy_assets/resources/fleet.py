@@ -48,9 +48,8 @@ REGISTER = """
 """
 PROFILES = """
     select reading_date, meter_id, interval_minutes, profile_wh from intermediate.int_consumption_features
-    where reading_date = any(%(days)s::date[])
+    where reading_date = any(%(days)s::date[]) and meter_id in (select unnest(%(meters)s::text[]))
 """
-OF_METERS = " and meter_id in (select unnest(%(meters)s::text[]))"
 LAST_SEEN = """
     select distinct on (meter_id) meter_id, interval_minutes from intermediate.int_consumption_features
     where reading_date = any(%(days)s::date[]) and accepted_count > 0
@@ -170,7 +169,7 @@ class FleetDay:
         ids = group.meter_ids[rows]
         past = np.full((len(days), len(ids), len(group.slot_starts)), np.nan, dtype=np.float32)
         if days and len(ids):
-            table = self._warehouse.table(PROFILES + OF_METERS, {"days": days, "meters": ids.tolist()})
+            table = self._warehouse.table(PROFILES, {"days": days, "meters": ids.tolist()})
             for number, of in enumerate(days):
                 rows_of_day = table.filter(pc.equal(table["reading_date"], pa.scalar(of, pa.date32())))
                 for profiles in from_arrow(rows_of_day, of, self.starts_at):

@@ -107,12 +107,9 @@ class _Weeks:
         self._transformers, first = np.unique(texts_of(balanced["transformer_id"]), return_index=True)
         self._feeder = texts_of(balanced["feeder_id"])[first]
         self._transformer = self._numbers(texts_of(today["transformer_id"]))
-        lengths = balanced.group_by("interval_minutes").aggregate([("intervals", "sum")]).sort_by("interval_minutes")
-        self._minutes = (
-            int(lengths["interval_minutes"][int(lengths["intervals_sum"].to_numpy().argmax())].as_py())
-            if len(lengths)
-            else 30
-        )
+        lengths = balanced.group_by("interval_minutes").aggregate([("intervals", "sum")])
+        usual = lengths.sort_by([("intervals_sum", "descending"), ("interval_minutes", "ascending")])
+        self._minutes = usual["interval_minutes"][0].as_py() if len(usual) else 30
         self._slots = 1440 // self._minutes
 
     def table(self, traits: TraitDays, span: DayWindow) -> pa.Table:
@@ -128,8 +125,8 @@ class _Weeks:
             transformers = transformers[transformers != NO_TRANSFORMER]
             if not len(transformers):
                 return SCHEMA.empty_table()
-            number = np.searchsorted(transformers, self._transformer[meters])
-            number = np.where(self._transformer[meters] == NO_TRANSFORMER, NO_TRANSFORMER, number)
+            places = np.arange(len(transformers))
+            number = looked_up(self._transformer[meters], transformers, places, NO_TRANSFORMER)
             wh = profiles.of(self._days, self._meters[meters])
             for at in range(len(transformers)):
                 members = np.flatnonzero(number == at)
