@@ -218,7 +218,8 @@ def keep_not_owed(cursor: Cursor, before: Collection[tuple[date, str]]) -> None:
 
     `before`: the (day, table) that were stale already.
     """
-    now = [(day, table, inputs) for day, table, inputs, _ in stale_records(cursor) if (day, table) not in before]
+    cursor.execute(*stale_records())
+    now = [(day, table, inputs) for day, table, inputs, _ in cursor.fetchall() if (day, table) not in before]
     if now:
         days, names, inputs = zip(*now, strict=True)
         cursor.execute(

@@ -174,17 +174,18 @@ def staged_records(source: Source) -> str:
 
 def _stale_record_days(warehouse: Warehouse) -> list[tuple]:
     """Days that were staged from other records than count for them now."""
-    with warehouse.transaction() as connection, connection.cursor() as cursor:
-        stale = stale_records(cursor)
     return [
         (day, table, f"{inputs}:{version}" if inputs is not None else str(version))
-        for day, table, inputs, version in stale
+        for day, table, inputs, version in warehouse.rows(*stale_records())
     ]
 
 
-def stale_records(cursor: Cursor) -> list[tuple[date, str, str | None, int]]:
-    """(Day, staged table, what the records that count say of it now, version) of days that were staged from others."""
-    cursor.execute(
+def stale_records() -> tuple[str, tuple[list[str], list[str]]]:
+    """A query and its parameters: the days that were staged from other records than count for them now.
+
+    Rows: (day, staged table, what the records that count say of it now, version).
+    """
+    return (
         """
         with known as (select source, table_name from unnest(%s, %s) as known (source, table_name)),
         states as materialized (select source, is_lasting, changed_on, inputs from raw_data.record_states)
@@ -203,7 +204,6 @@ def stale_records(cursor: Cursor) -> list[tuple[date, str, str | None, int]]:
         """,
         ([source.name for source in RECORD_SOURCES], [staged_records(source) for source in RECORD_SOURCES]),
     )
-    return cursor.fetchall()
 
 
 def delivered_days(warehouse: Warehouse) -> DayWindow | None:

@@ -311,7 +311,8 @@ def _erase_tables(
     with closing(psycopg2.connect(_dsn(home))) as connection:
         with connection, connection.cursor() as cursor:
             known = rows.tables(cursor)
-            stale = {(day, table) for day, table, *_ in stale_records(cursor)}
+            cursor.execute(*stale_records())
+            stale = {(day, table) for day, table, *_ in cursor.fetchall()}
             for table, days in rows.delete_rows(cursor, known, held).items():
                 found.rows[table.called] += sum(days.values())
                 touched[table] = set(days)
