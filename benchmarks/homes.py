@@ -35,6 +35,7 @@ class Usage:
 
     seconds: float
     peak_bytes: int
+    processor_seconds: float
 
 
 @contextmanager
@@ -95,4 +96,4 @@ def run(home: Home, *arguments: str, command: tuple[str, ...] = COMMAND, codes: 
         if process.returncode not in codes:
             output.seek(0)
             raise RuntimeError(f"{' '.join(arguments)} failed:\n{output.read().decode(errors='replace')[-3000:]}")
-    return Usage(seconds, usage.ru_maxrss * 1024)
+    return Usage(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)

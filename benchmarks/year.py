@@ -8,7 +8,6 @@ find their weeks' models fitted, which speeds them up.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from statistics import median
 from benchmarks import report
 from benchmarks.homes import landed_home, run
 from benchmarks.measure import Measure
+from benchmarks.steps import steps_of
 from energy_assets.generated import rewrite_between
 from energy_assets.home import Home
 from energy_assets.settings import settings
@@ -97,17 +97,11 @@ def told(seconds: float, peak_bytes: int, chunks: list[Chunk], single: float) ->
 def chunks_of(home: Home, first: date) -> list[Chunk]:
     """What the home's log says of the steps, by chunk."""
     found: dict[int, Chunk] = {}
-    started: dict[tuple[str, str], datetime] = {}
-    lines = [json.loads(line) for file in home.logs.glob("events.jsonl*") for line in file.read_text().splitlines()]
-    for line in sorted((line for line in lines if "step" in line and "days" in line), key=lambda line: line["time"]):
-        at, key = datetime.fromisoformat(line["time"]), (line["run_id"], line["step"])
-        if line.get("dagster_event") == "STEP_START":
-            started[key] = at
-        elif key in started:
-            since, until = (date.fromisoformat(day) for day in line["days"])
-            chunk = found.setdefault((since - first).days // settings().backfill_chunk_days, Chunk())
-            chunk.days |= {since + timedelta(days=number) for number in range((until - since).days + 1)}
-            chunk.steps[line["step"]] += (at - started.pop(key)).total_seconds()
+    for step in (step for step in steps_of(home) if step.days):
+        since, until = step.days
+        chunk = found.setdefault((since - first).days // settings().backfill_chunk_days, Chunk())
+        chunk.days |= {since + timedelta(days=number) for number in range((until - since).days + 1)}
+        chunk.steps[step.name] += step.seconds
     return [found[number] for number in sorted(found)]
 
 
