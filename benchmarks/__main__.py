@@ -9,6 +9,7 @@ import time
 from benchmarks import (
     daily_run,
     dashboard_questions,
+    first_minutes,
     import_time,
     million,
     month,
@@ -27,6 +28,7 @@ from benchmarks import (
 BENCHMARKS = {
     "simulation": simulation.measure,
     "import": import_time.measure,
+    "demo": first_minutes.measure,
     "raw": raw_load.measure,
     "loaders": other_loaders.measure,
     "serving": serving_copy.measure,

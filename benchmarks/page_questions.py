@@ -7,26 +7,17 @@ A page is opened as a reader opens it: with no filter, with the newest month as 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import urllib3
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 
+from benchmarks.browser import launched
 from energy_assets.dashboards.bundle import Document, filters, places
 from energy_assets.operations.dashboards.service import USER
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-)
 VIEW = {"width": 1400, "height": 3000}
 """Charts below the fold are asked for when they are seen: all are above it."""
 DATA = "/api/v1/chart/data"
@@ -111,7 +102,7 @@ def questions(
     }
     found: list[Question] = []
     titles = superset.charts()
-    with _browser() as browser:
+    with launched() as browser:
         view = _logged_in(browser, superset.address, password)
         for page in pages:
             found += _asked(view, superset, page, titles, EVERYTHING)
@@ -176,17 +167,6 @@ def _of_a_case(found: Sequence[Question], case: str) -> Iterator[Question]:
                 for one in question.body["queries"]
             ]
             yield replace(question, variant=CASE, body={**question.body, "queries": queries})
-
-
-@contextmanager
-def _browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        raise RuntimeError("no chromium to open the pages with: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 def _logged_in(browser: Browser, address: str, password: str) -> Page:

@@ -6,12 +6,12 @@ What belongs here: which pages, how large. What does not: whether they are right
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from benchmarks.browser import launched
 from energy_assets import home as homes
 from energy_assets.dashboards.bundle import read
 from energy_assets.embedded import credentials, ports
@@ -25,10 +25,7 @@ WIDTH, MOST_HEIGHT, SHOWN_WIDTH, COLOURS = 1400, 2600, 1100, 224
 def main() -> None:
     home = homes.current()
     base = f"http://{LOOPBACK}:{ports.remembered(home)['superset']}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--headless", "--no-sandbox"]
-        )
+    with launched() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": MOST_HEIGHT})
         log_in(page, base, credentials.read(home).superset.admin)
         for dashboard in read().dashboards:
@@ -36,7 +33,6 @@ def main() -> None:
             expect(page.locator('[data-test="loading-indicator"]')).to_have_count(0, timeout=60_000)
             page.wait_for_timeout(2_500)  # charts are painted little by little
             save(page.screenshot(), bottom(page), IMAGES / f"dashboard-{dashboard.content['slug']}.png")
-        browser.close()
 
 
 def log_in(page: Page, base: str, password: str) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.append(str(TESTS))
 
-from conftest import CHROMIUM, FLAGS  # noqa: E402
-from playwright.sync_api import Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Page  # noqa: E402
 from served import RED_MORNING, RED_RUN, Served, served_home  # noqa: E402
+
+from benchmarks.browser import launched  # noqa: E402
 
 PICTURES = TESTS.parent / "docs" / "images"
 SIZE = {"width": 1280, "height": 620}
@@ -24,13 +25,9 @@ SETTLED_SECONDS = 3.0
 
 
 def main() -> None:
-    if CHROMIUM is None:
-        sys.exit("no chromium: apt-get install chromium")
-    with served_home(3, red=True) as served, sync_playwright() as playwright:
+    with launched() as browser, served_home(3, red=True) as served:
         served.start()
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         take(served, browser.new_page(viewport=SIZE))
-        browser.close()
 
 
 def take(served: Served, page: Page) -> None:
