@@ -119,7 +119,9 @@ def run_models(cursor: psycopg2.extensions.cursor, target: Path, day: date) -> N
     cursor.execute("select set_config('energy_assets.day_in_turn', %s, true)", (str(day),))
     for layer in SQL_LAYERS:
         if layer == "marts":
-            cursor.execute("set local enable_nestloop = off")  # as dbt's hook has it: what was just written has no statistics
+            cursor.execute(
+                "set local enable_nestloop = off"
+            )  # as dbt's hook has it: what was just written has no statistics
         for path in sorted((target / "compiled" / "energy_assets" / "models" / layer).glob("*.sql")):
             columns = columns_of(cursor, layer, path.stem)
             if not columns:

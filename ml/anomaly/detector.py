@@ -6,7 +6,6 @@ What does not: which days it may be fitted on (the caller decides, never the one
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.anomaly.features import FEATURE_NAMES
+from ml.cores import cores
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
@@ -105,7 +105,7 @@ def fit(
     return AnomalyModel(
         estimator=forest,
         feature_names=feature_names,
-        threshold=_reached_by(share, _scores(forest, ordered, _cores())) if threshold is None else float(threshold),
+        threshold=_reached_by(share, _scores(forest, ordered, cores())) if threshold is None else float(threshold),
         is_threshold_fixed=threshold is not None,
         share=share,
         seed=seed,
@@ -126,7 +126,7 @@ def score(model: AnomalyModel, matrix: np.ndarray, *, threads: int | None = None
         raise ValueError(
             f"the model was fitted on {len(model.feature_names)} features, got an array of shape {matrix.shape}"
         )
-    return _scores(model.estimator, matrix, threads or _cores()).astype(np.float32)
+    return _scores(model.estimator, matrix, threads or cores()).astype(np.float32)
 
 
 def is_anomalous(model: AnomalyModel, scores: np.ndarray) -> np.ndarray:
@@ -151,10 +151,6 @@ def _scores(forest: IsolationForest, matrix: np.ndarray, threads: int) -> np.nda
         return np.empty(0)
     with ThreadPoolExecutor(threads) as pool:
         return np.round(-np.concatenate(list(pool.map(forest.score_samples, chunks))), SCORE_DECIMALS)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _libraries() -> dict[str, str]:

@@ -12,12 +12,15 @@ share a loss among honest siblings whose days look alike. How much is stolen is 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
 
+from ml.cores import cores
 from ml.forecast import WORKDAY
 from ml.theft import known
 from ml.theft.history import FleetHistory
@@ -98,9 +101,9 @@ def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> E
     drifting = np.zeros(meters, dtype=bool)
     left = np.full((3, transformers), np.nan)
     factor = fleet_factor(history.wh)
-    for number, members in enumerate(history.members()):
-        if not len(members) or np.isnan(history.lost_wh[:, number]).all():
-            continue
+
+    def fit(number: int) -> None:
+        members = places[number]
         one = _Transformer(history, number, members, onsets[:, members], usual_w[:, members], factor)
         one.choose()
         found = one.told()
@@ -108,6 +111,12 @@ def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> E
             values[members] = found[name]
         drifting[members] = one.drifting
         left[:, number] = one.left()
+
+    places = history.members()
+    balanced = ~np.isnan(history.lost_wh).all(axis=(0, 2))
+    # Each writes what is its own; numpy lets other threads run while it computes.
+    with ThreadPoolExecutor(cores()) as pool:
+        deque(pool.map(fit, (number for number in np.flatnonzero(balanced) if len(places[number]))), maxlen=0)
     return Explanation(
         **floats,
         **ints,
