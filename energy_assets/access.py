@@ -50,7 +50,7 @@ def note(home: Home, arguments: Sequence[str]) -> None:
     given = list(arguments[list(arguments).index(command) + 1 :])
     if command in UNNAMED:
         given = [UNNAMED[command], *(word for word in given if word.startswith("--") and "=" not in word)]
-    told = PASSWORD_IN_ADDRESS.sub(r"\1***\2", shlex.join(given))
+    told = PASSWORD_IN_ADDRESS.sub(r"\1\2***", shlex.join(given))
     entry = Access(datetime.now(UTC).replace(microsecond=0), user(), home.name, command, told)
     home.logs.mkdir(parents=True, exist_ok=True)
     path = home.logs / FILE
