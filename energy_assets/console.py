@@ -196,16 +196,13 @@ def fail_if_role_may_not(error: Exception) -> None:
     """Say so where a Postgres of the operator's refuses the user that POSTGRES_URL names; of an embedded one it is a defect."""
     from psycopg2.errors import InsufficientPrivilege
 
+    from energy_assets.embedded.bootstrap import OWN_THE_SCHEMAS
     from energy_assets.settings import settings
 
     refused = error if isinstance(error, InsufficientPrivilege) else getattr(error, "orig", None)
     if isinstance(refused, InsufficientPrivilege) and settings().postgres_url:
         first = str(refused).strip().splitlines()[0]
-        fail(
-            f"POSTGRES_URL's user may not do this: {first}\n→ let it own the platform's schemas and what is in them"
-            " (reassign owned by … to …), or name the user that does",
-            error,
-        )
+        fail(f"POSTGRES_URL's user may not do this: {first}\n→ {OWN_THE_SCHEMAS}", error)
 
 
 def variable_of(loc: tuple[int | str, ...]) -> str:

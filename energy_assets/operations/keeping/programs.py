@@ -17,10 +17,12 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from energy_assets.embedded import postgres
+from energy_assets.embedded.bootstrap import OWN_THE_SCHEMAS
 from energy_assets.embedded.errors import StoreError
 from energy_assets.operations.errors import OperationError
 
 COMPRESSION = "gzip:3"
+MOST_LINES, MOST_OF_A_LINE = 10, 300
 
 
 def server_major(dsn: str) -> int:
@@ -71,7 +73,10 @@ def _run(path: Path, options: Sequence[str], dsn: str, *arguments: str, what: st
         check=False,
     )
     if done.returncode:
-        raise OperationError(f"{what} failed ({path.name} answered {done.returncode}):\n{done.stderr.strip()[-2000:]}")
+        # Its first line says what was wrong; a later one may hold a statement that names every table.
+        said = "\n".join(line[:MOST_OF_A_LINE] for line in done.stderr.strip().splitlines()[:MOST_LINES])
+        remedy = f"\n→ {OWN_THE_SCHEMAS}" if "permission denied" in said else ""
+        raise OperationError(f"{what} failed ({path.name} answered {done.returncode}):\n{said}{remedy}")
 
 
 def _candidates(name: str, major: int) -> list[Path]:
