@@ -7,10 +7,10 @@ What belongs here: writing down a command, or a reader's query of ClickHouse, an
 from __future__ import annotations
 
 import fcntl
-import getpass
 import heapq
 import json
 import os
+import pwd
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -108,13 +108,16 @@ def _newest_first(home: Home, name: str) -> Iterator[Access]:
 
 
 def user() -> str:
-    """Who gave the command: the person behind `sudo`, not root; a user without a name by number."""
-    if behind := os.environ.get("SUDO_USER"):
-        return behind
+    """Who gives the command: the process's user, by number where it has no name, and before it the person behind `sudo`.
+
+    What a shell may set (USER, LOGNAME) is not asked. SUDO_USER is such a thing too, therefore the user that counts stands beside it.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.geteuid())
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = str(os.geteuid())
+    behind = os.environ.get("SUDO_USER", name)
+    return name if behind in ("", name) else f"{behind} as {name}"
 
 
 def _set_aside(path: Path) -> None:

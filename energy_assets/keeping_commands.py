@@ -228,7 +228,7 @@ def access(
         for heading in ("at (UTC)", "user", "command", "arguments"):
             table.add_column(heading)
         for entry in noted(current(), lines, with_queries=queries):
-            table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.user, entry.command, escape(entry.arguments))
+            table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.user), entry.command, escape(entry.arguments))
         out.print(table)
 
 

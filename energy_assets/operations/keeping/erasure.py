@@ -9,7 +9,6 @@ tombstone comes first, so that no file that lands meanwhile brings the customer 
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 from collections import Counter
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import sql
 
+from energy_assets.access import user
 from energy_assets.embedded.bootstrap import OWNERS
 from energy_assets.embedded.connections import DAGSTER_SCHEMA, DATABASE
 from energy_assets.home import Home, write_atomically
@@ -190,7 +190,7 @@ def _tombstone(home: Home, held: Held, reason: str) -> Tombstone:
         pseudonym(key, held.customer),
         tuple(sorted(hashed, key=str)),
         datetime.now(UTC).replace(microsecond=0),
-        getpass.getuser(),
+        user(),
         without_names(reason, (*held.alone, held.customer)),
     )
 
