@@ -73,6 +73,7 @@ class Utility:
     homes: Path
     copied: Path = Path()
     before: Content = field(default_factory=dict)
+    numbered: list[tuple[str, str, int]] = field(default_factory=list)
     later: Deliveries = field(default_factory=dict)
 
     @property
@@ -89,6 +90,14 @@ class Utility:
     def held(self) -> Content:
         path = str(self.homes / "north")  # the servers' addresses are the settings', whichever the home
         return content(Warehouse(home=path), Serving(home=path))
+
+    def sequences(self) -> list[tuple[str, str, int]]:
+        """How far each sequence of the platform's schemas went; Dagster's goes on with every command."""
+        with closing(psycopg2.connect(self.settings["POSTGRES_URL"])) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "select schemaname, sequencename, last_value from pg_sequences where schemaname <> 'dagster' and last_value is not null order by 1, 2"
+            )
+            return cursor.fetchall()
 
     def databases_with(self, pattern: str) -> set[str]:
         """Databases of the Postgres of which any row of any table matches the regular expression."""
@@ -192,7 +201,7 @@ def named_in(path: Path, word: str) -> bool:
 def restored(utility: Utility) -> Home:
     """The home that a copy becomes on an empty database, after its own was lost."""
     utility.copied = backup(Home(utility.homes / "north"), utility.homes / "copies").path
-    utility.before = utility.held()
+    utility.before, utility.numbered = utility.held(), utility.sequences()
     utility.postgres.drop_database("losses")
     utility.postgres.make_database("losses", owner="utility")
     home = Home(utility.homes / "again")
@@ -205,6 +214,7 @@ def restored(utility: Utility) -> Home:
 
 def test_a_lost_database_comes_back_on_an_empty_one(utility: Utility, restored: Home) -> None:
     assert_same(utility.before, utility.held())
+    assert utility.numbered == utility.sequences(), "versions would begin again at 1"
     assert utility.before["energy_analytics.meter_readings"], "nothing was served"
     assert restored.calendar().last_day == day(DAYS + 1)
 
