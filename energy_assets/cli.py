@@ -5,7 +5,6 @@ What belongs here: arguments, printing, exit codes. What does not: work.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 from collections import Counter
@@ -22,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from energy_assets import home as homes
+from energy_assets.access import user
 from energy_assets.case_commands import case_app, cases, performance, sheet
 from energy_assets.console import (
     EXIT_FAILED,
@@ -531,10 +531,10 @@ def accept(
     with errors():
         require_gated(table)
         try:
-            state = record(warehouse(), table, day.date(), reason=reason, accepted_by=getpass.getuser())
+            state = record(warehouse(), table, day.date(), reason=reason, accepted_by=user())
         except ValueError as error:
             raise HomeError(str(error)) from error
-        out.print(f"accepted {table} of {state.day}, version {state.version}, by {getpass.getuser()}")
+        out.print(f"accepted {table} of {state.day}, version {state.version}, by {user()}")
         out.print("→ the due-days sensor goes on by itself under `energy-assets ui`; or: energy-assets resume")
 
 
@@ -568,7 +568,7 @@ def retract(
             if undo:
                 days = ledger.restore(warehouse(), file)
             else:
-                days = ledger.retract(warehouse(), file, reason=f"{reason} ({getpass.getuser()})")
+                days = ledger.retract(warehouse(), file, reason=f"{reason} ({user()})")
         except ledger.RetractionError as error:
             raise HomeError(str(error)) from error
         out.print(

@@ -174,6 +174,7 @@ def errors() -> Iterator[None]:
         )
     except Exception as error:
         fail_if_disk_is_full(error)
+        fail_if_role_may_not(error)
         logger.exception("a defect")
         raise
 
@@ -189,6 +190,19 @@ def fail_if_disk_is_full(error: Exception) -> None:
     except HomeError:
         home = None
     fail(full_disk.message(error, home), error)
+
+
+def fail_if_role_may_not(error: Exception) -> None:
+    """Say so where a Postgres of the operator's refuses the user that POSTGRES_URL names; of an embedded one it is a defect."""
+    from psycopg2.errors import InsufficientPrivilege
+
+    from energy_assets.embedded.bootstrap import OWN_THE_SCHEMAS
+    from energy_assets.settings import settings
+
+    refused = error if isinstance(error, InsufficientPrivilege) else getattr(error, "orig", None)
+    if isinstance(refused, InsufficientPrivilege) and settings().postgres_url:
+        first = str(refused).strip().splitlines()[0]
+        fail(f"POSTGRES_URL's user may not do this: {first}\n→ {OWN_THE_SCHEMAS}", error)
 
 
 def variable_of(loc: tuple[int | str, ...]) -> str:

@@ -216,16 +216,19 @@ def print_backups(known: list[Backup]) -> None:
     out.print(table)
 
 
-def access(lines: Annotated[int, typer.Option("-n", min=1, help="Last commands to show.")] = 50) -> None:
-    """Show who gave which command that shows or changes what is about people."""
+def access(
+    lines: Annotated[int, typer.Option("-n", min=1, help="Last lines to show.")] = 50,
+    queries: Annotated[bool, typer.Option(help="With what readers asked ClickHouse.")] = True,
+) -> None:
+    """Show who gave which command that shows or changes what is about people, and who asked ClickHouse what."""
     from energy_assets.access import noted
 
     with errors():
         table = Table(box=None, pad_edge=False)
         for heading in ("at (UTC)", "user", "command", "arguments"):
             table.add_column(heading)
-        for entry in noted(current(), lines):
-            table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.user, entry.command, escape(entry.arguments))
+        for entry in noted(current(), lines, with_queries=queries):
+            table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.user), entry.command, escape(entry.arguments))
         out.print(table)
 
 

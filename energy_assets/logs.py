@@ -42,7 +42,7 @@ FAILURES = {"PIPELINE_FAILURE", "STEP_FAILURE"}
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 PARTITION = "dagster/partition"
 
-PASSWORD_IN_ADDRESS = re.compile(r"(://[^:/@\s\"]*:)[^@/\s\"]+(@)")
+PASSWORD_IN_ADDRESS = re.compile(r"(://[^:/@\s\"]*:)[^@/\s\"]+(?=@)|([?&]password=)[^&\s\"]+")
 
 EventDict = MutableMapping[str, Any]
 
@@ -94,7 +94,7 @@ class JsonLines(WatchedFileHandler):
             _say_unwritable(Path(self.baseFilename), sys.exc_info()[1])
 
     def format(self, record: logging.LogRecord) -> str:
-        return PASSWORD_IN_ADDRESS.sub(r"\1…\2", super().format(record))
+        return PASSWORD_IN_ADDRESS.sub(r"\1\2…", super().format(record))
 
 
 def configure(home: Home, least: str) -> bool:

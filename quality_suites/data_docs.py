@@ -3,8 +3,8 @@
 What belongs here: turning recorded verdicts into Great Expectations' results and having its site builder write pages.
 What does not: which days are shown, where the site lies, reading what was recorded (energy_assets/operations/data_docs.py).
 
-Pages are plain files. Their styles and scripts come from the addresses that Great Expectations chose: without a network the
-pages are unstyled, and its index shows nothing. So the index ends with a list that needs no script.
+Pages are plain files that need neither network nor scripts (local_pages.py): the table of the index, which Great Expectations leaves to a
+script, is written here.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.render.renderer.site_builder import SiteBuilder
 
-from quality_suites import SUITES, Limits
+from quality_suites import SUITES, Limits, local_pages
 from quality_suites.validator import Outcome
 
 SITE = "Verdicts on each day"
 WORDS = ".words"
 """In a site: the fingerprint of what its pages say besides their verdicts."""
 NO_PAGE = "no page"
+SIGNS = {
+    "green": '<span class="green">✓</span>',
+    "accepted": '<span class="green">(✓)</span>',
+    "red": '<span class="red">✗</span>',
+}
 
 
 class DataDocsError(Exception):
@@ -115,9 +120,16 @@ def build_site(
             f"Great Expectations did not write {len(missing)} of {len(pages)} pages, the first {missing[0]}; its log says why"
         )
     for page, verdict in pages.items():
+        if not (reusable and (reusable / page).is_file()):
+            local_pages.make_local(
+                directory / page, directory, f"{escape(verdict.table)} {verdict.day} {verdict.state}"
+            )
         _write_signpost(directory, Path(signpost(verdict.table, verdict.day)), page)
     (directory / WORDS).write_text(words, "utf-8")
-    return _with_plain_list(directory / "index.html", pages)
+    local_pages.write_style(directory)
+    index = directory / "index.html"
+    local_pages.make_local(index, directory, SITE, table=_table_of(pages))
+    return index
 
 
 def _write_signpost(site: Path, signpost: Path, page: Path) -> None:
@@ -132,24 +144,27 @@ def _write_signpost(site: Path, signpost: Path, page: Path) -> None:
 
 
 def _fingerprint(stated: dict[str, dict[str, str]]) -> str:
-    """Changes with what the pages say besides the verdict: the suites' words and Great Expectations' templates."""
-    return hashlib.sha256(json.dumps([gx.__version__, stated], sort_keys=True).encode()).hexdigest()
+    """Changes with what the pages say besides the verdict: the suites' words, Great Expectations' templates, and what becomes of these."""
+    told = [gx.__version__, stated, local_pages.fingerprint()]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _read(file: Path) -> str | None:
     return file.read_text("utf-8") if file.is_file() else None
 
 
-def _with_plain_list(index: Path, pages: Mapping[Path, Verdict]) -> Path:
-    links = [(verdict, quote(page.as_posix())) for page, verdict in pages.items()]
-    items = "".join(
-        f'<li><a href="{link}">{verdict.day} {verdict.state} {escape(verdict.table)}</a></li>'
-        for verdict, link in sorted(links, key=lambda entry: (entry[0].day, entry[0].table), reverse=True)
-    )
-    page = index.read_text("utf-8")
-    plain = f"<details><summary>All pages, without scripts</summary><ul>{items}</ul></details></body>"
-    index.write_text(page.replace("</body>", plain), "utf-8")
-    return index
+def _table_of(pages: Mapping[Path, Verdict]) -> str:
+    """Every verdict with its page, the newest day first."""
+    rows = []
+    for page, verdict in sorted(pages.items(), key=lambda entry: (-entry[1].day.toordinal(), entry[1].table)):
+        held, total = sum(outcome.success for outcome in verdict.outcomes), len(verdict.outcomes)
+        sign = SIGNS.get(verdict.state, SIGNS["red"])
+        link = f'<a href="{quote(page.as_posix())}">{verdict.day} {verdict.state} {escape(verdict.table)}</a>'
+        rows.append(
+            f"<tr><td>{sign}</td><td>{link}</td><td>{held} of {total}</td><td>{verdict.judged_at:%Y-%m-%d %H:%M}</td></tr>"
+        )
+    head = "<tr><th></th><th>Day, state, table</th><th>Expectations that held</th><th>Judged at (UTC)</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _key(verdict: Verdict) -> ValidationResultIdentifier:

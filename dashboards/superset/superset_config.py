@@ -4,6 +4,8 @@ What belongs here: what differs from Superset's defaults, and why. Addresses and
 `energy-assets dashboards` gives; none has a default.
 """
 
+import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -12,6 +14,11 @@ from superset.config import TALISMAN_CONFIG, THEME_DEFAULT
 STATE = Path(os.environ["ENERGY_SUPERSET_STATE"])
 
 SECRET_KEY = os.environ["ENERGY_SUPERSET_SECRET_KEY"]
+# Superset's own values of these stand in its source for everybody to read. Nothing here uses them yet; what will, finds a secret.
+GUEST_TOKEN_JWT_SECRET, GLOBAL_ASYNC_QUERIES_JWT_SECRET = (
+    hmac.digest(SECRET_KEY.encode(), purpose, hashlib.sha256).hex()
+    for purpose in (b"guest tokens", b"asynchronous queries")
+)
 SQLALCHEMY_DATABASE_URI = os.environ["ENERGY_SUPERSET_DATABASE_URL"]
 # Connections that went away with a restarted Postgres are noticed instead of failing a page.
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True}
@@ -51,6 +58,16 @@ DATA_CACHE_CONFIG = {
     "CACHE_THRESHOLD": 1000,
 }
 CACHE_CONFIG = DATA_CACHE_CONFIG
+
+# Off in Superset too, but no newer version shall switch it on: templates in the SQL of whoever may write SQL run in this process.
+FEATURE_FLAGS = {
+    "ENABLE_TEMPLATE_PROCESSING": False,
+    "ALLOW_ADHOC_SUBQUERY": False,
+    "EMBEDDED_SUPERSET": False,
+    "GLOBAL_ASYNC_QUERIES": False,
+}
+# Superset lets two hosts of maps read its answers; no map of ours is drawn there.
+ENABLE_CORS = False
 
 # Everything that a page needs is served from here; its counting pixel, its maps and its fonts elsewhere are not asked for.
 _POLICY = TALISMAN_CONFIG["content_security_policy"]

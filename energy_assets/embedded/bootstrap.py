@@ -98,6 +98,9 @@ reaches the credentials file beside it. The roles that people connect as keep th
 CHANGED_ATTEMPTS = 40
 """So often is a statement tried while runs change the catalogue: each makes a table now and then, none does so for seconds."""
 
+OWN_THE_SCHEMAS = "let POSTGRES_URL's user own the platform's schemas and what is in them (reassign owned by … to …), or name the user that does"
+"""What to do where a real Postgres says `permission denied`."""
+
 Statement = sql.Composable
 
 

@@ -61,7 +61,7 @@ class ClickHouse:
     def start(self, port: int) -> subprocess.Popen:
         # -P: the working directory is the home, and nothing in it may be taken for a module.
         command = [sys.executable, "-P", "-m", MODULE, "--data", str(self.data), "--port", str(port)]
-        command += ["--credentials", str(self.home.credentials_file)]
+        command += ["--credentials", str(self.home.credentials_file), "--home", str(self.home.path)]
         return processes.start(command, log=self.log, cwd=self.home.path, environment=_environment())
 
     def is_ready(self, port: int, credentials: Credentials) -> bool:

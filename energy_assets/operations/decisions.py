@@ -8,13 +8,13 @@ A decision is a delivery like any other: it lies in the ledger, `energy-assets r
 from __future__ import annotations
 
 import csv
-import getpass
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from energy_assets.access import user
 from energy_assets.home import Home, HomeError
 from energy_assets.landing.contract import CASE_EVENTS, DISMISSED, INSPECTIONS, OPEN, SNOOZED, Source
 from energy_assets.landing.files import data_file
@@ -70,7 +70,7 @@ def decide(
             "until_on": until,
             "crew": crew,
             "reason": reason,
-            "decided_by": getpass.getuser(),
+            "decided_by": user(),
             "case_id": case.case_id,
         }
         for case in cases
@@ -106,7 +106,7 @@ def record_visit(
         "decided_on": on,
         "event": outcome,
         "reason": notes,
-        "decided_by": getpass.getuser(),
+        "decided_by": user(),
         "case_id": case.case_id,
         "recovered_kwh": recovered_kwh,
     }

@@ -3,8 +3,8 @@
 What belongs here: the two folders, and what a page that is not there says. What does not: building them (resources/data_docs.py,
 operations/dbt_docs.py), who starts and stops this (ui.py).
 
-A server of its own, on a port of its own: Data Docs load scripts from public addresses, which must not be able to act on
-Dagster's page, and a browser keeps pages of different ports apart.
+A server of its own, on a port of its own: whatever one of its pages might be made to do, it must not act on Dagster's page, and a browser
+keeps pages of different ports apart. Data Docs, which quote delivered rows, may run no script and load nothing from elsewhere.
 
 Run by `energy-assets ui`: python -m energy_assets.operations.docs_server HOME PORT
 """
@@ -38,12 +38,16 @@ PAGE = (
 )
 
 
-class Pages(StaticFiles):
-    """The files below a folder, which may not be there yet; `absent` words what a missing page says, in HTML."""
+STATIC_ONLY = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'"
+"""What a browser may do with a page of Data Docs."""
 
-    def __init__(self, folder: Path, absent: Callable[[str], str]) -> None:
+
+class Pages(StaticFiles):
+    """The files below a folder, which may not be there yet; `absent` words what a missing page says, in HTML. `policy` is what browsers may do."""
+
+    def __init__(self, folder: Path, absent: Callable[[str], str], policy: str | None = None) -> None:
         super().__init__(directory=folder, html=True, check_dir=False)
-        self._absent = absent
+        self._absent, self._policy = absent, policy
 
     async def check_config(self) -> None:
         """Starlette's own refuses to serve a folder that is not there yet."""
@@ -57,6 +61,8 @@ class Pages(StaticFiles):
             response = HTMLResponse(PAGE.format(title="No such page", body=self._absent(path)), status_code=404)
         # Sites are built anew under the same names: a browser asks each time, and is told where nothing changed.
         response.headers["Cache-Control"] = "no-cache"
+        if self._policy:
+            response.headers["Content-Security-Policy"] = self._policy
         return response
 
 
@@ -77,7 +83,7 @@ def application(home: Home) -> Starlette:
         routes=[
             Route("/", front),
             Route(SERVED_HOME, served_home),
-            Mount(f"/{DATA_DOCS}", Pages(home.data_docs, no_verdict)),
+            Mount(f"/{DATA_DOCS}", Pages(home.data_docs, no_verdict, STATIC_ONLY)),
             Mount(f"/{DBT_DOCS}", Pages(home.dbt_docs, no_dbt_docs)),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],

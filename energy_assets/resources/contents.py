@@ -27,6 +27,20 @@ TABLES = """
     order by 1, 2
 """
 
+NAMES = """
+    select nspname || '.' || relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname = any(%(schemas)s) and relkind in ('r', 'p', 'v', 'm', 'S') and not relispartition
+    union
+    select nspname || '.' || proname from pg_proc join pg_namespace on pg_namespace.oid = pronamespace where nspname = any(%(schemas)s)
+    order by 1
+"""
+
+
+def names_in(cursor: Cursor, schemas: Collection[str]) -> list[str]:
+    """Tables, views, sequences and functions of these schemas, empty ones too."""
+    cursor.execute(NAMES, {"schemas": list(schemas)})
+    return [name for (name,) in cursor.fetchall()]
+
 
 def contents(cursor: Cursor, schemas: Collection[str] | None = None) -> dict[str, Held]:
     """`schema.table` -> what it holds, of all tables of `schemas`, or of all that are not Postgres' own; partitions are part of their table.

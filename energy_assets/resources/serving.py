@@ -19,7 +19,7 @@ from energy_assets.home import Home
 from energy_assets.resources.pseudonyms import Pseudonyms, is_pseudonymised
 from energy_assets.resources.serving_cluster import cluster_script
 from energy_assets.resources.serving_ddl import DATABASE, Script, scripts
-from energy_assets.resources.serving_schema import Drift, SchemaError, apply_retention, apply_scripts, drifts
+from energy_assets.resources.serving_schema import LEDGER, Drift, SchemaError, apply_retention, apply_scripts, drifts
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
 
@@ -193,6 +193,15 @@ def connect(url: str, **options: Any) -> Client:
         autogenerate_session_id=False,
         **options,
     )
+
+
+def held_tables(client: Client) -> list[str]:
+    """Tables of ours that hold any row."""
+    rows = client.query(
+        "SELECT name FROM system.tables WHERE database = {database:String} AND total_rows > 0 ORDER BY name",
+        parameters={"database": DATABASE},
+    ).result_rows
+    return [table for (name,) in rows if (table := f"{DATABASE}.{name}") != LEDGER]
 
 
 def quoted(*names: str) -> str:

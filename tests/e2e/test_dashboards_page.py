@@ -308,16 +308,20 @@ def test_what_is_asked_through_superset_only_reads(dashboard: Dashboard) -> None
     allowed = dashboard.ask("PUT", f"database/{number}", {"allow_dml": True})
     assert allowed.ok, allowed.text()
 
-    reading, *writing = (
+    reading, template, *writing = (
         dashboard.ask("POST", "sqllab/execute/", {"database_id": number, "sql": statement, "runAsync": False})
         for statement in (
             "SELECT count() AS days FROM energy_analytics.consumption_metrics",
+            "SELECT '{{ 7 * 7 }}' AS told",
             "DROP TABLE energy_analytics.consumption_metrics",
             "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         )
     )
 
     assert reading.ok and reading.json()["data"][0]["days"] > 0, reading.text()
+    assert template.ok and template.json()["data"][0]["told"] == "{{ 7 * 7 }}", (
+        "a reader's SQL runs in Superset's process"
+    )
     for answer in writing:
         assert not answer.ok and "readonly" in answer.text(), answer.text()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from graph import QUIET, Graph, day, days, dependents, failure_of, materialized,
 from psycopg2 import sql
 from support.commands import run
 
+from energy_assets.access import user
 from energy_assets.automation.alerts import alert_of
 from energy_assets.checkpoints.checkpoint import CHECK
 from energy_assets.days import DayWindow
@@ -120,9 +120,9 @@ def test_staging_refuses_red_days_until_a_person_accepts_them_and_the_acceptance
 
     printed = run(graph.home, "accept", "2024-01-01", "meter_readings", "--reason", "the concentrator was replaced")
 
-    assert f"by {getpass.getuser()}" in printed
+    assert f"by {user()}" in printed
     assert graph.warehouse.rows("select reason, accepted_by from quality.overrides") == [
-        ("the concentrator was replaced", getpass.getuser())
+        ("the concentrator was replaced", user())
     ]
     assert graph.states(day(1))["meter_readings"] == "accepted"
     went_on = graph.settle()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from energy_assets import access
 from energy_assets.access import note, noted
 from energy_assets.home import Home
+from energy_assets.operations.keeping.erasure import _tombstone
+from energy_assets.resources.erasure import Held
 
 
 @pytest.fixture
@@ -51,6 +55,33 @@ def test_it_is_the_owners_alone_and_former_files_are_kept(a_home: Home, monkeypa
     assert all(json.loads(line) for path in files for line in path.read_text().splitlines())
 
 
-def test_the_person_behind_sudo_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("sudo_user", "told"), [("ama", "ama as {}"), ("", "{}"), (None, "{}"), ("THE USER", "{}")], ids=str
+)
+def test_the_person_behind_sudo_is_named_beside_whom_they_are(
+    monkeypatch: pytest.MonkeyPatch, sudo_user: str | None, told: str
+) -> None:
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    if sudo_user is not None:
+        monkeypatch.setenv("SUDO_USER", sudo_user.replace("THE USER", name))
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    monkeypatch.setenv("USER", "somebody-else")
+    assert access.user() == told.format(name)
+
+
+def test_a_user_without_a_name_erases_and_is_told_by_number(a_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4_242_424)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    a_home.path.mkdir()
+    assert _tombstone(a_home, Held("C000010", (), ()), "a letter").erased_by == "4242424"
     monkeypatch.setenv("SUDO_USER", "ama")
-    assert access.user() == "ama"
+    note(a_home, ["why", "2024-01-01"])
+    assert noted(a_home, 1)[0].user == "ama as 4242424"
+
+
+def test_nobody_is_asked_for_in_another_way() -> None:
+    package = Path(access.__file__).parent
+    assert [
+        str(path) for path in package.rglob("*.py") if "getuser" in path.read_text() or "getlogin" in path.read_text()
+    ] == []

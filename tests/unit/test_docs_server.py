@@ -130,3 +130,14 @@ def answering(path: str) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_browsers_are_told_that_data_docs_run_nothing_and_load_nothing_from_elsewhere(browser):
+    home, client = browser
+    put(home.data_docs, "index.html", "verdicts")
+
+    policy = client.get("/data-docs/").headers["content-security-policy"]
+
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "http" not in policy

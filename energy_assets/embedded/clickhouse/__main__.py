@@ -21,6 +21,8 @@ import psutil
 import uvicorn
 import uvloop
 
+from energy_assets.home import Home
+
 HOST = "127.0.0.1"
 _FINISH_SECONDS = 7
 """How long requests may go on after SIGTERM; then their statements are cancelled, and they have `_CANCEL_SECONDS` to say so."""
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     engine.clear_spool()
     logging.info("ClickHouse %s (chDB) on http://%s:%d, data in %s", engine.version, HOST, options.port, data)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(engine, users, listening))
+        return runner.run(_serve(engine, users, listening, options.home))
 
 
 class PortError(Exception):
@@ -69,6 +71,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--credentials", type=Path, required=True, help="TOML of mode 0600 with [clickhouse] writer and bi"
     )
+    parser.add_argument("--home", type=Path, help="home in whose log it is written down who asked; none: nowhere")
     parser.add_argument(
         "--memory-mb", type=int, default=default_memory_bytes() >> 20, help="the engine's limit (%(default)s)"
     )
@@ -135,11 +138,12 @@ class _Quiet(logging.Filter):
         return "without completing response" not in record.getMessage()
 
 
-async def _serve(engine: object, users: object, listening: socket.socket) -> int:
+async def _serve(engine: object, users: object, listening: socket.socket, home: Path | None) -> int:
     from energy_assets.embedded.clickhouse.app import Endpoint, application
+    from energy_assets.embedded.clickhouse.query_log import QueryLog
     from energy_assets.embedded.clickhouse.wire import GuardedProtocol
 
-    endpoint = Endpoint(engine, users)
+    endpoint = Endpoint(engine, users, log=QueryLog(Home(home.absolute()) if home else None))
     config = uvicorn.Config(
         application(endpoint),
         http=GuardedProtocol,

@@ -20,7 +20,7 @@ import stat
 import tomllib
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,7 @@ from energy_assets.embedded.clickhouse.protocol import EndpointError
 
 ACCESS_DENIED = 497
 AUTHENTICATION_FAILED = 516
+CONSTRAINT = 452
 READONLY = 164
 
 READABLE = "energy_analytics"
@@ -104,6 +105,11 @@ _HANDLE_KEYWORDS = frozenset({b"USE", b"SET"})
 _TREE_START = (b"QUERY id: 0", b"UNION id: 0")
 _TREE_SYSTEM_TABLE = re.compile(r"identifier: system\.([^\s,.]*)")
 _TREE_TABLE_FUNCTION = re.compile(r"table_function_name: ([^\s,]*)")
+_TREE_IDENTIFIER = re.compile(r"[ ,]identifier: ([^\s,]*)")
+_TREE_FROM = re.compile(
+    r"(?:JOIN TREE|TABLE EXPRESSION)\n +IDENTIFIER id: \d+,(?: alias: [^\n]*?,)? identifier: ([^\s,]*)"
+)
+_TREE_CTE = re.compile(r"cte_name: ([^\s,]*)")
 _TREE_FUNCTION = re.compile(r"(?<!table_)function_name: ([^\s,]*)")
 _READS_BY_NAME = ("dictget", "dicthas", "dictisin", "joinget")
 """What functions begin with that take the name of a table or dictionary as text."""
@@ -118,6 +124,23 @@ class User:
 WRITER = User("writer", readonly=False)
 BI = User("bi", readonly=True)
 USERS = (WRITER, BI)
+NOBODY = "nobody"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a statement asks for, without any value in it."""
+
+    shape: str
+    """The engine's hash of the statement without its literals, as in `normalized_query_hash` of system.query_log."""
+    tables: tuple[str, ...] = ()
+    """`database.table`, of those that there are; UNKNOWN for another."""
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether it reads anything but the engine's own tables."""
+        return any(not table.startswith("system.") for table in self.tables)
 
 
 class CredentialsError(Exception):
@@ -145,6 +168,14 @@ class Users:
         if lacking:
             raise CredentialsError(f"{path} lacks a password for {', '.join(lacking)} below [clickhouse]: add it")
         return cls(writer=found[WRITER.name], bi=found[BI.name])
+
+    def claimed(self, headers: Mapping[str, str], given: Mapping[str, str]) -> str:
+        """The user that a request says it is of, proved or not; `nobody` for a name that is none's."""
+        try:
+            name, _ = _credentials(headers, given)
+        except EndpointError:
+            return NOBODY
+        return name if name in self._passwords else NOBODY
 
     def authenticate(self, headers: Mapping[str, str], given: Mapping[str, str]) -> User:
         """The user that a request's headers or its parameters `user` and `password` prove.
@@ -216,7 +247,7 @@ def limited(settings: Mapping[str, str], limits: Mapping[str, int]) -> dict[str,
         given = settings.get(name)
         if given is not None and not _is_within(given, most):
             message = f"Setting {name} shouldn't be greater than {most} for user bi, nor 0"
-            raise EndpointError(452, "SETTING_CONSTRAINT_VIOLATION", message)
+            raise EndpointError(CONSTRAINT, "SETTING_CONSTRAINT_VIOLATION", message)
     return {name: str(most) for name, most in limits.items()} | dict(settings)
 
 
@@ -311,6 +342,26 @@ def check_bi_tree(tree: str, databases: list[str]) -> None:
     for name in _TREE_FUNCTION.findall(tree):
         if name.lower().startswith(_READS_BY_NAME):
             raise _beyond_reading(f"function {name}()")
+
+
+def tables_in(tree: str, known: Callable[[bool], frozenset[str]]) -> tuple[str, ...]:
+    """The tables that a query tree, its names unresolved, names: `database.table`, sorted; one that is not among the known ones is UNKNOWN,
+    for anything may be written there.
+
+    `known` says which there are, anew where it is asked to. A column that is called as a table counts as one: better one too many.
+    """
+    named = {_qualified(name) for name in _TREE_IDENTIFIER.findall(tree)}
+    read_from = {_qualified(name) for name in _TREE_FROM.findall(tree)} - {
+        _qualified(name) for name in _TREE_CTE.findall(tree)
+    }
+    there_are = known(False)
+    if not read_from <= there_are:
+        there_are = known(True)
+    return tuple(sorted(named & there_are | ({UNKNOWN} if read_from - there_are else set())))
+
+
+def _qualified(name: str) -> str:
+    return name if "." in name else f"{READABLE}.{name}"
 
 
 def check_bi_names(canonical: bytes, bound: Mapping[str, str], databases: list[str]) -> None:

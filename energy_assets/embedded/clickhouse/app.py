@@ -30,6 +30,7 @@ from energy_assets.embedded.clickhouse import access, protocol, sql
 from energy_assets.embedded.clickhouse.compression import PIECE_BYTES, Compressor, Identity, accepted, decompressor
 from energy_assets.embedded.clickhouse.engine import Engine, ExternalTable, Job, Request, pieces
 from energy_assets.embedded.clickhouse.protocol import EndpointError, Parameters
+from energy_assets.embedded.clickhouse.query_log import Asked, QueryLog
 from energy_assets.embedded.clickhouse.sessions import Session, Sessions
 
 logger = logging.getLogger(__name__)
@@ -61,8 +62,11 @@ class Limits:
 class Endpoint:
     """Serves `/`. Holds the worker threads, and the jobs that run."""
 
-    def __init__(self, engine: Engine, users: access.Users, limits: Limits | None = None) -> None:
+    def __init__(
+        self, engine: Engine, users: access.Users, limits: Limits | None = None, log: QueryLog | None = None
+    ) -> None:
         self._engine, self._users, self._limits = engine, users, limits or Limits()
+        self._log = log or QueryLog(None)
         self._workers = {
             user.name: ThreadPoolExecutor(self._limits.workers, thread_name_prefix=user.name) for user in access.USERS
         }
@@ -80,7 +84,9 @@ class Endpoint:
             await answer.fail(error)
         except ClientDisconnect:
             answer.outcome = "client left before its request was complete"
-        seconds = time.monotonic() - started
+        finally:
+            seconds = time.monotonic() - started
+            self._log.note(answer.asked(scope, seconds))
         level = logging.DEBUG if answer.outcome == "ok" and seconds < _SLOW_SECONDS else logging.INFO
         # Neither SQL nor parameters: both can hold secrets. system.query_log has the SQL.
         logger.log(level, "%s %s: %s, %.0f ms", answer.query_id, answer.user, answer.outcome, seconds * 1e3)
@@ -93,8 +99,9 @@ class Endpoint:
         if http.method != "POST" and sql.is_blank(given.query):
             await answer.whole(b"Ok.\n", "text/html; charset=UTF-8")
             return
+        answer.user = self._users.claimed(http.headers, given.transport)
         user = self._users.authenticate(http.headers, given.transport)
-        answer.user = user.name
+        answer.is_reader = user.readonly
         _refuse_unsupported(given)
         answer.prepare(http, given)
         body, statement = await self._received(http, given, user)
@@ -173,6 +180,7 @@ class Endpoint:
     ) -> None:
         user = request.user
         async with self._gates[user.name], self._job(request, session) as job:
+            answer.job = job
             is_kill = sql.first_keyword(statement[:PIECE_BYTES]) == b"KILL" and not user.readonly
             executor = self._control if is_kill else self._workers[user.name]
             run = _Run(job, executor, answer, self._engine)
@@ -374,7 +382,10 @@ class Answer:
     def __init__(self, send: Send, engine: Engine) -> None:
         self._send, self._engine = send, engine
         self.query_id = ""
-        self.user = "nobody"
+        self.user = access.NOBODY
+        self.is_reader = False
+        self.job: Job | None = None
+        self.error: EndpointError | None = None
         self.default_format = _DEFAULT_FORMAT
         self.waits_for_end = False
         self.outcome = "no answer"
@@ -384,6 +395,20 @@ class Answer:
         self._codec: Compressor | Identity = Identity()
         self._tag = protocol.new_exception_tag()
         self._is_head = False
+
+    def asked(self, scope: Scope, seconds: float) -> Asked:
+        """What there is to say of the statement afterwards."""
+        host, port = scope.get("client") or ("", 0)
+        return Asked(
+            user=self.user,
+            is_reader=self.is_reader,
+            address=f"{host}:{port}",
+            reading=self.job.reading if self.job else None,
+            statistics=self.job.statistics if self.job else protocol.Statistics(),
+            outcome=self.outcome,
+            error=self.error,
+            milliseconds=round(seconds * 1e3),
+        )
 
     def prepare(self, http: HTTPConnection, given: Parameters) -> None:
         """Take over what the request asks of its answer."""
@@ -435,7 +460,7 @@ class Answer:
         """Say within the begun result that it failed, and leave it without its end, so that no client takes it for whole."""
         block = protocol.exception_block(self._tag, error.text(self._engine.version))
         await self.send_piece(self._codec.compress(block) + self._codec.finish())
-        self.outcome = f"broken off: {error.code} {error.name}"
+        self.outcome, self.error = f"broken off: {error.code} {error.name}", error
 
     async def fail(self, error: EndpointError) -> None:
         headers = self._headers("text/plain; charset=UTF-8", None)
@@ -445,7 +470,7 @@ class Answer:
         body = error.text(self._engine.version).encode("utf-8", "replace")
         headers["Content-Length"] = str(len(body))
         await self._respond(error.status, headers, body)
-        self.outcome = f"{error.code} {error.name}"
+        self.outcome, self.error = f"{error.code} {error.name}", error
 
     async def _respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
         await self._send({"type": "http.response.start", "status": status, "headers": protocol.encode_headers(headers)})

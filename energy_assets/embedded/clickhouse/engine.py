@@ -114,6 +114,7 @@ class Engine:
         self.version = self._text("SELECT version()")
         self.timezone = self._text("SELECT timezone()")
         self._root.query(f"CREATE DATABASE IF NOT EXISTS {sql.quote_identifier(access.READABLE)}")
+        self._tables: frozenset[str] | None = None
         self.denied_to_bi = access.denied_functions(
             self._text("SELECT name FROM system.table_functions").split(),
             self._text("SELECT name FROM system.functions WHERE lower(name) LIKE 'ai%'").split(),
@@ -155,6 +156,13 @@ class Engine:
         finally:
             handle.close()
 
+    def tables(self, examiner: Any, *, anew: bool) -> frozenset[str]:
+        """All tables there are, as `database.table`; as they were when last asked for, unless `anew`."""
+        if self._tables is None or anew:
+            found = examiner.query("SELECT concat(database, '.', name) FROM system.tables", "TabSeparatedRaw")
+            self._tables = frozenset(_lines(found))
+        return self._tables
+
     def kill(self, tag: str) -> None:
         """Cancel the statement that runs under `tag`, if one does; returns at once."""
         with self._control_lock:
@@ -193,6 +201,8 @@ class Job:
         self.is_exhausted = False
         self.reads_only: bool | None = None
         """None until the statement was examined."""
+        self.reading: access.Reading | None = None
+        """What a statement of `bi` asks for; None until it was examined."""
         self.statistics = Statistics()
         self._handle: Any = None
         self._stream: Any = None
@@ -271,7 +281,9 @@ class Job:
         return reads_only
 
     def _examine_for_bi(self, examiner: Any, statement: bytes, reads_only: bool, statements: int) -> None:
-        bound, canonical = self._request.bound, _canonical(examiner, statement)
+        bound = self._request.bound
+        canonical, shape = _canonical(examiner, statement)
+        self.reading = access.Reading(shape)
         access.check_bi_statement(
             canonical, reads_only=reads_only, statements=statements, bound=bound, denied=self._engine.denied_to_bi
         )
@@ -283,8 +295,10 @@ class Job:
             else:
                 # Unresolved, so that nothing of it is run yet.
                 explain = b"EXPLAIN QUERY TREE run_passes = 0 %s\nFORMAT TabSeparatedRaw" % query.rstrip(b"; \n")
-                tree = examiner.query(explain, "TabSeparatedRaw", params=dict(bound)).bytes()
-                access.check_bi_tree(tree.decode("utf-8", "replace"), databases)
+                tree = examiner.query(explain, "TabSeparatedRaw", params=dict(bound)).bytes().decode("utf-8", "replace")
+                tables = access.tables_in(tree, lambda anew: self._engine.tables(examiner, anew=anew))
+                self.reading = access.Reading(shape, tables)
+                access.check_bi_tree(tree, databases)
 
     def refuse_writing(self, *, unless: bool = False) -> None:
         """Raises EndpointError 164 for a request that may only read: a GET, or one with a `readonly` setting."""
@@ -500,8 +514,8 @@ def _statistics(result: Any) -> Statistics:
     )
 
 
-def _canonical(handle: Any, statement: bytes) -> bytes:
-    """`statement` as ClickHouse formats it. Raises EndpointError where it is none, or could be read in two ways."""
+def _canonical(handle: Any, statement: bytes) -> tuple[bytes, str]:
+    """`statement` as ClickHouse formats it, and its hash without its literals. Raises EndpointError where it is none, or could be read in two ways."""
     try:
         text = statement.decode()
     except UnicodeDecodeError as error:
@@ -511,7 +525,9 @@ def _canonical(handle: Any, statement: bytes) -> bytes:
     for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
         text = text.replace(plain, escaped)
     with _engine_errors():
-        return handle.query("SELECT formatQuerySingleLine({q:String})", "TabSeparatedRaw", params={"q": text}).bytes()
+        asked = "SELECT normalizedQueryHash({q:String}), formatQuerySingleLine({q:String})"
+        shape, _, canonical = handle.query(asked, "TabSeparatedRaw", params={"q": text}).bytes().partition(b"\t")
+    return canonical, shape.decode()
 
 
 def _lines(result: Any) -> list[str]:

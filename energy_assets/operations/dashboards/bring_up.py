@@ -203,20 +203,25 @@ def run_script(superset: Superset, script: Path, more: Mapping[str, str], *, wha
     log = superset.set_up_log
     processes.rotate(log)
     since = log.stat().st_size
-    with log.open("ab") as output:
+    try:
         done = subprocess.run(
             [str(PYTHON), "-P", str(script)],
             cwd=superset.home.superset,
             env=told,
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=SET_UP_SECONDS,
             check=False,
         )
-    if done.returncode:
+        said, failure = done.stdout, f"code {done.returncode}" if done.returncode else None
+    except subprocess.TimeoutExpired as late:
+        said, failure = late.output or b"", f"it did not end within {SET_UP_SECONDS} s"
+    with log.open("a", encoding="utf-8") as output:
+        output.write(superset.without_secrets(said.decode(errors="replace")))
+    if failure:
         raise OperationError(
-            f"Superset could not be {what} (code {done.returncode}). Last lines of {log}:\n{processes.tail(log, since=since)}"
+            f"Superset could not be {what} ({failure}). Last lines of {log}:\n{processes.tail(log, since=since)}"
         )
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psutil
 
@@ -36,6 +36,8 @@ FINGERPRINT = "ENERGY_SUPERSET_FINGERPRINT"
 """Of everything that a running server was told: one that was told something else is restarted."""
 MOST_WORKERS = 4
 START_SECONDS = 180.0
+LEAST_SECRET = 6
+"""Characters from which a password is taken out of what is quoted: a shorter one stands in every other word."""
 STOP_STEPS = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 10.0))
 _NOT_HANDED_ON = ("ENERGY_", "DAGSTER_", "DBT_", "POSTGRES_URL", "CLICKHOUSE_", "PYTHON", "VIRTUAL_ENV", "SUPERSET_")
 
@@ -90,6 +92,14 @@ class Superset:
         direct = {name: f"{LOOPBACK},{os.environ.get(name, '')}".rstrip(",") for name in ("NO_PROXY", "no_proxy")}
         return inherited | direct | told | {FINGERPRINT: fingerprint}
 
+    def without_secrets(self, text: str) -> str:
+        """What a program of it said, should it have said what it was told in confidence."""
+        addresses = [urlsplit(address).password or "" for address in (self.database_url, self.clickhouse_uri)]
+        told = [*addresses, *map(unquote, addresses), self.secrets.superset.secret_key, self.secrets.superset.admin]
+        for secret in sorted({secret for secret in told if len(secret) >= LEAST_SECRET}, key=len, reverse=True):
+            text = text.replace(secret, "…")
+        return text
+
     def is_current(self) -> bool:
         """Whether a server runs that was told what it would be told now, and answers a page."""
         wanted = self.environment()[FINGERPRINT]
@@ -122,7 +132,7 @@ class Superset:
                 end(self.home, say)
                 raise OperationError(
                     f"Superset at {self.address} {why}. Last lines of {self.log}:\n"
-                    f"{processes.tail(self.log, since=since)}\n→ correct what they say, then run `energy-assets dashboards` again"
+                    f"{self.without_secrets(processes.tail(self.log, since=since))}\n→ correct what they say, then run `energy-assets dashboards` again"
                 )
             time.sleep(0.1)
 

@@ -56,6 +56,8 @@ NOT_COPIED = (
     *("credentials.toml", "ports.toml", "backups.toml", "erasure.pending.json"),
 )
 """Of a home's directory: the stores' data, what is made anew, and what belongs to this machine."""
+SERVERS_SCHEMAS = (*OWNERS, DAGSTER_SCHEMA)
+"""What is the platform's of a database that POSTGRES_URL names."""
 SETTLED_SECONDS = 10.0
 
 
@@ -148,7 +150,7 @@ class Source:
 def databases(home: Home, known: Settings) -> dict[str, Source]:
     """What a backup holds of Postgres, by the name of its dump. The embedded one is read as its superuser, who may read all."""
     if known.postgres_url:
-        return {DATABASE: Source(known.postgres_url, (*OWNERS, DAGSTER_SCHEMA))}
+        return {DATABASE: Source(known.postgres_url, SERVERS_SCHEMAS)}
     password, port = credentials.read(home).postgres.superuser, ports.remembered(home).get("postgres")
     if port is None:
         raise OperationError(f"the Postgres of home {home.name} was never started: energy-assets up, then again")

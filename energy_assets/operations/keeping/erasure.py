@@ -9,7 +9,6 @@ tombstone comes first, so that no file that lands meanwhile brings the customer 
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 from collections import Counter
@@ -23,7 +22,9 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import sql
 
-from energy_assets.embedded.connections import DATABASE
+from energy_assets.access import user
+from energy_assets.embedded.bootstrap import OWNERS
+from energy_assets.embedded.connections import DAGSTER_SCHEMA, DATABASE
 from energy_assets.home import Home, write_atomically
 from energy_assets.landing import contract, parts
 from energy_assets.landing.erasures import (
@@ -39,7 +40,7 @@ from energy_assets.landing.erasures import (
     without_rows,
 )
 from energy_assets.operations.errors import OperationError
-from energy_assets.operations.keeping.backup import backup, databases, known_backups, remove
+from energy_assets.operations.keeping.backup import Source, backup, databases, known_backups, remove
 from energy_assets.resources import erasure as rows
 from energy_assets.resources.erasure import Held, Table, patterns
 from energy_assets.resources.ledger import stale_records
@@ -189,7 +190,7 @@ def _tombstone(home: Home, held: Held, reason: str) -> Tombstone:
         pseudonym(key, held.customer),
         tuple(sorted(hashed, key=str)),
         datetime.now(UTC).replace(microsecond=0),
-        getpass.getuser(),
+        user(),
         without_names(reason, (*held.alone, held.customer)),
     )
 
@@ -328,15 +329,22 @@ def _erase_tables(
 
 def _reword_logs(home: Home, held: Held, found: Erasure) -> None:
     """What Dagster and Superset noted: events, samples of checks, queries."""
-    for name, source in databases(home, settings()).items():
-        if name == DATABASE and not source.schemas:
-            continue
-        schemas = [schema for schema in source.schemas if schema == "dagster"] or None
+    for source in _noted_in(home):
         with closing(psycopg2.connect(source.dsn)) as connection:
             with connection, connection.cursor() as cursor:
-                touched = rows.reword(cursor, rows.tables(cursor, schemas), held, everywhere=True)
+                known = [table for table in rows.tables(cursor, source.schemas or None) if table.schema not in OWNERS]
+                touched = rows.reword(cursor, known, held, everywhere=True)
                 found.reworded += len(touched)
             _rewrite_tables(connection, {table: {None} for table in touched})
+
+
+def _noted_in(home: Home) -> list[Source]:
+    """The databases of Dagster and Superset, on whichever server."""
+    known = settings()
+    if not known.postgres_url:
+        return [source for name, source in databases(home, known).items() if name != DATABASE]
+    superset = [Source(known.superset_database_url)] if known.superset_database_url else []
+    return [Source(known.postgres_url, (DAGSTER_SCHEMA,)), *superset]
 
 
 def _rewrite_tables(connection: object, touched: dict[Table, set[date | None]]) -> None:
@@ -352,7 +360,7 @@ def _rewrite_tables(connection: object, touched: dict[Table, set[date | None]]) 
             if table.is_partitioned:
                 cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(table.schema, table.name)))
         cursor.execute("select usesuper from pg_user where usename = current_user")
-        if cursor.fetchone()[0]:
+        if cursor.fetchone()[0] and not settings().postgres_url:  # of another server its operator decides
             # What the planner remembers of columns, and the log of changes: both hold values.
             cursor.execute("vacuum full pg_catalog.pg_statistic")
             cursor.execute("alter system set wal_recycle = off")

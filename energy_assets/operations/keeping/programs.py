@@ -12,15 +12,17 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from energy_assets.embedded import postgres
+from energy_assets.embedded.bootstrap import OWN_THE_SCHEMAS
 from energy_assets.embedded.errors import StoreError
 from energy_assets.operations.errors import OperationError
 
 COMPRESSION = "gzip:3"
+MOST_LINES, MOST_OF_A_LINE = 10, 300
 
 
 def server_major(dsn: str) -> int:
@@ -50,9 +52,11 @@ def dump(dsn: str, target: Path, *, schemas: Sequence[str] = (), major: int) -> 
     _run(program("pg_dump", major), options, dsn, what=f"writing {target.name}")
 
 
-def load(source: Path, dsn: str, *, major: int, with_owners: bool) -> None:
-    """Make in the empty database at `dsn` what `source` holds. Raises OperationError with pg_restore's words."""
-    options = ["--exit-on-error", *([] if with_owners else ["--no-owner", "--no-acl"])]
+def load(source: Path, dsn: str, *, schemas: Sequence[str] = (), major: int) -> None:
+    """Make in the empty database at `dsn` what `source` holds, owners and rights included; or, where `schemas` are named, what is in these
+    of it, which are there already, as the user of `dsn`. Raises OperationError with pg_restore's words."""
+    only = [option for schema in schemas for option in ("--schema", schema)]
+    options = ["--exit-on-error", *(["--no-owner", "--no-acl", *only] if only else [])]
     _run(program("pg_restore", major), options, dsn, str(source), what=f"reading {source.name}")
 
 
@@ -63,12 +67,16 @@ def _run(path: Path, options: Sequence[str], dsn: str, *arguments: str, what: st
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        # In the environment, which others cannot read; a command line they can.
-        env={**_inherited(), **({"PGPASSWORD": password} if password else {})},
+        # The password stands in the environment, which others cannot read; a command line they can. What else libpq takes from there
+        # (PGPASSFILE, PGSSLROOTCERT, …) the platform's own connections took too.
+        env={**os.environ, **({"PGPASSWORD": password} if password else {}), "LC_ALL": "C"},
         check=False,
     )
     if done.returncode:
-        raise OperationError(f"{what} failed ({path.name} answered {done.returncode}):\n{done.stderr.strip()[-2000:]}")
+        # Its first line says what was wrong; a later one may hold a statement that names every table.
+        said = "\n".join(line[:MOST_OF_A_LINE] for line in done.stderr.strip().splitlines()[:MOST_LINES])
+        remedy = f"\n→ {OWN_THE_SCHEMAS}" if "permission denied" in said else ""
+        raise OperationError(f"{what} failed ({path.name} answered {done.returncode}):\n{said}{remedy}")
 
 
 def _candidates(name: str, major: int) -> list[Path]:
@@ -90,13 +98,7 @@ def _major_of(path: Path) -> int:
 
 
 def _without_password(dsn: str) -> tuple[str, str | None]:
-    parts = urlsplit(dsn)
-    if parts.password is None:
-        return dsn, None
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}@{host}")), unquote(parts.password)
-
-
-def _inherited() -> dict[str, str]:
-    """This process's environment without what would steer libpq elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+    """The address without the password, wherever in it that stood, and the password."""
+    known = parse_dsn(dsn)
+    password = known.pop("password", None)
+    return make_dsn(**known), password

@@ -12,7 +12,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from energy_assets.operations.keeping.backup import (
     FILES,
     KEPT_SECRETS,
     SERVED,
+    SERVERS_SCHEMAS,
     Say,
     Source,
     databases,
@@ -42,9 +43,15 @@ from energy_assets.operations.keeping.manifest import AGAIN, Manifest
 from energy_assets.operations.keeping.programs import load, program, server_major
 from energy_assets.operations.keeping.serve import serve_anew
 from energy_assets.operations.stores import bring_up
+from energy_assets.resources.contents import names_in
+from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
+from energy_assets.resources.serving import connect, held_tables
 from energy_assets.settings import settings
 
 SHOWN = 5
+ANOTHER_DATABASE = (
+    "give an empty one (as whoever may there: drop database NAME; create database NAME owner USER), then restore"
+)
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
 
@@ -72,6 +79,7 @@ def restore(archive: Path, home: Home, *, say: Say = lambda line: None) -> Resto
         manifest = manifests.read(folder)
         manifests.require_known_schema(manifest)
         _require_same_kind(manifest)
+        _require_empty_servers()
         say(f"checking {len(manifest.files):,} files, {manifest.bytes / 1e6:,.0f} MB")
         _require_whole(folder, manifest)
         draft = Home(home.path.with_name(f".{home.name}.restoring"))
@@ -105,14 +113,13 @@ def _make(home: Home, folder: Path, manifest: Manifest, say: Say) -> Restored:
         say(f"reading {database}")
         if manifest.is_embedded:
             _make_empty(sources, database)
-        else:
-            _take_schemas_away(source)
-        load(
-            folder / DUMPS / f"{database}.dump",
-            source.dsn,
-            major=server_major(source.dsn),
-            with_owners=manifest.is_embedded,
-        )
+        with _said_what_is_left(manifest):
+            load(
+                folder / DUMPS / f"{database}.dump",
+                source.dsn,
+                schemas=source.schemas,
+                major=server_major(source.dsn),
+            )
         _require_same(database, manifest, source)
         _analyze(source)
     bring_up(home, say)
@@ -177,15 +184,39 @@ def _require_whole(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _take_schemas_away(source: Source) -> None:
-    """The empty schemas of a server's database, which the dump makes itself. Raises OperationError where they hold anything."""
+def _require_empty_servers() -> None:
+    """Raises OperationError where a server that the settings name holds something already: nothing is written over there either."""
+    if url := settings().postgres_url:
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            if found := names_in(cursor, SERVERS_SCHEMAS):
+                raise OperationError(
+                    f"the database that POSTGRES_URL names holds {_some(found)} already, of a home or of a restore that was interrupted, and"
+                    f" nothing is written over: {ANOTHER_DATABASE}"
+                )
+    if url := settings().clickhouse_url:
+        with closing(connect(url)) as client:
+            if found := held_tables(client):
+                raise OperationError(
+                    f"the ClickHouse that CLICKHOUSE_URL names holds rows in {_some(found)} already, and nothing is written over: what it holds"
+                    f" of this home is a copy, which a restore makes anew. Once you are sure, DROP DATABASE {SERVING_DATABASE} there, then restore"
+                )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+@contextmanager
+def _said_what_is_left(manifest: Manifest) -> Iterator[None]:
+    """A home's own database goes with its draft; what was read into a server's stays there, and this user may not drop it."""
     try:
-        with closing(psycopg2.connect(source.dsn)) as connection, connection, connection.cursor() as cursor:
-            names = sql.SQL(", ").join(map(sql.Identifier, source.schemas))
-            cursor.execute(sql.SQL("drop schema if exists {}").format(names))
-    except psycopg2.errors.DependentObjectsStillExist as error:
+        yield
+    except OperationError as error:
+        if manifest.is_embedded:
+            raise
         raise OperationError(
-            f"the database that POSTGRES_URL names holds tables of a home already: give an empty one ({str(error).splitlines()[0]})"
+            f"{error}\n→ the database that POSTGRES_URL names may hold a part of it now: {ANOTHER_DATABASE}"
         ) from error
 
 
