@@ -10,6 +10,7 @@ the graph fills Postgres' raw table from: past Postgres, which is the shorter wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -59,7 +60,12 @@ RAW_READINGS = Table(
     key=("meter_id", "reading_at"),
 )
 SMALL = (
-    Table("staging", "stg_meters", ("meter_id", "customer_class", "transformer_id", "feeder_id", "ct_multiplier"), ("meter_id",)),
+    Table(
+        "staging",
+        "stg_meters",
+        ("meter_id", "customer_class", "transformer_id", "feeder_id", "ct_multiplier"),
+        ("meter_id",),
+    ),
     Table(
         "staging",
         "stg_transformer_readings",
@@ -119,11 +125,13 @@ def delivered(warehouse: Warehouse, day: date) -> Iterator[pa.RecordBatch]:
             yield batch.select(RAW_READINGS.selected)
 
 
-def stored(warehouse: Warehouse, table: Table, day: date):
+def stored(warehouse: Warehouse, table: Table, day: date) -> AbstractContextManager[pa.RecordBatchReader]:
     """The day of a table of Postgres, as a stream of Arrow batches; decimals are floats, which hold fifteen digits of them."""
     types = postgres_types(warehouse, table)
     columns = ", ".join(
-        f"{quoted_name(name)}::double precision as {quoted_name(name)}" if types[name] == "numeric" else quoted_name(name)
+        f"{quoted_name(name)}::double precision as {quoted_name(name)}"
+        if types[name] == "numeric"
+        else quoted_name(name)
         for name in table.selected
     )
     return warehouse.stream(

@@ -70,7 +70,11 @@ def run_dbt(target: str, stores: Connections, variables: Mapping[str, Any], dire
             *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
             *("--target-path", str(directory), "--log-path", str(directory)),
         ],
-        env={**os.environ, **connection_variables(stores.transformer_dsn), **clickhouse_variables(stores.clickhouse_url)},
+        env={
+            **os.environ,
+            **connection_variables(stores.transformer_dsn),
+            **clickhouse_variables(stores.clickhouse_url),
+        },
         capture_output=True,
         text=True,
         timeout=LONGEST_SECONDS,

@@ -23,7 +23,7 @@ counted_spacings as (
     group by reading_date, {{ id }}, minutes
 ),
 
-own_intervals as (
+own_intervals as materialized (
     select reading_date, {{ id }}, min(minutes)::smallint as interval_minutes
     from counted_spacings
     where minutes in (15, 30, 60, 1440) and times * 10 >= total
