@@ -92,8 +92,14 @@ INPUTS = (RAW_READINGS, *SMALL)
 
 def copy_inputs(warehouse: Warehouse, client: Client, day: date) -> dict[str, int]:
     """Make the day of each input in ClickHouse what it is in the home; returns the rows by table."""
-    rows = {RAW_READINGS.name: fill(warehouse, client, RAW_READINGS, day, delivered(warehouse, day))}
-    for table in SMALL:
+    raw = {RAW_READINGS.name: fill(warehouse, client, RAW_READINGS, day, delivered(warehouse, day))}
+    return raw | copy_stored(warehouse, client, SMALL, day)
+
+
+def copy_stored(warehouse: Warehouse, client: Client, tables: Iterable[Table], day: date) -> dict[str, int]:
+    """The same for `tables`, from Postgres."""
+    rows = {}
+    for table in tables:
         with stored(warehouse, table, day) as batches:
             rows[table.name] = fill(warehouse, client, table, day, batches)
     return rows

@@ -53,11 +53,18 @@ def is_installed() -> bool:
     return find_spec("dbt.adapters.clickhouse") is not None
 
 
-def run_models(target: str, stores: Connections, variables: Mapping[str, Any]) -> ModelRun:
-    """Run MODELS on `target`. Raises ModelsError in dbt's words where one fails."""
-    with tempfile.TemporaryDirectory(prefix="energy-dbt-") as directory:
-        run_dbt(target, stores, variables, Path(directory), "run", "--select", *MODELS)
-        results = json.loads((Path(directory) / "run_results.json").read_text())["results"]
+def run_models(
+    target: str, stores: Connections, variables: Mapping[str, Any], directory: Path | None = None
+) -> ModelRun:
+    """Run MODELS on `target`, with dbt's files in `directory`, from which a later run takes what it parsed, or in none that stays.
+
+    Raises ModelsError in dbt's words where one fails.
+    """
+    if directory is None:
+        with tempfile.TemporaryDirectory(prefix="energy-dbt-") as temporary:
+            return run_models(target, stores, variables, Path(temporary))
+    run_dbt(target, stores, variables, directory, "run", "--select", *MODELS)
+    results = json.loads((directory / "run_results.json").read_text())["results"]
     return ModelRun({result["unique_id"].rpartition(".")[2]: result["execution_time"] for result in results})
 
 
@@ -65,7 +72,14 @@ def run_dbt(target: str, stores: Connections, variables: Mapping[str, Any], dire
     """dbt by hand, with its files below `directory`."""
     done = subprocess.run(
         [
-            *(str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *arguments, "--target", target),
+            *(
+                str(Path(sys.executable).with_name("dbt")),
+                "--no-use-colors",
+                *arguments,
+                "--target",
+                target,
+                "--no-populate-cache",
+            ),
             *("--threads", "1", "--vars", json.dumps(dict(variables))),
             *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
             *("--target-path", str(directory), "--log-path", str(directory)),
