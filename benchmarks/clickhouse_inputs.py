@@ -167,7 +167,7 @@ def clickhouse_types() -> dict[str, str]:
 
 
 def postgres_types(warehouse: Warehouse, table: Table) -> dict[str, str]:
-    """The type of each column, as models declare it. Raises KeyError where the table lacks one of them."""
+    """The type of each column, as models declare it. Raises LookupError where the table lacks one of them."""
     found = dict(
         warehouse.rows(
             "select column_name, replace(data_type, 'timestamp with time zone', 'timestamptz') from information_schema.columns"
@@ -175,6 +175,10 @@ def postgres_types(warehouse: Warehouse, table: Table) -> dict[str, str]:
             (table.schema, table.name),
         )
     )
+    if lacking := [name for name in table.selected if name not in found]:
+        raise LookupError(
+            f"{table.schema}.{table.name} lacks {', '.join(lacking)} in Postgres: compute a day first, energy-assets materialize --day"
+        )
     return {name: found[name] for name in table.selected}
 
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -26,11 +28,22 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from adbc_driver_postgresql import dbapi
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from benchmarks import report
 from benchmarks.clickhouse_comparison import Comparison, compare
-from benchmarks.clickhouse_inputs import DATE_COLUMN, INPUTS, copy_inputs
-from benchmarks.clickhouse_runs import CLICKHOUSE, MODELS, POSTGRES, ModelRun, run_models, variables_of
+from benchmarks.clickhouse_inputs import DATE_COLUMN, INPUTS, RAW_READINGS, copy_inputs
+from benchmarks.clickhouse_runs import (
+    CLICKHOUSE,
+    MODELS,
+    NOT_INSTALLED,
+    POSTGRES,
+    ModelRun,
+    ModelsError,
+    is_installed,
+    run_models,
+    variables_of,
+)
 from benchmarks.homes import landed_home, run
 from benchmarks.measure import Measure, seconds_of
 from energy_assets.generated import rewrite_between
@@ -78,6 +91,8 @@ class Day:
 
 
 def measure() -> Iterator[Measure]:
+    if not is_installed():
+        raise SystemExit(NOT_INSTALLED)
     load, days = os.getloadavg()[0], []
     for meters in sizes():
         days.append(of_fleet(meters))
@@ -232,37 +247,56 @@ def where(days: Sequence[Day], ours: Callable[[Day], float]) -> str:
         last = max(number for number, (_, gap) in enumerate(gaps) if gap > 0)
         return f"about {crossing(gaps[last], gaps[last + 1]):,.0f}"
     beyond = crossing(gaps[-2], gaps[-1])
-    return f"beyond what was measured, about {beyond:,.0f}" if beyond > gaps[-1][0] else "nowhere: the gap grows"
+    is_ahead = gaps[-1][0] < beyond < math.inf
+    return f"beyond what was measured, about {beyond:,.0f}" if is_ahead else "nowhere: the gap does not close"
 
 
 def crossing(one: tuple[int, float], other: tuple[int, float]) -> float:
     """Where the line through two points (meters, seconds) crosses zero; infinite where it never does."""
     (x1, y1), (x2, y2) = one, other
-    return x1 - y1 * (x2 - x1) / (y2 - y1) if y1 != y2 else float("inf")
+    return x1 - y1 * (x2 - x1) / (y2 - y1) if y1 != y2 else math.inf
 
 
 # By hand
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """A day of the current home: copy its inputs, compute, compare. The exit code is 1 where anything differs."""
+    """A day of the current home: copy its inputs, compute, compare. The exit code is 1 where anything differs, 2 where it could not be told."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clickhouse_models", description=main.__doc__)
     parser.add_argument("--day", type=date.fromisoformat, required=True, help="a day whose staging stands in Postgres")
     parser.add_argument(
         "--keep", action="store_true", help="leave the tables in ClickHouse, outside of erasure and retention"
     )
     options = parser.parse_args(arguments)
+    if not is_installed():
+        return refused(NOT_INSTALLED)
     day, home = options.day, current()
     warehouse = Warehouse(home=str(home.path))
-    with Serving(home=str(home.path)).client() as client:
-        print(f"inputs into ClickHouse: {seconds_of(lambda: copy_inputs(warehouse, client, day)):.2f} s")
-        ran = run_models(CLICKHOUSE, warehouse.connections, variables_of(day, home.calendar().timezone))
-        print("\n".join(f"{model}: {value:.2f} s" for model, value in ran.seconds.items()))
-        found: list[Comparison] = compare(warehouse, client, day)
-        if not options.keep:
-            drop_made(client)
+    try:
+        with Serving(home=str(home.path)).client() as client:
+            started = time.perf_counter()
+            rows = copy_inputs(warehouse, client, day)
+            if not rows[RAW_READINGS.name]:
+                return refused(
+                    f"no file that counts holds readings of {day} in home {home.name}: choose a day of which some were delivered"
+                )
+            print(f"inputs into ClickHouse: {time.perf_counter() - started:.2f} s")
+            ran = run_models(CLICKHOUSE, warehouse.connections, variables_of(day, home.calendar().timezone))
+            print("\n".join(f"{model}: {value:.2f} s" for model, value in ran.seconds.items()))
+            found: list[Comparison] = compare(warehouse, client, day)
+            if not options.keep:
+                drop_made(client)
+    except (ModelsError, LookupError) as error:
+        return refused(str(error))
+    except OperationalError:
+        return refused(f"ClickHouse of home {home.name} does not answer: energy-assets up")
     print("\n".join(one.told() for one in found))
     return int(any(one.differences for one in found))
+
+
+def refused(why: str) -> int:
+    print(why, file=sys.stderr)
+    return 2
 
 
 def drop_made(client: Client) -> None:

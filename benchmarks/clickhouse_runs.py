@@ -31,6 +31,9 @@ POSTGRES, CLICKHOUSE = "warehouse", "clickhouse"
 LONGEST_SECONDS = 3600
 
 
+NOT_INSTALLED = "dbt cannot speak to ClickHouse here: pip install 'energy-assets[clickhouse-transformations]', or make install, which has it"
+
+
 class ModelsError(Exception):
     """dbt failed; the message is its own."""
 

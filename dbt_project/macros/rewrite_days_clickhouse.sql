@@ -35,9 +35,10 @@
   {% call statement('main') -%}
     {{ insert_selected(staged, columns, sql) }}
   {%- endcall %}
+  {%- set held = days_held(staged) -%}
   {% for day in window_days() %}
     {% call statement('swap') -%}
-      alter table {{ target }} replace partition '{{ day }}' from {{ staged }}
+      alter table {{ target }} {% if day in held %}replace partition '{{ day }}' from {{ staged }}{% else %}drop partition '{{ day }}'{% endif %}
     {%- endcall %}
   {% endfor %}
   {% call statement('unstage') -%}
@@ -71,6 +72,14 @@
   {%- endif -%}
   {%- if column.constraints | selectattr('type', 'equalto', 'not_null') | list -%}{{ type }}{%- else -%}Nullable({{ type }}){%- endif -%}
 {%- endmacro %}
+
+{# Days of which a table holds rows: nothing is no partition, and none can be put in another's place. #}
+{% macro days_held(relation) %}
+  {% call statement('held', fetch_result=True) -%}
+    select distinct partition from system.parts where database = '{{ relation.schema }}' and table = '{{ relation.identifier }}' and active
+  {%- endcall %}
+  {{ return(load_result('held').data | map(attribute=0) | list) }}
+{% endmacro %}
 
 {# Tables that runs of more than a day ago left beside `relation`; a younger one may be that of a run that goes on. #}
 {% macro left_behind(relation) %}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="dbt-clickhouse is no
 
 FOLD = date(2023, 10, 29)
 """London's clocks went back: 25 hours from 23:00 UTC."""
+EMPTY = FOLD + timedelta(days=1)
+"""A day of which nothing came; every run is over both."""
 ZONE = "Europe/London"
 UPSTREAM = ("stg_meters", "stg_transformer_readings", "stg_transformers", "stg_outages")
 SLOT = "timestamptz '2023-10-28 23:00+00' + n * interval '30 minutes'"
@@ -121,7 +123,7 @@ class Both:
 
 @pytest.fixture
 def both(graph: Graph, tmp_path: Path) -> Iterator[Both]:
-    variables = variables_of(FOLD, ZONE)
+    variables = variables_of(FOLD, ZONE) | {"window_end": str(EMPTY + timedelta(days=1))}
     stores = graph.warehouse.connections
     run_dbt(POSTGRES, stores, variables, tmp_path / POSTGRES, "run", "--select", *UPSTREAM)
     graph.warehouse.ensure_partition("raw_data", "meter_readings", FOLD, as_loader=True)
@@ -184,8 +186,13 @@ def test_both_engines_hold_the_same_and_a_failed_run_leaves_it(both: Both) -> No
         both.run(CLICKHOUSE)
     assert both.compared()["stg_meter_readings"] == differing["stg_meter_readings"]
     both.client.command("RENAME TABLE raw_data.meter_readings_away TO raw_data.meter_readings")
+    both.client.command(
+        f"INSERT INTO intermediate.int_transformer_balance SELECT * REPLACE (toDate('{EMPTY}') AS reading_date) FROM intermediate.int_transformer_balance"
+    )
     both.run(CLICKHOUSE)
     assert not any(one.differences for one in both.compared().values())
+    days_held = both.client.query("SELECT DISTINCT reading_date FROM intermediate.int_transformer_balance").result_rows
+    assert days_held == [(FOLD,)], "the day of which nothing came was emptied"
 
 
 def test_parts_bring_the_rows_of_postgres(graph: Graph) -> None:
