@@ -35,6 +35,7 @@ from benchmarks.clickhouse_comparison import Comparison, compare
 from benchmarks.clickhouse_inputs import DATE_COLUMN, INPUTS, RAW_READINGS, copy_inputs
 from benchmarks.clickhouse_runs import (
     CLICKHOUSE,
+    LAYERS,
     MODELS,
     NOT_INSTALLED,
     POSTGRES,
@@ -59,6 +60,7 @@ SIZES = (1_000, 10_000, 100_000)
 HISTORY = 1
 """Days before the measured one: no model here reads them, estimates do."""
 ROUNDS = 3
+SHOWN = 6
 RED = 3
 """What `backfill` ends with where a day is red: some simulated days are."""
 DOCUMENT = Path(__file__).with_name("CLICKHOUSE_MODELS.md")
@@ -77,6 +79,8 @@ class Day:
     """Inputs into ClickHouse."""
     back: float
     """Results into tables of Postgres without keys."""
+    every: Mapping[str, float]
+    """Of each model of their layers on Postgres, of one run."""
     differences: int
     told: Sequence[str]
     engine: str
@@ -127,6 +131,7 @@ def _written(home: Home, day: date, meters: int, into: Path) -> None:
 def measured(home: Home, day: date, meters: int) -> Day:
     """The day on both engines, in turns."""
     warehouse, variables = Warehouse(home=str(home.path)), variables_of(day, home.calendar().timezone)
+    every = run_models(POSTGRES, warehouse.connections, variables, models=LAYERS)
     runs: dict[str, list[ModelRun]] = {POSTGRES: [], CLICKHOUSE: []}
     there, back = [], []
     with Serving(home=str(home.path)).client() as client:
@@ -144,6 +149,7 @@ def measured(home: Home, day: date, meters: int) -> Day:
         clickhouse=medians(runs[CLICKHOUSE]),
         there=median(there),
         back=median(back),
+        every=dict(every.seconds),
         differences=sum(one.differences for one in found),
         told=[one.told() for one in found],
         engine=engine,
@@ -213,9 +219,23 @@ def document(load: float, days: Sequence[Day]) -> list[str]:
         lines.append(cells(f"Postgres ÷ ClickHouse, {name}", ratios))
     lines += ["", "Where ClickHouse becomes the faster one, in meters:", ""]
     lines += [f"- {name}: {where(days, value)}" for name, value in WAYS.items()]
+    lines += heaviest(days)
     lines += ["", "What both sides hold:", ""]
     lines += [f"- {day.meters:,} meters: {text}" for day in days for text in day.told]
     return lines
+
+
+def heaviest(days: Sequence[Day]) -> list[str]:
+    """The models that take longest on Postgres, by the largest fleet."""
+    models = sorted(days[-1].every, key=lambda model: -days[-1].every[model])[:SHOWN]
+    return [
+        "",
+        "What the models of these layers take on Postgres, the heaviest first, one run each:",
+        "",
+        "| seconds | " + " | ".join(f"{day.meters:,} meters" for day in days) + " |",
+        "|---|" + "---:|" * len(days),
+        *(cells(model, [f"{day.every[model]:.2f}" for day in days]) for model in models),
+    ]
 
 
 PARTS: dict[str, Callable[[Day], float]] = {

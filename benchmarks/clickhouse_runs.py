@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,9 @@ MODELS = {
     "int_readings_hourly": "intermediate",
     "int_transformer_balance": "intermediate",
 }
-"""The three heaviest models of a day, by their seconds in dbt's own results, and the schema of each."""
+"""Heavy models of a day, by their seconds in dbt's own results, and the schema of each."""
+LAYERS = ("path:models/staging", "path:models/intermediate")
+"""Where they are the heaviest."""
 POSTGRES, CLICKHOUSE = "warehouse", "clickhouse"
 """The targets, as profiles.yml calls them."""
 LONGEST_SECONDS = 3600
@@ -57,16 +59,20 @@ def is_installed() -> bool:
 
 
 def run_models(
-    target: str, stores: Connections, variables: Mapping[str, Any], directory: Path | None = None
+    target: str,
+    stores: Connections,
+    variables: Mapping[str, Any],
+    directory: Path | None = None,
+    models: Collection[str] = MODELS,
 ) -> ModelRun:
-    """Run MODELS on `target`, with dbt's files in `directory`, from which a later run takes what it parsed, or in none that stays.
+    """Run MODELS, or those that `models` selects, with dbt's files in `directory`, from which a later run takes what it parsed, or in none that stays.
 
     Raises ModelsError in dbt's words where one fails.
     """
     if directory is None:
         with tempfile.TemporaryDirectory(prefix="energy-dbt-") as temporary:
-            return run_models(target, stores, variables, Path(temporary))
-    run_dbt(target, stores, variables, directory, "run", "--select", *MODELS)
+            return run_models(target, stores, variables, Path(temporary), models)
+    run_dbt(target, stores, variables, directory, "run", "--select", *models)
     results = json.loads((directory / "run_results.json").read_text())["results"]
     return ModelRun({result["unique_id"].rpartition(".")[2]: result["execution_time"] for result in results})
 

@@ -32,6 +32,7 @@ date_part('epoch', {{ instant }})::bigint
 toInt64(roundBankers(toUnixTimestamp64Micro({{ instant }}) / 1000000))
 {%- endmacro %}
 
+{# The instant so many minutes after another. #}
 {% macro minutes_after(instant, minutes) -%}{{ return(adapter.dispatch('minutes_after')(instant, minutes)) }}{%- endmacro %}
 {% macro postgres__minutes_after(instant, minutes) -%}
 {{ instant }} + {{ minutes }} * interval '1 minute'

@@ -11,7 +11,16 @@ from benchmarks.clickhouse_models import Day, where
 
 def day(meters: int, postgres: float, clickhouse: float) -> Day:
     return Day(
-        meters, {}, {"model": postgres}, {"model": clickhouse}, there=0, back=0, differences=0, told=[], engine=""
+        meters,
+        {},
+        {"model": postgres},
+        {"model": clickhouse},
+        there=0,
+        back=0,
+        every={},
+        differences=0,
+        told=[],
+        engine="",
     )
 
 
