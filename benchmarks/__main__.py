@@ -7,6 +7,7 @@ import sys
 import time
 
 from benchmarks import (
+    clickhouse_models,
     daily_run,
     dashboard_questions,
     first_minutes,
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "month": month.measure,
 }
 ALONE = {
+    "clickhouse_models": clickhouse_models.measure,
     "daily": daily_run.measure,
     "million": million.measure,
     "pages": pages.measure,

@@ -2,7 +2,7 @@
 
 What is measured: landing (reading, checking, parts), then `energy-assets materialize --day` as a process from start to end, all gates on; the memory of its
 process and of ClickHouse's, the bytes of each store after it, and the processor time of the three, which tells what bounds the day. It is the home's first
-day: what looks back finds little, so that a later day costs more. It needs some 50 GB of free disk and half an hour to an hour; METERS=N takes fewer.
+day: what looks back finds little, so that a later day costs more. It needs some 50 GB of free disk and half an hour to an hour; BENCH_METERS=N takes fewer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from energy_assets.generated import rewrite_between
 from energy_assets.home import Home
 from energy_assets.simulation import simulate
 
-METERS = int(os.environ.get("METERS", 1_000_000))
+METERS = int(os.environ.get("BENCH_METERS", 1_000_000))
 LONGEST_SECONDS = 1800.0
 LANDING = "landing_files"
 MOST_STEPS = 15

@@ -5,13 +5,13 @@
   Inferred over the whole day and never file by file, so that no order of delivery changes it.
 #}
 
-{# CTEs over `chosen` (reading_date, `id`, reading_at, interval_minutes): own_intervals, usual_intervals. date_part: extract counts in numeric, which is slower. #}
+{# CTEs over `chosen` (reading_date, `id`, reading_at, interval_minutes): own_intervals, usual_intervals. #}
 {% macro interval_ctes(id) -%}
 spacings as (
     select
         reading_date,
         {{ id }},
-        date_part('epoch', lead(reading_at) over (partition by reading_date, {{ id }} order by reading_at) - reading_at) / 60 as minutes
+        {{ seconds_between('reading_at', 'lead(' ~ or_null('reading_at') ~ ') over (partition by reading_date, ' ~ id ~ ' order by reading_at)') }} / 60 as minutes
     from chosen
     where interval_minutes is null
 ),
@@ -23,7 +23,7 @@ counted_spacings as (
     group by reading_date, {{ id }}, minutes
 ),
 
-own_intervals as (
+own_intervals as materialized (
     select reading_date, {{ id }}, min(minutes)::smallint as interval_minutes
     from counted_spacings
     where minutes in (15, 30, 60, 1440) and times * 10 >= total
@@ -31,7 +31,7 @@ own_intervals as (
 ),
 
 usual_intervals as (
-    select reading_date, mode() within group (order by interval_minutes) as interval_minutes
+    select reading_date, {{ most_frequent('interval_minutes') }} as interval_minutes
     from own_intervals
     group by reading_date
 )

@@ -1,6 +1,6 @@
 {# Number of the slot of a transformer's day (`days`: starts_at, interval_minutes) that an instant falls in. #}
 {% macro slot_of(instant, days) -%}
-  (floor(extract(epoch from {{ instant }} - {{ days }}.starts_at) / 60 / {{ days }}.interval_minutes)::integer)
+  (floor({{ seconds_between(days ~ '.starts_at', instant) }} / 60 / {{ days }}.interval_minutes)::integer)
 {%- endmacro %}
 
 {# Minutes that a reading covers: a daily one covers the day, of 23 to 25 hours. #}
@@ -15,15 +15,12 @@
   Where the register has no ratings it is a share of the energy: an assumption, and the row says so.
 #}
 {% macro technical_loss_wh(energy_wh, minutes, rating_kva, no_load_loss_w, load_loss_w) -%}
+  {%- set load_share = energy_wh ~ ' / 1000.0 / (' ~ minutes ~ ' / 60.0) / ' ~ var('power_factor') ~ ' / nullif(' ~ rating_kva ~ ', 0)' -%}
   (case
     when {{ rating_kva }} > 0 and {{ no_load_loss_w }} is not null and {{ load_loss_w }} is not null
-    then round(
-      ({{ no_load_loss_w }} + {{ load_loss_w }} * power(
-        {{ energy_wh }} / 1000.0 / ({{ minutes }} / 60.0) / {{ var('power_factor') }} / nullif({{ rating_kva }}, 0), 2
-      )) * {{ minutes }} / 60.0
-    )
-    else round({{ energy_wh }} * {{ var('technical_loss_share') }})
-  end)::bigint
+    then {{ whole_wh('(' ~ no_load_loss_w ~ ' + ' ~ load_loss_w ~ ' * power(' ~ load_share ~ ', 2)) * ' ~ minutes ~ ' / 60.0') }}
+    else {{ whole_wh(energy_wh ~ ' * ' ~ var('technical_loss_share')) }}
+  end)
 {%- endmacro %}
 
 {#

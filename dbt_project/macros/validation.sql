@@ -10,7 +10,7 @@
 
 {# Seconds by which a reading of `timed` starts after the grid of its interval's length. #}
 {% macro grid_offset() -%}
-mod(date_part('epoch', reading_at)::bigint, interval_minutes * 60)
+mod({{ epoch_seconds('reading_at') }}, interval_minutes * 60)
 {%- endmacro %}
 
 {#
@@ -34,8 +34,8 @@ usual_grids as (
     select
         reading_date,
         meter_id,
-        mode() within group (order by interval_minutes) as interval_minutes,
-        mode() within group (order by grid_offset)      as grid_offset
+        {{ most_frequent('interval_minutes') }} as interval_minutes,
+        {{ most_frequent('grid_offset') }} as grid_offset
     from off_grid
     group by reading_date, meter_id
 ),
@@ -43,8 +43,8 @@ usual_grids as (
 neighbours as (
     select
         *,
-        lag(reading_at + interval_minutes * interval '1 minute') over by_meter as previous_ends_at,
-        lead(reading_at) over by_meter                                         as next_starts_at
+        lag({{ or_null(minutes_after('reading_at', 'interval_minutes')) }}) over by_meter as previous_ends_at,
+        lead({{ or_null('reading_at') }}) over by_meter as next_starts_at
     from off_grid
     window by_meter as (partition by reading_date, meter_id order by reading_at)
 ),
@@ -56,7 +56,7 @@ overlapping as (
     where (neighbours.interval_minutes, neighbours.grid_offset) <> (usual_grids.interval_minutes, usual_grids.grid_offset)
       and (
           neighbours.previous_ends_at > neighbours.reading_at
-          or neighbours.next_starts_at < neighbours.reading_at + neighbours.interval_minutes * interval '1 minute'
+          or neighbours.next_starts_at < {{ minutes_after('neighbours.reading_at', 'neighbours.interval_minutes') }}
       )
 )
 {%- endmacro %}
@@ -72,8 +72,8 @@ large_days as (
         timed.reading_date,
         timed.meter_id,
         case when count(*) >= {{ var(rule ~ '_least_readings') }} then
-            {{ var(rule ~ '_ratio') }} * percentile_disc(0.9) within group (order by timed.delivered_kwh * 60 / timed.interval_minutes)
-        else 'infinity' end as limit_kw
+            {{ var(rule ~ '_ratio') }} * {{ discrete_percentile(0.9, 'timed.delivered_kwh * 60 / timed.interval_minutes') }}
+        else 'infinity'::double precision end as limit_kw
     from timed
     join meter_days using (reading_date, meter_id)
     where meter_days.peak_kw >= {{ var(rule ~ '_least_kw') }} and timed.delivered_kwh > 0 and {{ var(rule ~ '_enabled') }}
@@ -81,7 +81,7 @@ large_days as (
 ),
 
 class_days as (
-    select reading_date, customer_class, percentile_disc(0.5) within group (order by mean_kw) as median_kw
+    select reading_date, customer_class, {{ discrete_percentile(0.5, 'mean_kw') }} as median_kw
     from meter_days
     where customer_class <> 'unknown' and ct_multiplier = 1
     group by reading_date, customer_class

@@ -37,13 +37,17 @@
 {%- endmacro %}
 
 {# Instant at which a local day starts. #}
-{% macro day_starts_at(day) -%}
+{% macro day_starts_at(day) -%}{{ return(adapter.dispatch('day_starts_at')(day)) }}{%- endmacro %}
+{% macro postgres__day_starts_at(day) -%}
   (({{ day }})::timestamp at time zone '{{ var("timezone") }}')
+{%- endmacro %}
+{% macro clickhouse__day_starts_at(day) -%}
+  toDateTime64({{ day }}, 6, '{{ var("timezone") }}')
 {%- endmacro %}
 
 {# Minutes of a local day: 1,440, and an hour less or more where clocks change. #}
 {% macro day_minutes(day) -%}
-  (extract(epoch from {{ day_starts_at(day ~ " + 1") }} - {{ day_starts_at(day) }})::integer / 60)
+  {{ minutes_between(day_starts_at(day), day_starts_at(day ~ " + 1")) }}
 {%- endmacro %}
 
 {# Intervals of a local day: 46 to 50 half-hours. A daily reading is one, however long the day is. #}
@@ -64,10 +68,10 @@
 {# Whether an outage of one of `areas` was reported for a part of an interval; the model has the day's outages as `outages`. #}
 {% macro was_off(day, areas, starts_at, minutes) -%}
   exists (
-    select from outages
+    select 1 from outages
     where outages.reading_date = {{ day }}
       and outages.area_id in ({{ areas | join(', ') }})
-      and outages.off_from < {{ starts_at }} + {{ minutes }} * interval '1 minute'
+      and outages.off_from < {{ minutes_after(starts_at, minutes) }}
       and outages.off_until > {{ starts_at }}
   )
 {%- endmacro %}

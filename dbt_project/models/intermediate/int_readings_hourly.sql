@@ -17,13 +17,13 @@ select
     reading_date,
     meter_id,
     hour_at,
-    extract(hour from hour_at at time zone '{{ var("timezone") }}')::smallint as hour_of_day,
+    {{ local_hour('hour_at') }}           as hour_of_day,
     count(*)::smallint                    as reading_count,
     count(accepted_wh)::smallint          as accepted_count,
     coalesce(sum(accepted_wh), 0)::bigint as total_wh,
-    round(avg(accepted_wh), 3)            as mean_wh,
+    {{ rounded_mean('accepted_wh', 3) }}  as mean_wh,
     max(accepted_wh)                      as max_wh,
     min(accepted_wh)                      as min_wh,
-    round(stddev_samp(accepted_wh), 3)    as std_wh
+    {{ rounded_deviation('accepted_wh', 3) }} as std_wh
 from readings
 group by reading_date, meter_id, hour_at

@@ -16,7 +16,7 @@ connected as (
 ),
 
 -- What a meter measured, and what was estimated where it did not.
-metered as (
+metered as materialized (
     select
         readings.reading_date,
         connected.transformer_id,
@@ -41,18 +41,18 @@ metered as (
 ),
 
 -- A transformer without readings of its own on a day has no balance on it; one without meters has nothing but losses.
-transformer_days as (
+transformer_days as materialized (
     select
-        fed.reading_date,
-        fed.transformer_id,
+        reading_date,
+        transformer_id,
         max(registered.feeder_id)                                       as feeder_id,
         max(registered.rating_kva)                                      as rating_kva,
         max(registered.no_load_loss_w)                                  as no_load_loss_w,
         max(registered.load_loss_w)                                     as load_loss_w,
-        {{ whole_day('greatest(max(fed.interval_minutes), max(meters.interval_minutes))', day_minutes('fed.reading_date')) }} as interval_minutes,
+        {{ whole_day('greatest(max(fed.interval_minutes), max(meters.interval_minutes))', day_minutes('reading_date')) }} as interval_minutes,
         coalesce(max(counted.connected_meters), 0)                      as connected_meters,
-        {{ day_starts_at('fed.reading_date') }}                         as starts_at,
-        {{ day_minutes('fed.reading_date') }}                           as day_minutes
+        {{ day_starts_at('reading_date') }}                             as starts_at,
+        {{ day_minutes('reading_date') }}                               as day_minutes
     from fed
     left join {{ ref('stg_transformers') }} as registered using (reading_date, transformer_id)
     left join (
@@ -61,7 +61,7 @@ transformer_days as (
     left join (
         select reading_date, transformer_id, max(interval_minutes) as interval_minutes from metered group by 1, 2
     ) as meters using (reading_date, transformer_id)
-    group by fed.reading_date, fed.transformer_id
+    group by reading_date, transformer_id
 ),
 
 -- A register of meters alone may say which feeder a transformer hangs on.
@@ -82,14 +82,12 @@ slots as (
         days.rating_kva,
         days.no_load_loss_w,
         days.load_loss_w,
-        slot.number                                                                   as slot,
-        days.starts_at + slot.number * days.interval_minutes * interval '1 minute'    as reading_at,
-        least(days.interval_minutes, days.day_minutes - slot.number * days.interval_minutes) as minutes
+        slot,
+        {{ minutes_after('days.starts_at', 'slot * days.interval_minutes') }}         as reading_at,
+        least(days.interval_minutes, days.day_minutes - slot * days.interval_minutes) as minutes
     from transformer_days as days
     left join feeders using (reading_date, transformer_id)
-    cross join lateral generate_series(
-        0, ceil(days.day_minutes::numeric / days.interval_minutes)::integer - 1
-    ) as slot (number)
+    {{ cross_join_numbers('slot', 'ceil(1.0 * days.day_minutes / days.interval_minutes)::integer') }}
 ),
 
 -- Readings of either side by slot. Minutes tell whether a slot is covered: a daily reading covers a day of any length.
@@ -127,11 +125,19 @@ outages as (
 
 compared as (
     select
-        slots.*,
-        fed_slots.energy_in_wh,
+        reading_date,
+        transformer_id,
+        slots.reading_at       as reading_at,
+        slots.feeder_id        as feeder_id,
+        slots.minutes          as minutes,
+        slots.connected_meters as connected_meters,
+        slots.rating_kva       as rating_kva,
+        slots.no_load_loss_w   as no_load_loss_w,
+        slots.load_loss_w      as load_loss_w,
+        fed_slots.energy_in_wh as energy_in_wh,
         coalesce(metered_slots.metered_wh, 0)   as metered_wh,
         coalesce(metered_slots.estimated_wh, 0) as estimated_wh,
-        round(coalesce(metered_slots.measured_minutes, 0) / slots.minutes::numeric, 3) as reporting_meters,
+        {{ quotient('coalesce(metered_slots.measured_minutes, 0)', 'slots.minutes', 3) }} as reporting_meters,
         case
             when {{ was_off('slots.reading_date', ['slots.transformer_id', 'slots.feeder_id'], 'slots.reading_at', 'slots.minutes') }}
                 then 'outage'

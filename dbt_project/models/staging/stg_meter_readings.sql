@@ -3,6 +3,7 @@
 -- One row per meter and instant: of several deliveries the one that counts, its energy in Wh, and whether it is accepted.
 -- Energy is that of the customer: what a meter behind current transformers counts is multiplied as the register says.
 -- What rejects a reading is what it and its own day prove; ml/validation/rules.toml holds the thresholds.
+-- What is read more than once is materialized: Postgres would do so unasked, ClickHouse would compute it each time.
 with delivered as (
     select reading_date, meter_id, reading_at, consumption_kwh, interval_minutes, status, status_rank, version, instant_code
     from {{ source('raw_data', 'meter_readings') }}
@@ -10,7 +11,7 @@ with delivered as (
 ),
 
 -- The choice rests on what was delivered, never on when or in which file: the order of arrival cannot change a table.
-chosen as (
+chosen as materialized (
     select distinct on (reading_date, meter_id, reading_at) *
     from delivered
     order by
@@ -20,14 +21,14 @@ chosen as (
 
 {{ interval_ctes('meter_id') }},
 
-timed as (
+timed as materialized (
     select
-        chosen.reading_date,
-        chosen.meter_id,
-        chosen.reading_at,
+        reading_date,
+        meter_id,
+        chosen.reading_at as reading_at,
         {{ interval_minutes() }} as interval_minutes,
         chosen.consumption_kwh as delivered_kwh,
-        chosen.instant_code,
+        chosen.instant_code as instant_code,
         coalesce(meters.ct_multiplier, 1) as ct_multiplier,
         coalesce(meters.customer_class, 'unknown') as customer_class
     from chosen
@@ -37,7 +38,7 @@ timed as (
 ),
 
 -- One look at every meter's day tells the few that need a closer one.
-meter_days as (
+meter_days as materialized (
     select
         reading_date,
         meter_id,
@@ -57,7 +58,12 @@ meter_days as (
 
 judged as (
     select
-        timed.*,
+        reading_date,
+        meter_id,
+        reading_at,
+        timed.interval_minutes as interval_minutes,
+        timed.delivered_kwh as delivered_kwh,
+        timed.ct_multiplier as ct_multiplier,
         case
             when timed.delivered_kwh < 0 then 'negative'
             when timed.delivered_kwh * timed.ct_multiplier > {{ var('max_interval_kwh') }} then 'above_limit'
