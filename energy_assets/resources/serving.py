@@ -96,7 +96,8 @@ class DaySwap:
         self._client = client
         self._names = names
         self._table = table
-        self._staging = quoted(DATABASE, f"{table}__{run_id.replace('-', '')[:12]}")
+        self._staging_table = f"{table}__{run_id.replace('-', '')[:12]}"
+        self._staging = quoted(DATABASE, self._staging_table)
         self._is_made = False
 
     @property
@@ -108,15 +109,21 @@ class DaySwap:
         return self.replace_days([day], batches)
 
     def replace_days(self, days: Sequence[date], batches: pa.RecordBatchReader) -> int:
-        """Make each of `days` hold exactly its rows of `batches`, which are of no other days; returns the rows."""
+        """Make each of `days` hold exactly its rows of `batches`, which are of no other days; returns the rows.
+
+        Raises RuntimeError where rows were sent and ClickHouse holds none of these days: they then stay as they were.
+        """
         rows = self._fill(batches)
-        for day in days if rows else ():
+        named = {day.isoformat() for day in days}
+        filled = named & self._partitions(self._staging_table) if rows else set()
+        if rows and not filled:
+            raise RuntimeError(f"ClickHouse holds none of {rows} rows that it acknowledged for {self._table}")
+        for day in sorted(filled):
             self._client.command(
                 f"ALTER TABLE {self._target} REPLACE PARTITION {{day:Date}} FROM {self._staging}",
-                parameters={"day": day.isoformat()},
+                parameters={"day": day},
             )
-        if not rows:
-            self.empty(days)
+        self._drop(named - filled)
         return rows
 
     def _fill(self, batches: pa.RecordBatchReader) -> int:
@@ -132,13 +139,19 @@ class DaySwap:
 
     def empty(self, days: Iterable[date]) -> None:
         """Make `days` hold nothing."""
+        self._drop({day.isoformat() for day in days})
+
+    def _drop(self, days: set[str]) -> None:
+        for day in sorted(days & self._partitions(self._table)) if days else ():
+            self._client.command(f"ALTER TABLE {self._target} DROP PARTITION {{day:Date}}", parameters={"day": day})
+
+    def _partitions(self, table: str) -> set[str]:
+        """Days that a table holds."""
         held = self._client.query(
             "SELECT DISTINCT partition FROM system.parts WHERE database = {database:String} AND table = {table:String} AND active",
-            parameters={"database": DATABASE, "table": self._table},
+            parameters={"database": DATABASE, "table": table},
         ).result_columns
-        partitions = set(held[0]) if held else set()
-        for day in sorted({day.isoformat() for day in days} & partitions):
-            self._client.command(f"ALTER TABLE {self._target} DROP PARTITION {{day:Date}}", parameters={"day": day})
+        return set(held[0]) if held else set()
 
     def drop_staging(self) -> None:
         self._client.command(f"DROP TABLE IF EXISTS {self._staging} SYNC")
