@@ -135,7 +135,7 @@
   create table if not exists {{ relation.include(database=false) }} (
     {% for column in model.columns.values() -%}
       {{ adapter.quote(column.name) }} {{ column.data_type }}
-      {%- if column.constraints | selectattr('type.value', 'equalto', 'not_null') | list %} not null{% endif %},
+      {%- if column.constraints | selectattr('type', 'equalto', 'not_null') | list %} not null{% endif %},
     {% endfor -%}
     primary key ({% for key in config.require('unique_key') %}{{ adapter.quote(key) }}{{ ', ' if not loop.last }}{% endfor %})
   )

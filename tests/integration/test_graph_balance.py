@@ -227,7 +227,7 @@ def served_losses(graph: Graph) -> list[tuple]:
     [
         pytest.param({"BAKERY": ("T1", 1)}, "T1", "BAKERY", id="mapped to the wrong transformer"),
         pytest.param({"MILL": ("T1", 50)}, "T1", "MILL", id="multiplied wrongly", marks=pytest.mark.full),
-        pytest.param({"SHOP": ("T2", 2)}, "T2", "SHOP", id="multiplied where nothing is", marks=pytest.mark.full),
+        pytest.param({"HOME": ("T1", 10)}, "T1", "HOME", id="multiplied where nothing is", marks=pytest.mark.full),
     ],
 )
 def test_a_meter_that_is_registered_wrongly_makes_its_day_red_and_is_named_until_it_is_corrected(
