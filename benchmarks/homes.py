@@ -51,23 +51,34 @@ def temporary_home() -> Iterator[Home]:
 
 
 @contextmanager
-def landed_home(meters: int, days: int, simulated: Callable[..., object] = simulate_readings) -> Iterator[Home]:
-    """A home with running stores, where a fleet's files, of readings alone or of a whole city (simulate), have landed and no day has run."""
+def delivered_home(meters: int, days: int, simulated: Callable[..., object]) -> Iterator[Home]:
+    """A home with running stores, where a fleet's files wait in the landing zone."""
     with temporary_home() as home:
         simulated(meters=meters, days=days, seed=1, out=home.landing)
         prepare_home(home, look(home.landing, home), is_historical=True)
         bring_up(home)
-        # The calendar is read once a process.
-        landing = multiprocessing.get_context("spawn").Process(target=land, args=(home,))
-        landing.start()
-        landing.join()
-        if landing.exitcode:
-            raise RuntimeError(f"landing failed with exit code {landing.exitcode}")
         yield home
 
 
+@contextmanager
+def landed_home(meters: int, days: int, simulated: Callable[..., object] = simulate_readings) -> Iterator[Home]:
+    """A home with running stores, where a fleet's files, of readings alone or of a whole city (simulate), have landed and no day has run."""
+    with delivered_home(meters, days, simulated) as home:
+        land_all(home)
+        yield home
+
+
+def land_all(home: Home) -> None:
+    """Read what waits in the landing zone, in a process of its own: the calendar is read once a process."""
+    landing = multiprocessing.get_context("spawn").Process(target=land, args=(home,))
+    landing.start()
+    landing.join()
+    if landing.exitcode:
+        raise RuntimeError(f"landing failed with exit code {landing.exitcode}")
+
+
 def land(home: Home) -> None:
-    """Read what waits in the landing zone, in this process."""
+    """The same, in this process."""
     os.environ.update(SETTLED)
     from energy_assets.operations.runs import Runner
 
