@@ -130,12 +130,14 @@
   {{ return(model.columns.values() | rejectattr('name', 'in', held) | list) }}
 {% endmacro %}
 
-{# Create statement from the model's declared columns; safe to repeat. #}
+{#
+  Create statement from the model's declared columns; safe to repeat. What is declared as never null is held by the gates, which name the rows and close
+  the day: a constraint here would end the run and name none.
+#}
 {% macro create_from_contract(relation, date_column, by_day) %}
   create table if not exists {{ relation.include(database=false) }} (
     {% for column in model.columns.values() -%}
-      {{ adapter.quote(column.name) }} {{ column.data_type }}
-      {%- if column.constraints | selectattr('type', 'equalto', 'not_null') | list %} not null{% endif %},
+      {{ adapter.quote(column.name) }} {{ column.data_type }},
     {% endfor -%}
     primary key ({% for key in config.require('unique_key') %}{{ adapter.quote(key) }}{{ ', ' if not loop.last }}{% endfor %})
   )

@@ -10,7 +10,9 @@ tombstone comes first, so that no file that lands meanwhile brings the customer 
 from __future__ import annotations
 
 import json
+import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
@@ -53,6 +55,9 @@ from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from psycopg2.extensions import cursor as Cursor
+
+logger = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
@@ -347,10 +352,37 @@ def _noted_in(home: Home) -> list[Source]:
     return [Source(known.postgres_url, (DAGSTER_SCHEMA,)), *superset]
 
 
+OLDER_TRANSACTIONS = """
+    select from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and greatest(age(backend_xmin), age(backend_xid)) > age(%s::xid)
+    limit 1
+"""
+OLDER_SECONDS = 60.0
+
+
+def _wait_for_older_transactions(cursor: Cursor) -> None:
+    """Until those that began earlier have ended, a vacuum keeps what was deleted for them; the server's own analysis takes seconds.
+
+    One that lasts longer is logged of: the rows are gone, and what they were leaves the files with the next vacuum of their tables.
+    """
+    cursor.execute("select pg_current_xact_id()::xid::text")
+    (now,) = cursor.fetchone()
+    until = time.monotonic() + OLDER_SECONDS
+    while time.monotonic() < until:
+        cursor.execute(OLDER_TRANSACTIONS, (now,))
+        if not cursor.rowcount:
+            return
+        time.sleep(0.1)
+    logger.warning(
+        "a transaction is open for longer than %.0f s: what was erased may stay in Postgres' files", OLDER_SECONDS
+    )
+
+
 def _rewrite_tables(connection: object, touched: dict[Table, set[date | None]]) -> None:
     """Write the tables anew that rows were taken from, or rather their days: else what was deleted stays in the file until it is overwritten."""
     connection.autocommit = True
     with connection.cursor() as cursor:
+        _wait_for_older_transactions(cursor)
         for table, days in touched.items():
             names = [partition_of(table.name, day) for day in days if day] if table.is_partitioned else [table.name]
             for name in names:
@@ -362,6 +394,7 @@ def _rewrite_tables(connection: object, touched: dict[Table, set[date | None]]) 
         cursor.execute("select usesuper from pg_user where usename = current_user")
         if cursor.fetchone()[0] and not settings().postgres_url:  # of another server its operator decides
             # What the planner remembers of columns, and the log of changes: both hold values.
+            _wait_for_older_transactions(cursor)
             cursor.execute("vacuum full pg_catalog.pg_statistic")
             cursor.execute("alter system set wal_recycle = off")
             cursor.execute("select pg_reload_conf()")
