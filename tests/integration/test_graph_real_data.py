@@ -129,6 +129,7 @@ def beginning_of(file: Path, target: Path, rows: int) -> Path:
     return target
 
 
+@pytest.mark.full
 def test_two_dialects_of_the_same_readings_come_to_the_same_energy(
     shared_data: Path, tmp_path: Path, root: Path
 ) -> None:

@@ -67,7 +67,7 @@ def original(graph_home: Home, graph_definitions: dg.Definitions, simulated: Sim
     with tempfile.TemporaryDirectory(prefix="energy-keeping-") as directory, dagster_instance(graph_home) as instance:
         graph = Graph(graph_home, graph_definitions, instance, simulated)
         graph.empty()
-        deliveries = spoken_of(city(Path(directory), meters=16, transformers=2, days=4, seed=3))
+        deliveries = spoken_of(renamed(city(Path(directory), meters=16, transformers=2, days=4, seed=3)))
         graph.all = deliveries
         graph.later = {path: text for path, text in deliveries.items() if str(NEXT) in path}
         deliver(graph_home, {path: text for path, text in deliveries.items() if path not in graph.later})
@@ -79,9 +79,16 @@ def original(graph_home: Home, graph_definitions: dg.Definitions, simulated: Sim
     os.environ.update(before)
 
 
-GONE, GONE_METER = "C000010", "M000001"
-MOVED, MOVED_METER, MOVED_ON = "C000009", "M000002", day(3)
+GONE, GONE_METER = "C990010", "M990001"
+MOVED, MOVED_METER, MOVED_ON = "C990009", "M990002", day(3)
 """Two customers who are erased: one held their meter always, the other until somebody else moved in."""
+
+
+def renamed(deliveries: Deliveries) -> Deliveries:
+    """Those who are erased are called as nobody else is: what other tests deleted in this home may still lie in Postgres' files."""
+    for name in (GONE, GONE_METER, MOVED, MOVED_METER):
+        deliveries = {path: text.replace(name.replace("99", "00"), name) for path, text in deliveries.items()}
+    return deliveries
 
 
 def spoken_of(deliveries: Deliveries) -> Deliveries:
