@@ -74,6 +74,7 @@ def restate(graph: Graph, simulated: Simulated, of: Iterable[date]) -> None:
         graph.drop(f"meter_readings/{each}.csv", restated(simulated, each))
 
 
+@pytest.mark.full
 def test_a_weeks_model_is_carried_through_it_and_never_changes(graph: Graph, simulated: Simulated) -> None:
     graph.deliver(days(1, 10))
     land_and_run(graph, days(1, 8), day(9), day(10))

@@ -126,13 +126,20 @@ def elsewhere() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def made(original: Graph, elsewhere: Path) -> Backup:
-    return backup(original.home, elsewhere / "copies")
+    found = backup(original.home, elsewhere / "copies")
+    shutil.copytree(found.path, moved(found, elsewhere))
+    return found
+
+
+def moved(made: Backup, elsewhere: Path) -> Path:
+    """A copy that the home does not know of, so that an erasure, whichever test comes first, leaves it."""
+    return elsewhere / "moved" / made.path.name
 
 
 @pytest.fixture(scope="module")
 def restored(made: Backup, elsewhere: Path) -> Home:
     """The home that the copy becomes, brought up."""
-    commands.run(elsewhere, "restore", str(made.path), "--home", "again")
+    commands.run(elsewhere, "restore", str(moved(made, elsewhere)), "--home", "again")
     commands.run(elsewhere, "up")
     return Home(elsewhere / "again")
 
@@ -189,7 +196,7 @@ def test_a_backup_waits_for_the_run_and_the_run_for_the_backup(original: Graph, 
 
 def test_a_damaged_backup_is_not_restored(made: Backup, elsewhere: Path) -> None:
     spoilt = elsewhere / "spoilt"
-    shutil.copytree(made.path, spoilt)
+    shutil.copytree(moved(made, elsewhere), spoilt)
     part = next(name for name in made.manifest.files if "/parts/meter_readings/" in name)
     (spoilt / part).write_bytes((spoilt / part).read_bytes()[:-1] + b"\0")
     next((spoilt / "files/landing").rglob("*.csv")).unlink()
@@ -201,7 +208,7 @@ def test_a_damaged_backup_is_not_restored(made: Backup, elsewhere: Path) -> None
     assert "is no backup" in commands.run(elsewhere, "restore", str(spoilt), "--home", "spoilt-home", code=1)
     packed = elsewhere / "cut off.tar"
     with tarfile.open(packed, "w") as tar:
-        tar.add(made.path, "copy")
+        tar.add(moved(made, elsewhere), "copy")
     packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
     assert "damaged" in commands.run(elsewhere, "restore", str(packed), "--home", "spoilt-home", code=1)
     assert not (elsewhere / "spoilt-home").exists()
@@ -210,7 +217,7 @@ def test_a_damaged_backup_is_not_restored(made: Backup, elsewhere: Path) -> None
 
 def test_a_backup_of_a_newer_version_is_refused(made: Backup, elsewhere: Path) -> None:
     newer = elsewhere / "newer"
-    shutil.copytree(made.path, newer)
+    shutil.copytree(moved(made, elsewhere), newer)
     told = json.loads((newer / manifests.FILE).read_text())
     told["schema"].append("postgres_ddl/99_of_tomorrow.sql")
     del told["sha256"]
@@ -222,7 +229,7 @@ def test_a_backup_of_a_newer_version_is_refused(made: Backup, elsewhere: Path) -
 
 
 def test_nothing_is_restored_over_a_home(made: Backup, restored: Home, elsewhere: Path) -> None:
-    printed = commands.run(elsewhere, "restore", str(made.path), "--home", restored.name, code=1)
+    printed = commands.run(elsewhere, "restore", str(moved(made, elsewhere)), "--home", restored.name, code=1)
     assert "is not empty" in printed
 
 
