@@ -21,10 +21,10 @@ from benchmarks.homes import delivered_home, land_all, run
 from benchmarks.measure import Measure, seconds_of
 from benchmarks.steps import steps_of
 from energy_assets.embedded import supervisor
-from energy_assets.embedded.machine import cores
 from energy_assets.generated import rewrite_between
 from energy_assets.home import Home
 from energy_assets.simulation import simulate
+from ml.cores import cores
 
 METERS = int(os.environ.get("BENCH_METERS", "").split(",")[-1] or 1_000_000)
 LONGEST_SECONDS = 1800.0

@@ -63,17 +63,19 @@ class Times:
     pages: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     """Seconds until the last answer of a page, by page and variant."""
 
-    def of(self, page: str | None = None, variant: str | None = None) -> list[float]:
-        """Every single time, of all pages and variants where none is named."""
+    def of(self, page: str | None = None, variant: str | None = None, name: str | None = None) -> list[float]:
+        """Every single time, of all pages, variants and questions where none is named."""
         return [
             second
             for key, taken in self.seconds.items()
-            if page in (None, key[0]) and variant in (None, key[2])
+            if page in (None, key[0]) and name in (None, key[1]) and variant in (None, key[2])
             for second in taken
         ]
 
-    def share(self, percent: float, page: str | None = None, variant: str | None = None) -> float:
-        return float(np.percentile(self.of(page, variant), percent))
+    def share(
+        self, percent: float, page: str | None = None, variant: str | None = None, name: str | None = None
+    ) -> float:
+        return float(np.percentile(self.of(page, variant, name), percent))
 
 
 class Endpoint:
@@ -313,8 +315,9 @@ def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> list[str]
     return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def pair(times: Times, page: str | None, variant: str | None) -> str:
-    return f"{times.share(50, page, variant) * 1000:,.0f} / {times.share(95, page, variant) * 1000:,.0f}"
+def pair(times: Times, page: str | None = None, variant: str | None = None, name: str | None = None) -> str:
+    half, most = (times.share(percent, page, variant, name) * 1000 for percent in (50, 95))
+    return f"{half:,.0f} / {most:,.0f}"
 
 
 def above(times: Times) -> list[str]:

@@ -19,7 +19,7 @@ from benchmarks.dashboard_questions import QUESTIONS
 from benchmarks.homes import temporary_home
 from benchmarks.measure import Measure
 from benchmarks.page_questions import Question
-from benchmarks.pages import DOCUMENT, Endpoint, Times, at_once, cold, forget, in_turn, table
+from benchmarks.pages import DOCUMENT, Endpoint, Times, at_once, cold, forget, in_turn, pair, table
 from energy_assets.embedded.connections import connections
 from energy_assets.generated import rewrite_between
 from energy_assets.home import Calendar, Home
@@ -112,20 +112,8 @@ def document(load: float, size: Sequence[int], asked: Sequence[Question], ways: 
         *table(
             ["question", *(times.way for times in ways)],
             [
-                *([question.name, *(_pair(times, question.name) for times in ways)] for question in asked),
-                ["all of these", *(_pair(times, None) for times in ways)],
+                *([question.name, *(pair(times, name=question.name) for times in ways)] for question in asked),
+                ["all of these", *(pair(times) for times in ways)],
             ],
         ),
     ]
-
-
-def _pair(times: Times, name: str | None) -> str:
-    taken = [second for key, seconds in times.seconds.items() if name in (None, key[1]) for second in seconds]
-    return f"{_percentile(taken, 50):,.0f} / {_percentile(taken, 95):,.0f}"
-
-
-def _percentile(seconds: Sequence[float], percent: int) -> float:
-    """Milliseconds."""
-    return 1000 * (
-        statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1] if len(seconds) > 1 else seconds[0]
-    )

