@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import psutil
 
 from energy_assets.dashboards.bundle import SUPERSET
-from energy_assets.embedded import machine, processes
+from energy_assets.embedded import processes
 from energy_assets.embedded.connections import Connections, psycopg2_url
 from energy_assets.embedded.credentials import Credentials
 from energy_assets.embedded.ports import LOOPBACK
@@ -26,6 +26,7 @@ from energy_assets.home import Home
 from energy_assets.operations.dashboards.install import ENVIRONMENT, LOCK, PYTHON
 from energy_assets.operations.errors import OperationError
 from energy_assets.settings import settings
+from ml.cores import cores
 
 CONFIGURATION = SUPERSET / "superset_config.py"
 USER = "admin"
@@ -179,7 +180,7 @@ def _command(port: int) -> list[str]:
         *(str(PYTHON), "-P", str(ENVIRONMENT / "bin" / "gunicorn")),
         *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "8"),
         # One process works on one core; beyond some, readers do not come, and each takes 0.4 GB.
-        *("--workers", str(min(machine.cores(), MOST_WORKERS))),
+        *("--workers", str(min(cores(), MOST_WORKERS))),
         # Its control socket would be the same for every home of a user.
         *("--timeout", "120", "--no-control-socket", "--log-level", "warning"),
         "superset.app:create_app()",
