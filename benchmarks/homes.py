@@ -27,6 +27,8 @@ from energy_assets.simulation import simulate_readings
 COMMAND = (str(Path(sys.executable).with_name("energy-assets")),)
 SETTLED = {"ENERGY_SETTLE_SECONDS": "0"}
 """Delivered files are whole: nothing is waited for."""
+RED = 3
+"""What a command ends with where a day is red: some of a simulated city are."""
 
 
 @dataclass(frozen=True)
