@@ -13,11 +13,12 @@ DOWNLOADS := data/kaggle
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
 JUPYTER := $(VENV)/tools/jupyter
 AUDIT := $(VENV)/tools/audit
+COMPOSE := docker compose
 
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom docker-env docker-up docker-down docker-ps docker-logs docker-build
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -160,15 +161,40 @@ $(AUDIT)/bin/pip-audit: $(INSTALLED)
 	@touch $@
 
 audit: $(AUDIT)/bin/pip-audit ## Compare all locked dependencies with the known advisories; needs the internet, and fails without
-	@for lock in requirements.lock dashboards/superset/requirements.lock; do \
+	@for lock in requirements.lock deploy/image/requirements.lock dashboards/superset/requirements.lock; do \
 	  $(AUDIT)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --strict --progress-spinner off || exit 1; done
 
 sbom: $(AUDIT)/bin/pip-audit ## Write what is installed, with versions and licences, as CycloneDX: sbom.cdx.json
 	@$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json
 	@echo "wrote sbom.cdx.json"
 
+docker-env: ## Write .env for Docker, with new passwords where they are missing: FIRST_DAY=2026-01-01 TIMEZONE=Africa/Douala
+	@$(PYTHON) deploy/compose/env.py $(if $(FIRST_DAY),ENERGY_FIRST_DAY=$(FIRST_DAY)) $(if $(TIMEZONE),ENERGY_TIMEZONE=$(TIMEZONE))
+
+docker-up: .env ## Start everything in containers and wait until it is well
+	@$(COMPOSE) up --detach --build --wait
+
+docker-down: .env ## Stop the containers; what they hold stays
+	@$(COMPOSE) --profile "*" down
+
+docker-ps: .env ## Show the containers
+	@$(COMPOSE) --profile "*" ps --all
+
+docker-logs: .env ## Follow what the containers say; docker-logs-SERVICE one of them
+	@$(COMPOSE) --profile "*" logs --follow --tail 200
+
+docker-logs-%: .env
+	@$(COMPOSE) --profile "*" logs --follow --tail 200 $*
+
+docker-build: .env ## Build the images
+	@$(COMPOSE) --profile "*" build
+
+.env:
+	@echo "no .env yet: make docker-env writes it, with new passwords"; exit 1
+
 lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml deploy/image/requirements.in --extra clickhouse-transformations --constraint requirements.lock $(LOCKED) --output-file deploy/image/requirements.lock
 	@$(BIN)/uv pip compile dashboards/superset/requirements.in $(LOCKED) --output-file dashboards/superset/requirements.lock
 
 clean: ## Remove what building and testing left

@@ -19,7 +19,7 @@ import yaml
 from benchmarks.clickhouse_inputs import DATE_COLUMN, Table, fill, postgres_types, stored
 from benchmarks.clickhouse_runs import MODELS
 from energy_assets.resources.dbt import PROJECT_DIR
-from energy_assets.resources.serving import quoted
+from energy_assets.resources.serving_ddl import quoted
 from energy_assets.resources.warehouse import Warehouse
 
 if TYPE_CHECKING:

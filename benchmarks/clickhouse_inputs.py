@@ -24,7 +24,7 @@ from energy_assets.landing.contract import source
 from energy_assets.resources import ledger
 from energy_assets.resources.dbt import PROJECT_DIR
 from energy_assets.resources.landing_zone import LandingZone
-from energy_assets.resources.serving import quoted
+from energy_assets.resources.serving_ddl import quoted
 from energy_assets.resources.warehouse import Warehouse, quoted_name
 
 if TYPE_CHECKING:

@@ -49,7 +49,8 @@ from benchmarks.homes import landed_home, run
 from benchmarks.measure import Measure, seconds_of
 from energy_assets.generated import rewrite_between
 from energy_assets.home import Home, current
-from energy_assets.resources.serving import Serving, quoted
+from energy_assets.resources.serving import Serving
+from energy_assets.resources.serving_ddl import quoted
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.simulation import simulate
 

@@ -21,7 +21,8 @@ from energy_assets.assets.serving import SERVED, Served
 from energy_assets.home import Calendar, Home
 from energy_assets.keys import GATED
 from energy_assets.operations.stores import bring_up
-from energy_assets.resources.serving import DATABASE, Serving, quoted
+from energy_assets.resources.serving import DATABASE, Serving
+from energy_assets.resources.serving_ddl import quoted
 from energy_assets.resources.warehouse import Warehouse, quoted_name
 
 if TYPE_CHECKING:

@@ -46,6 +46,7 @@ from energy_assets.console import (
 )
 from energy_assets.home import DEFAULT_TIMEZONE, Calendar, Home, HomeError
 from energy_assets.keeping_commands import KEEPING_COMMANDS
+from energy_assets.part_commands import PART_COMMANDS
 
 if TYPE_CHECKING:
     from energy_assets.landing.scan import ScanReport
@@ -90,7 +91,7 @@ app.command()(cases)
 app.command()(sheet)
 app.command()(performance)
 app.add_typer(case_app, name="case")
-for command in KEEPING_COMMANDS:
+for command in (*KEEPING_COMMANDS, *PART_COMMANDS):
     app.command()(command)
 
 

@@ -200,7 +200,7 @@ def fail_if_role_may_not(error: Exception) -> None:
     from energy_assets.settings import settings
 
     refused = error if isinstance(error, InsufficientPrivilege) else getattr(error, "orig", None)
-    if isinstance(refused, InsufficientPrivilege) and settings().postgres_url:
+    if isinstance(refused, InsufficientPrivilege) and settings().postgres_user_url:
         first = str(refused).strip().splitlines()[0]
         fail(f"POSTGRES_URL's user may not do this: {first}\n→ {OWN_THE_SCHEMAS}", error)
 
@@ -208,7 +208,11 @@ def fail_if_role_may_not(error: Exception) -> None:
 def variable_of(loc: tuple[int | str, ...]) -> str:
     """The environment variable that pydantic's place of an error is about; the stores' addresses have names of their own."""
     name = "_".join(map(str, loc)).upper()
-    return name if name in ("POSTGRES_URL", "CLICKHOUSE_URL") else f"ENERGY_{name}"
+    return (
+        name
+        if name in ("POSTGRES_URL", "POSTGRES_ADMIN_URL", "CLICKHOUSE_URL", "CLICKHOUSE_BI_URL")
+        else f"ENERGY_{name}"
+    )
 
 
 def remedy_of_store(error: Exception) -> str:

@@ -26,18 +26,38 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from energy_assets.context_profiles import GENERIC, thresholds
 
+OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
+
 
 class Settings(BaseSettings):
     """Read from the environment; unset means the documented default. Raises pydantic's ValidationError, naming the variable."""
 
     # What was given may hold a password: messages name the variable and never its value.
-    model_config = SettingsConfigDict(env_prefix="ENERGY_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    # A variable that is set to nothing is unset: files of settings (.env) name each, also those that nobody filled in.
+    model_config = SettingsConfigDict(
+        env_prefix="ENERGY_", frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     timezone: str | None = Field(None, description="IANA zone of a new home; outranks the mapping's")
     postgres_url: str | None = Field(
         None,
         validation_alias=AliasChoices("POSTGRES_URL", "ENERGY_POSTGRES_URL"),
-        description="a real Postgres (>= 15) instead of the embedded one, postgresql://user:password@host:port/database",
+        description="a real Postgres (>= 15) instead of the embedded one: postgresql://user:password@host:port/database, whose user does"
+        " everything; or postgresql://host:port without a user, where the platform has databases and roles of its own",
+    )
+    postgres_admin_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("POSTGRES_ADMIN_URL", "ENERGY_POSTGRES_ADMIN_URL"),
+        description="that Postgres as its superuser, for `up`, which makes those databases and roles, and for backup, restore and erasure",
+    )
+    postgres_bi_password: SecretStr | None = Field(
+        None, description="password of the role bi there, for Grafana and other readers; unset: one is generated"
+    )
+    postgres_monitor_password: SecretStr | None = Field(
+        None, description="the same of the role monitor, for an exporter of the server's metrics"
+    )
+    postgres_superset_password: SecretStr | None = Field(
+        None, description="the same of the role superset, for a Superset that is started elsewhere"
     )
     clickhouse_url: str | None = Field(
         None,
@@ -56,12 +76,25 @@ class Settings(BaseSettings):
     clickhouse_cluster: str | None = Field(
         None,
         min_length=1,
-        description="cluster of that ClickHouse: its tables are made replicated and distributed. Days are not swapped there yet",
+        description="cluster of that ClickHouse: its tables are made replicated and distributed, and days are swapped shard by shard",
     )
 
     serving_retention_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
         description='days that ClickHouse keeps, by table, {"meter_readings": 1095}; what is not named keeps everything',
+    )
+
+    listen_address: str = Field(
+        "127.0.0.1",
+        description="address that the docs, the metrics and each `part` listen on; 0.0.0.0 in a container, whose ports are published elsewhere",
+    )
+    served_as: str = Field(
+        "",
+        description="host names, comma-separated, by which pages and metrics may be asked for besides this machine's own (127.0.0.1, localhost)",
+    )
+    superset_redis_url: SecretStr | None = Field(
+        None,
+        description="Redis of Superset's cache and of its workers, redis://:password@host:port; unset: files, and no workers",
     )
 
     pseudonymise: bool = Field(
@@ -220,6 +253,39 @@ class Settings(BaseSettings):
             raise ValueError(f"is no address such as {scheme}://user:password@host:port/: correct it, or unset it")
         return url
 
+    @field_validator("postgres_admin_url")
+    @classmethod
+    def _is_of_a_server_with_roles(cls, url: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if url is None:
+            return url
+        if not _has_host(url.get_secret_value(), ("postgresql",)):
+            raise ValueError("is no address such as postgresql://postgres:password@host:port/: correct it, or unset it")
+        server = others.data.get("postgres_url")
+        if server is None or urlsplit(server).username is not None:
+            raise ValueError(
+                "is for a server on which the platform has roles of its own: set POSTGRES_URL to postgresql://host:port, without a user"
+            )
+        return url
+
+    @property
+    def postgres_user_url(self) -> str | None:
+        """POSTGRES_URL where its one user does everything; None where the platform has roles of its own, embedded or on a server."""
+        return self.postgres_url if self.postgres_url and urlsplit(self.postgres_url).username is not None else None
+
+    @property
+    def has_roles_on_server(self) -> bool:
+        return self.postgres_url is not None and self.postgres_user_url is None
+
+    @property
+    def role_passwords(self) -> dict[str, str]:
+        """Passwords of the platform's roles on a server that others than this home know, by role."""
+        known = {
+            "bi": self.postgres_bi_password,
+            "monitor": self.postgres_monitor_password,
+            "superset": self.postgres_superset_password,
+        }
+        return {role: password.get_secret_value() for role, password in known.items() if password}
+
     @field_validator("alert_webhook_url", "smtp_url")
     @classmethod
     def _is_address(cls, url: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
@@ -234,6 +300,11 @@ class Settings(BaseSettings):
         if addresses and "smtp_url" in others.data and others.data["smtp_url"] is None:
             raise ValueError("needs a mail server: set ENERGY_SMTP_URL to smtp://host:port, or unset this")
         return addresses
+
+    @property
+    def served_hosts(self) -> tuple[str, ...]:
+        """Host names by which this machine's pages may be asked for: a browser also asks for what foreign pages name."""
+        return (*OWN_HOSTS, *(host.strip() for host in self.served_as.split(",") if host.strip()))
 
     @property
     def alert_recipients(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from superset.config import TALISMAN_CONFIG, THEME_DEFAULT
 
@@ -51,13 +52,36 @@ THEME_DEFAULT = {**THEME_DEFAULT, "token": {**THEME_DEFAULT["token"], "brandAppN
 SESSION_COOKIE_NAME = f"energy_superset_{os.environ['ENERGY_SUPERSET_PORT']}"
 
 # Days are swapped whole, when they are ready: what is a minute old is as good as new, and a page opened twice asks once.
-DATA_CACHE_CONFIG = {
-    "CACHE_TYPE": "FileSystemCache",
-    "CACHE_DIR": str(STATE / "cache"),
-    "CACHE_DEFAULT_TIMEOUT": 60,
-    "CACHE_THRESHOLD": 1000,
-}
+REDIS = os.environ.get("ENERGY_SUPERSET_REDIS_URL")
+FILES = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(STATE / "cache"), "CACHE_THRESHOLD": 1000}
+SHARED = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": f"{REDIS}/0", "CACHE_KEY_PREFIX": "superset_"}
+DATA_CACHE_CONFIG = {**(SHARED if REDIS else FILES), "CACHE_DEFAULT_TIMEOUT": 60}
 CACHE_CONFIG = DATA_CACHE_CONFIG
+
+
+class CeleryConfig:
+    """Workers, where there is a Redis to give them work: long questions of SQL Lab go on when the reader's browser is closed."""
+
+    broker_url = f"{REDIS}/1"
+    result_backend = f"{REDIS}/2"
+    imports = ("superset.sql_lab", "superset.tasks.scheduler")
+    worker_prefetch_multiplier = 1
+    task_acks_late = True
+    broker_connection_retry_on_startup = True
+
+
+CELERY_CONFIG = CeleryConfig if REDIS else None
+if REDIS:
+    from flask_caching.backends.rediscache import RedisCache
+
+    _address = urlsplit(REDIS)
+    RESULTS_BACKEND = RedisCache(
+        host=_address.hostname,
+        port=_address.port or 6379,
+        password=unquote(_address.password) if _address.password else None,
+        db=3,
+        key_prefix="superset_results_",
+    )
 
 # Off in Superset too, but no newer version shall switch it on: templates in the SQL of whoever may write SQL run in this process.
 FEATURE_FLAGS = {

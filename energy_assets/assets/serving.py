@@ -13,8 +13,8 @@ from energy_assets.assets.daily import daily_asset, report_row_counts
 from energy_assets.keys import GATED, SERVING, checkpoint_key
 from energy_assets.partitions import DAILY, day_window
 from energy_assets.resources.gates import require_readable
-from energy_assets.resources.serving import DATABASE, Serving, quoted, tried_again_while_away
-from energy_assets.resources.serving_ddl import ServedColumn, served_columns
+from energy_assets.resources.serving import DATABASE, Serving, tried_again_while_away
+from energy_assets.resources.serving_ddl import ServedColumn, quoted, served_columns
 from energy_assets.resources.warehouse import Warehouse, quoted_name
 
 # Postgres sends exact numbers where ClickHouse keeps measured ones.

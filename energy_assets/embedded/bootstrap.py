@@ -21,7 +21,8 @@ from energy_assets.embedded.connections import (
     DAGSTER_SCHEMA,
     DATABASE,
     SUPERSET_DATABASE,
-    postgres_url,
+    in_database,
+    role_url,
 )
 from energy_assets.embedded.credentials import PostgresPasswords
 from energy_assets.embedded.errors import StoreError
@@ -104,19 +105,23 @@ OWN_THE_SCHEMAS = "let POSTGRES_URL's user own the platform's schemas and what i
 Statement = sql.Composable
 
 
-def bootstrap_embedded(port: int, passwords: PostgresPasswords) -> None:
-    """Make databases, roles, schemas and rights, as the superuser; where they are there already, nothing changes."""
-    with closing(_connect(postgres_url("postgres", passwords.superuser, port, "postgres"))) as server:
-        _make_roles(server, port, passwords)
+def bootstrap(superuser: str, passwords: PostgresPasswords) -> None:
+    """Make databases, roles, schemas and rights on the server at the URL `superuser`; where they are there already, nothing changes.
+
+    Raises StoreError where the URL's user is no superuser: what keeps readers from the server's own functions is nobody else's to revoke.
+    """
+    with closing(_connect(in_database(superuser, "postgres"))) as server:
+        _require_superuser(server)
+        _make_roles(server, superuser, passwords)
         for database, owner in DATABASE_OWNERS.items():
             _make_database(server, database, owner)
-    with closing(_connect(postgres_url("postgres", passwords.superuser, port, DATABASE))) as database:
+    with closing(_connect(in_database(superuser, DATABASE))) as database:
         _make_schemas(database, OWNERS)
         _run(database, _rights_of_before(database))
         _run(database, _rights())
         _keep_from_public(database, LARGE_OBJECTS)
         _keep_from_public(database, ADVISORY_LOCKS, unless=("loader", "transformer"))
-    with closing(_connect(postgres_url("postgres", passwords.superuser, port, DAGSTER_DATABASE))) as dagster:
+    with closing(_connect(in_database(superuser, DAGSTER_DATABASE))) as dagster:
         _run(dagster, _table_rights("select", "public", "dagster", "monitor"))
         _keep_from_public(dagster, LARGE_OBJECTS)
 
@@ -226,13 +231,21 @@ def _read_only(role: str) -> Statement:
     return _compose("alter role {} set default_transaction_read_only = on", role)
 
 
-def _make_roles(server: Connection, port: int, passwords: PostgresPasswords) -> None:
+def _require_superuser(server: Connection) -> None:
+    if not _names(server, "select usename from pg_user where usename = current_user and usesuper"):
+        raise StoreError(
+            "POSTGRES_ADMIN_URL's user is no superuser, who alone may make the platform's roles with their rights: name one; where the server"
+            " has none to give (managed ones), set POSTGRES_URL to a user and a database of its own instead"
+        )
+
+
+def _make_roles(server: Connection, superuser: str, passwords: PostgresPasswords) -> None:
     existing = _names(server, "select rolname from pg_roles")
     for role in LOGIN_ROLES:
         password = asdict(passwords)[role]
         if role not in existing:
             _run(server, [_compose("create role {} login", role)])
-        if role not in existing or not _accepts(postgres_url(role, password, port, "postgres")):
+        if role not in existing or not _accepts(role_url(superuser, role, password, "postgres")):
             # Hashed on this side, so that no log and no statistics view ever holds the password.
             verifier = _verifier(server, role, password)
             _run(server, [sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier))])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from energy_assets.embedded import credentials, ports
+from energy_assets.embedded.credentials import PostgresPasswords
 from energy_assets.embedded.errors import StoreError
 from energy_assets.home import Home
 from energy_assets.settings import Settings
@@ -45,15 +46,36 @@ class Connections:
 
 def connections(home: Home, settings: Settings) -> Connections:
     """The URLs of `home`'s stores; with POSTGRES_URL or CLICKHOUSE_URL set, that store's every role uses that URL, except
-    where the settings name another for Superset or for those who only read.
+    where the settings name another for Superset or for those who only read. A POSTGRES_URL without a user is a server on which the
+    platform has the roles of an embedded one.
 
-    Raises StoreError where an embedded store was never started.
+    Raises StoreError where an embedded store was never started, or where the roles on a server were not made yet.
     """
     return Connections(**_postgres(home, settings), **_clickhouse(home, settings))
 
 
+def embedded_server(port: int) -> str:
+    """The address of an embedded Postgres, of no role and no database yet."""
+    return f"postgresql://{ports.LOOPBACK}:{port}"
+
+
+def role_url(server: str, role: str, password: str, database: str) -> str:
+    """A Postgres as `role`; what the server's address asks for besides (sslmode, …) stays."""
+    parts = urlsplit(server)
+    address = parts.netloc.rpartition("@")[2]
+    return urlunsplit(
+        parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{address}", path=f"/{database}")
+    )
+
+
+def in_database(url: str, database: str) -> str:
+    """The same Postgres as the same role, in another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
 def postgres_url(user: str, password: str, port: int, database: str) -> str:
-    return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{port}/{database}"
+    """An embedded Postgres as `user`."""
+    return role_url(embedded_server(port), user, password, database)
 
 
 def psycopg2_url(dsn: str) -> str:
@@ -71,7 +93,7 @@ def read_only(url: str) -> str:
 
 
 def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
-    if real := settings.postgres_url:
+    if real := settings.postgres_user_url:
         return {
             "loader_dsn": real,
             "transformer_dsn": real,
@@ -81,17 +103,27 @@ def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
             "monitor_dagster_dsn": _with_options(real, f"-csearch_path={DAGSTER_SCHEMA} {READ_ONLY}"),
             "superset_dsn": settings.superset_database_url,
         }
-    port = _port(home, "postgres")
-    passwords = credentials.read(home).postgres
+    server = settings.postgres_url or embedded_server(_port(home, "postgres"))
+    passwords = _passwords(home, settings)
     return {
-        "loader_dsn": postgres_url("loader", passwords.loader, port, DATABASE),
-        "transformer_dsn": postgres_url("transformer", passwords.transformer, port, DATABASE),
-        "bi_dsn": postgres_url("bi", passwords.bi, port, DATABASE),
-        "dagster_dsn": postgres_url("dagster", passwords.dagster, port, DAGSTER_DATABASE),
-        "monitor_dsn": postgres_url("monitor", passwords.monitor, port, DATABASE),
-        "monitor_dagster_dsn": postgres_url("monitor", passwords.monitor, port, DAGSTER_DATABASE),
-        "superset_dsn": postgres_url("superset", passwords.superset, port, SUPERSET_DATABASE),
+        "loader_dsn": role_url(server, "loader", passwords.loader, DATABASE),
+        "transformer_dsn": role_url(server, "transformer", passwords.transformer, DATABASE),
+        "bi_dsn": role_url(server, "bi", passwords.bi, DATABASE),
+        "dagster_dsn": role_url(server, "dagster", passwords.dagster, DAGSTER_DATABASE),
+        "monitor_dsn": role_url(server, "monitor", passwords.monitor, DATABASE),
+        "monitor_dagster_dsn": role_url(server, "monitor", passwords.monitor, DAGSTER_DATABASE),
+        "superset_dsn": settings.superset_database_url
+        or role_url(server, "superset", passwords.superset, SUPERSET_DATABASE),
     }
+
+
+def _passwords(home: Home, settings: Settings) -> PostgresPasswords:
+    if settings.has_roles_on_server and not home.credentials_file.exists():
+        raise StoreError(
+            f"the platform's roles were not made on the server that POSTGRES_URL names ({home.credentials_file} is missing): run "
+            "`energy-assets up` once with POSTGRES_ADMIN_URL=postgresql://postgres:…@host:port/"
+        )
+    return credentials.read(home).postgres
 
 
 def _clickhouse(home: Home, settings: Settings) -> dict[str, str]:

@@ -116,7 +116,8 @@ class Postgres:
 
     def finish(self, port: int, credentials: Credentials) -> None:
         """Roles, databases and rights, once the server is ready."""
-        bootstrap.bootstrap_embedded(port, credentials.postgres)
+        superuser = postgres_url("postgres", credentials.postgres.superuser, port, "postgres")
+        bootstrap.bootstrap(superuser, credentials.postgres)
 
     def version(self, port: int, credentials: Credentials) -> str:
         """The server's version as it tells the loader role. Raises psycopg2.Error where it does not answer."""

@@ -96,7 +96,7 @@ def up(home: Home, settings: Settings | None = None, *, say: Say = _log.info) ->
     settings = settings or current_settings()
     with _locked(home, say):
         _start_embedded(home, _embedded(home, settings), say)
-        _check_real(settings)
+        _check_real(home, settings, say)
     return connections(home, settings)
 
 
@@ -118,7 +118,7 @@ def status(home: Home, settings: Settings | None = None) -> list[StoreStatus]:
     settings = settings or current_settings()
     real = {"postgres": settings.postgres_url, "clickhouse": settings.clickhouse_url}
     return [
-        _real_status(store.name, url) if (url := real[store.name]) else _embedded_status(home, store)
+        _server_status(home, settings, store.name) if real[store.name] else _embedded_status(home, store)
         for store in (Postgres(home), ClickHouse(home))
     ]
 
@@ -253,23 +253,46 @@ def _clear_leftovers(store: Store, say: Say) -> bool:
     return bool(leftovers)
 
 
-def _check_real(settings: Settings) -> None:
-    """Raises StoreError where a real store does not answer or is too old."""
+def _check_real(home: Home, settings: Settings, say: Say) -> None:
+    """Have the platform's roles or schemas on a real Postgres. Raises StoreError where a real store does not answer or is too old."""
+    if admin := settings.postgres_admin_url:
+        _raise_if(_real_status("postgres", admin.get_secret_value(), "POSTGRES_ADMIN_URL").problem)
+        say("making the platform's roles on the server that POSTGRES_URL names")
+        held, _ = credentials.ensure(home, settings.role_passwords)
+        bootstrap.bootstrap(admin.get_secret_value(), held.postgres)
     for name, url in (("postgres", settings.postgres_url), ("clickhouse", settings.clickhouse_url)):
-        if url and (problem := _real_status(name, url).problem):
-            raise StoreError(problem)
-    if settings.postgres_url:
-        bootstrap.bootstrap_real(settings.postgres_url)
+        if url:
+            _raise_if(_server_status(home, settings, name).problem)
+    if url := settings.postgres_user_url:
+        bootstrap.bootstrap_real(url)
 
 
-def _real_status(name: str, url: str) -> StoreStatus:
-    parts = urlsplit(url)
-    version, problem = None, None
+def _raise_if(problem: str | None) -> None:
+    if problem:
+        raise StoreError(problem)
+
+
+def _server_status(home: Home, settings: Settings, name: str) -> StoreStatus:
+    """A real store as the platform uses it: Postgres as the role that loads, where the platform has roles of its own there."""
+    url = {"postgres": settings.postgres_url, "clickhouse": settings.clickhouse_url}[name] or ""
+    if name != "postgres" or not settings.has_roles_on_server:
+        return _real_status(name, url)
     try:
-        version = {"postgres": postgres.server_version, "clickhouse": endpoint.server_version}[name](url)
-        problem = too_old(name, version)
+        return _real_status(name, connections(home, settings).loader_dsn)
+    except StoreError as error:
+        return _real_status(name, url, problem=str(error))
+
+
+def _real_status(name: str, url: str, variable: str = "", problem: str | None = None) -> StoreStatus:
+    """The server at `url`, which the setting `variable` names; it is not asked where a problem is known already."""
+    parts, variable = urlsplit(url), variable or f"{name.upper()}_URL"
+    version = None
+    try:
+        if problem is None:
+            version = {"postgres": postgres.server_version, "clickhouse": endpoint.server_version}[name](url)
+            problem = too_old(name, version)
     except _UNREACHABLE as error:
-        problem = f"{name.upper()}_URL ({parts.hostname}) does not answer: {str(error).strip()}\n→ correct or unset {name.upper()}_URL"
+        problem = f"{variable} ({parts.hostname}) does not answer: {str(error).strip()}\n→ correct or unset {variable}"
     return StoreStatus(
         name=name,
         is_embedded=False,

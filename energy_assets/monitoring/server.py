@@ -23,6 +23,7 @@ from energy_assets.home import Home
 from energy_assets.monitoring.collector import HomeCollector
 from energy_assets.monitoring.graph import Graph
 from energy_assets.operations.errors import OperationError
+from energy_assets.settings import settings
 
 PROGRAM = "metrics"
 CLIENT_SECONDS = 10
@@ -76,12 +77,12 @@ def http_server(port: int, registry: CollectorRegistry) -> WSGIServer:
     metrics = make_wsgi_app(registry)
 
     def guarded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if urlsplit(f"//{environ.get('HTTP_HOST', LOOPBACK)}").hostname not in (LOOPBACK, "localhost"):
+        if urlsplit(f"//{environ.get('HTTP_HOST', LOOPBACK)}").hostname not in settings().served_hosts:
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
-            return [b"ask for http://127.0.0.1\n"]
+            return [b"ask for http://127.0.0.1, or name the host in ENERGY_SERVED_AS\n"]
         return metrics(environ, start_response)
 
-    return make_server(LOOPBACK, port, guarded, ThreadingWSGIServer, handler_class=_Handler)
+    return make_server(settings().listen_address, port, guarded, ThreadingWSGIServer, handler_class=_Handler)
 
 
 def _port(home: Home, port: int | None, say: Say) -> int:

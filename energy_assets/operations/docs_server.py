@@ -27,7 +27,6 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home
 from energy_assets.links import DATA_DOCS, DBT_DOCS, SERVED_HOME
 from energy_assets.logs import configure
@@ -86,7 +85,7 @@ def application(home: Home) -> Starlette:
             Mount(f"/{DATA_DOCS}", Pages(home.data_docs, no_verdict, STATIC_ONLY)),
             Mount(f"/{DBT_DOCS}", Pages(home.dbt_docs, no_dbt_docs)),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(settings().served_hosts))],
     )
 
 
@@ -114,7 +113,13 @@ def no_dbt_docs(path: str) -> str:
 
 def main(home: str, port: str) -> None:
     configure(Home.at(home), settings().log_level)
-    uvicorn.run(application(Home.at(home)), host=LOOPBACK, port=int(port), log_level="warning", access_log=False)
+    uvicorn.run(
+        application(Home.at(home)),
+        host=settings().listen_address,
+        port=int(port),
+        log_level="warning",
+        access_log=False,
+    )
 
 
 if __name__ == "__main__":

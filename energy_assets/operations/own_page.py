@@ -2,7 +2,7 @@
 
 What belongs here: which requests are of the page. What does not: starting it (ui.py, service.py).
 
-It has no login, and listens on loopback: whoever may use this machine may use it. A browser, though, also sends what foreign pages ask
+It has no login, and listens on loopback unless ENERGY_LISTEN_ADDRESS says otherwise: whoever may use this machine may use it. A browser, though, also sends what foreign pages ask
 for: an image whose address is `/graphql?query=mutation…` would launch or delete runs (Dagster 1.13 takes mutations by GET), and a name that
 its owner lets point to 127.0.0.1 would read the answers.
 """
@@ -16,9 +16,8 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from energy_assets.embedded.ports import LOOPBACK
+from energy_assets.settings import settings
 
-HOSTS = (LOOPBACK, "localhost", "::1")
 OWN = ("same-origin", "none")
 """What a browser says of requests of the page itself, and of those that a person made by typing an address."""
 
@@ -31,7 +30,10 @@ class OwnPageOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and not is_own(scope):
-            answer = PlainTextResponse("this page answers itself alone: open it at http://127.0.0.1\n", status_code=403)
+            answer = PlainTextResponse(
+                "this page answers itself alone: open it at http://127.0.0.1, or name its host in ENERGY_SERVED_AS\n",
+                status_code=403,
+            )
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -41,7 +43,7 @@ def is_own(scope: Scope) -> bool:
     """Whether a request is of the page, of a person, or of a program that is no browser."""
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    if urlsplit(f"//{host}").hostname not in HOSTS:
+    if urlsplit(f"//{host}").hostname not in settings().served_hosts:
         return False
     is_visit = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and "graphql" not in scope["path"]
     if is_visit:

@@ -14,7 +14,8 @@ from energy_assets.days import DayWindow
 from energy_assets.keys import GATED
 from energy_assets.resources.due import red_days
 from energy_assets.resources.ledger import delivered_days
-from energy_assets.resources.serving import DATABASE, Serving, quoted
+from energy_assets.resources.serving import DATABASE, Serving
+from energy_assets.resources.serving_ddl import quoted
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse

@@ -30,7 +30,7 @@ from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import LOCATION, environment
 
 WORKSPACE = """\
-# Written by `energy-assets ui`.
+# Written by `energy-assets ui` and `part`.
 load_from:
   - grpc_server:
       host: {host}
@@ -70,7 +70,7 @@ def serve(home: Home, *, port: int | None, say: Say, ready: Callable[[str, str],
 
     Raises UiError where the home's UI runs already, the port is taken, the code does not load, or a process ends by itself.
     """
-    with _only_one(home) as lock, _interruptible():
+    with _only_one(home) as lock, interruptible():
         try:
             _clear(home, lambda: say("ending what an earlier UI, which was killed, left behind"), say)
             chosen = _ports(home, port, say)
@@ -147,7 +147,7 @@ def _write(handle: TextIO, text: str) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """A terminated UI, or one whose terminal closed, takes its children with it, as an interrupted one does."""
     before = {number: signal.getsignal(number) for number in ENDINGS}
     for number, handler in before.items():
@@ -199,8 +199,8 @@ def _ports(home: Home, port: int | None, say: Say) -> Ports:
 def _start_all(home: Home, chosen: Ports) -> list[Service]:
     """The processes, once the code is loaded and the page answers."""
     code_port, web_port = chosen.code, chosen.page
-    workspace = home.dagster / "workspace.yaml"
-    write_atomically(workspace, WORKSPACE.format(host=LOOPBACK, port=code_port, name=LOCATION))
+    file = home.dagster / "workspace.yaml"
+    write_atomically(file, workspace(LOOPBACK, code_port, LOCATION))
     module = ["-m", "energy_assets.definitions"]
     code = _start_dagster(
         home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port)
@@ -210,13 +210,16 @@ def _start_all(home: Home, chosen: Ports) -> list[Service]:
     services = [
         code,
         _start(home, "docs", "energy_assets.operations.docs_server", str(home.path), str(chosen.docs)),
-        _start_dagster(home, "daemon", "dagster-daemon", "run", "-w", str(workspace)),
-        _start_dagster(
-            home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)
-        ),
+        _start_dagster(home, "daemon", "dagster-daemon", "run", "-w", str(file)),
+        _start_dagster(home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(file)),
     ]
     _wait(services, lambda: is_served(home) and _answers(f"http://{LOOPBACK}:{web_port}/server_info"))
     return services
+
+
+def workspace(host: str, port: int, name: str) -> str:
+    """What Dagster's programs are told of the code server."""
+    return WORKSPACE.format(host=host, port=port, name=name)
 
 
 def _document(home: Home) -> Service | None:
@@ -256,7 +259,7 @@ def _watch(services: list[Service], home: Home, code_port: int, say: Say, docume
         try:
             calendar = home.calendar()
             if calendar != loaded:
-                _reload_code(code_port)
+                reload_code(code_port)
                 loaded = calendar
                 say(f"the calendar changed ({calendar.first_day} … {calendar.last_day or ''}): the code was reloaded")
             broken = ""
@@ -266,7 +269,8 @@ def _watch(services: list[Service], home: Home, code_port: int, say: Say, docume
                 say(broken := str(error))
 
 
-def _reload_code(code_port: int) -> None:
+def reload_code(code_port: int) -> None:
+    """Let the code server of this machine load the code anew. Raises UiError where it does not answer."""
     from dagster._core.errors import DagsterUserCodeUnreachableError
     from dagster._grpc.client import DagsterGrpcClient
 

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 from energy_assets.embedded.bootstrap import OWNERS
 from energy_assets.landing.erasures import CUSTOMER, REPLACEMENT, SUBJECTS, Period
 from energy_assets.resources.ledger import stale_records
-from energy_assets.resources.serving import DATABASE, quoted
+from energy_assets.resources.serving import DATABASE
+from energy_assets.resources.serving_ddl import quoted
+from energy_assets.resources.serving_swap import make_beside
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -257,33 +259,33 @@ def served_columns(client: Client) -> dict[str, tuple[str, str, bool]]:
     return found
 
 
-def delete_served(client: Client, held: Held) -> Counter[str]:
-    """Take the customer's rows out of every table of ClickHouse; rows by table.
+def delete_served(server: Client, held: Held) -> Counter[str]:
+    """Take the customer's rows out of every table of a ClickHouse server; rows by table.
 
     Each day is written anew beside the table and put in its place: a mutation would keep the identifiers in a file of its own.
     """
     found: Counter[str] = Counter()
     if not held.periods:
         return found
-    for table, (subject, day, has_kind) in served_columns(client).items():
+    for table, (subject, day, has_kind) in served_columns(server).items():
         name, staging = quoted(DATABASE, table), quoted(DATABASE, f"{table}__erasure")
         condition, parameters = _condition(held, quoted(subject), quoted(day), has_kind)
-        for of, count in client.query(
+        for of, count in server.query(
             f"SELECT {quoted(day)}, count() FROM {name} WHERE {condition} GROUP BY 1 ORDER BY 1", parameters=parameters
         ).result_rows:
             found[table] += count
             given = {**parameters, "day": of.isoformat()}
-            client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
-            client.command(f"CREATE TABLE {staging} AS {name}")
-            client.command(
+            server.command(f"DROP TABLE IF EXISTS {staging} SYNC")
+            make_beside(server, table, f"{table}__erasure")
+            server.command(
                 f"INSERT INTO {staging} SELECT * FROM {name} WHERE {quoted(day)} = {{day:Date}} AND NOT ({condition})",
                 parameters=given,
             )
-            if client.query(f"SELECT count() FROM {staging}").result_rows[0][0]:
-                client.command(f"ALTER TABLE {name} REPLACE PARTITION {{day:Date}} FROM {staging}", parameters=given)
+            if server.query(f"SELECT count() FROM {staging}").result_rows[0][0]:
+                server.command(f"ALTER TABLE {name} REPLACE PARTITION {{day:Date}} FROM {staging}", parameters=given)
             else:
-                client.command(f"ALTER TABLE {name} DROP PARTITION {{day:Date}}", parameters=given)
-            client.command(f"DROP TABLE {staging} SYNC")
+                server.command(f"ALTER TABLE {name} DROP PARTITION {{day:Date}}", parameters=given)
+            server.command(f"DROP TABLE {staging} SYNC")
     return found
 
 

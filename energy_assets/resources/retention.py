@@ -9,13 +9,15 @@ empty day for one without readings. Writing it again gives it a new version, and
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.keys import GATED
-from energy_assets.resources.serving import DATABASE, quoted
+from energy_assets.resources.serving import DATABASE
+from energy_assets.resources.serving_swap import drop_partitions
 
 if TYPE_CHECKING:
     from energy_assets.resources.serving import Serving
@@ -126,28 +128,26 @@ def mark_parts(warehouse: Warehouse, days: Collection[date]) -> None:
         )
 
 
-def served_partitions(serving: Serving) -> dict[str, dict[date, int]]:
-    """Table of ClickHouse -> day -> bytes on disk."""
-    with serving.client() as client:
-        rows = client.query(
-            "SELECT table, partition, sum(bytes_on_disk) FROM system.parts WHERE database = {database:String} AND active GROUP BY 1, 2",
-            parameters={"database": DATABASE},
-        ).result_rows
-    found: dict[str, dict[date, int]] = {}
-    for table, partition, size in rows:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", partition):
-            found.setdefault(table, {})[date.fromisoformat(partition)] = size
+def served_partitions(serving: Serving) -> dict[str, Counter[date]]:
+    """Table of ClickHouse -> day -> bytes on disk, of a cluster on one server of each shard."""
+    found: dict[str, Counter[date]] = {}
+    with serving.client() as client, serving.servers(client) as known:
+        for shard in known.shards:
+            rows = shard.query(
+                "SELECT table, partition, sum(bytes_on_disk) FROM system.parts WHERE database = {database:String} AND active GROUP BY 1, 2",
+                parameters={"database": DATABASE},
+            ).result_rows
+            for table, partition, size in rows:
+                if re.fullmatch(r"\d{4}-\d{2}-\d{2}", partition):
+                    found.setdefault(known.plain(table), Counter())[date.fromisoformat(partition)] += size
     return found
 
 
 def drop_served(serving: Serving, table: str, days: Collection[date]) -> None:
     """Drop these days' partitions of a table of ClickHouse."""
-    with serving.client() as client:
-        for day in sorted(days):
-            client.command(
-                f"ALTER TABLE {quoted(DATABASE, table)} DROP PARTITION {{day:Date}}",
-                parameters={"day": day.isoformat()},
-            )
+    with serving.client() as client, serving.servers(client) as known:
+        for shard in known.shards:
+            drop_partitions(shard, known.local(table), {day.isoformat() for day in days})
 
 
 def files_before(warehouse: Warehouse, day: date) -> list[str]:

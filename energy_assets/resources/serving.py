@@ -1,15 +1,13 @@
-"""ClickHouse as the serving store: a day is swapped whole, so that readers never see half of one.
+"""ClickHouse as the serving store: clients, its schema, and who may swap days when.
 
-What belongs here: every ClickHouse statement of the graph. What does not: which rows are served (assets/serving.py),
+What belongs here: how the graph reaches ClickHouse. What does not: which rows are served (assets/serving.py), swapping days (serving_swap.py),
 table definitions (clickhouse_ddl/) and their application (serving_schema.py).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,11 +18,11 @@ from energy_assets.resources.pseudonyms import Pseudonyms, is_pseudonymised
 from energy_assets.resources.serving_cluster import cluster_script
 from energy_assets.resources.serving_ddl import DATABASE, Script, scripts
 from energy_assets.resources.serving_schema import LEDGER, Drift, SchemaError, apply_retention, apply_scripts, drifts
+from energy_assets.resources.serving_swap import DaySwap, Servers, drop_leftovers, servers
 from energy_assets.resources.warehouse import Warehouse
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from clickhouse_connect.driver.client import Client
 
 RETRIES = 3
@@ -65,20 +63,29 @@ class Serving(dg.ConfigurableResource):
     ) -> Iterator[DaySwap]:
         """Days of `table` can be swapped inside; the caller holds the table's lock.
 
-        Rows are served under keys where the settings say so, or under `names`. Raises SchemaError on a cluster, and where the other days
-        hold what the settings no longer say, unless this is the switch.
+        Rows are served under keys where the settings say so, or under `names`. Raises SchemaError where the other days hold what the
+        settings no longer say, unless this is the switch.
         """
-        _require_one_server(table)
         if not is_switch:
             self._require_as_set()
         if names is None and settings().pseudonymise:
             names = Pseudonyms.of(Warehouse(home=self.home))
-        _drop_leftovers(client, table)
-        swap = DaySwap(client, table, run_id, names)
-        try:
-            yield swap
-        finally:
-            swap.drop_staging()
+        with self.servers(client) as found:
+            drop_leftovers(found, table)
+            swap = DaySwap(found, table, run_id, names)
+            try:
+                yield swap
+            finally:
+                swap.drop_staging()
+
+    @contextmanager
+    def servers(self, client: Client) -> Iterator[Servers]:
+        """Where rows lie: the server of `client`, or one of each shard of its cluster."""
+        from energy_assets.embedded.connections import connections
+
+        url = connections(Home.at(self.home), settings()).clickhouse_url
+        with servers(client, url, settings().clickhouse_cluster, connect) as found:
+            yield found
 
     def _require_as_set(self) -> None:
         if is_pseudonymised(Home.at(self.home)) != settings().pseudonymise:
@@ -89,96 +96,10 @@ class Serving(dg.ConfigurableResource):
             )
 
 
-class DaySwap:
-    """Days of a table are filled beside it and put in its place in one step: readers see the old day or the new one."""
-
-    def __init__(self, client: Client, table: str, run_id: str, names: Pseudonyms | None = None) -> None:
-        self._client = client
-        self._names = names
-        self._table = table
-        self._staging_table = f"{table}__{run_id.replace('-', '')[:12]}"
-        self._staging = quoted(DATABASE, self._staging_table)
-        self._is_made = False
-
-    @property
-    def _target(self) -> str:
-        return quoted(DATABASE, self._table)
-
-    def replace(self, day: date, batches: pa.RecordBatchReader) -> int:
-        """Make `day` hold exactly `batches`; returns its rows. A day is swapped once inside a `swapping`."""
-        return self.replace_days([day], batches)
-
-    def replace_days(self, days: Sequence[date], batches: pa.RecordBatchReader) -> int:
-        """Make each of `days` hold exactly its rows of `batches`, which are of no other days; returns the rows.
-
-        Raises RuntimeError where rows were sent and ClickHouse holds none of these days: they then stay as they were.
-        """
-        rows = self._fill(batches)
-        named = {day.isoformat() for day in days}
-        filled = named & self._partitions(self._staging_table) if rows else set()
-        if rows and not filled:
-            raise RuntimeError(f"ClickHouse holds none of {rows} rows that it acknowledged for {self._table}")
-        for day in sorted(filled):
-            self._client.command(
-                f"ALTER TABLE {self._target} REPLACE PARTITION {{day:Date}} FROM {self._staging}",
-                parameters={"day": day},
-            )
-        self._drop(named - filled)
-        return rows
-
-    def _fill(self, batches: pa.RecordBatchReader) -> int:
-        rows = 0
-        for batch in batches:
-            if not self._is_made:
-                self._client.command(f"CREATE TABLE {self._staging} AS {self._target}")
-                self._is_made = True
-            rows += batch.num_rows
-            rows_served = _as_table(batch)
-            self._client.insert_arrow(self._staging, self._names.replaced(rows_served) if self._names else rows_served)
-        return rows
-
-    def empty(self, days: Iterable[date]) -> None:
-        """Make `days` hold nothing."""
-        self._drop({day.isoformat() for day in days})
-
-    def _drop(self, days: set[str]) -> None:
-        for day in sorted(days & self._partitions(self._table)) if days else ():
-            self._client.command(f"ALTER TABLE {self._target} DROP PARTITION {{day:Date}}", parameters={"day": day})
-
-    def _partitions(self, table: str) -> set[str]:
-        """Days that a table holds."""
-        held = self._client.query(
-            "SELECT DISTINCT partition FROM system.parts WHERE database = {database:String} AND table = {table:String} AND active",
-            parameters={"database": DATABASE, "table": table},
-        ).result_columns
-        return set(held[0]) if held else set()
-
-    def drop_staging(self) -> None:
-        self._client.command(f"DROP TABLE IF EXISTS {self._staging} SYNC")
-
-
-def _drop_leftovers(client: Client, table: str) -> None:
-    """Drop what runs that were killed left beside `table`: nobody else fills anything there while its lock is held."""
-    left = client.query(
-        "SELECT name FROM system.tables WHERE database = {database:String} AND match(name, {pattern:String})",
-        parameters={"database": DATABASE, "pattern": f"^{re.escape(table)}__[0-9a-f]{{12}}$"},
-    ).result_rows
-    for (name,) in left:
-        client.command(f"DROP TABLE IF EXISTS {quoted(DATABASE, name)} SYNC")
-
-
 def _scripts() -> list[Script]:
     """The scripts in the form that the settings ask for."""
     cluster = settings().clickhouse_cluster
     return [cluster_script(script, cluster) for script in scripts()] if cluster else scripts()
-
-
-def _require_one_server(table: str) -> None:
-    if cluster := settings().clickhouse_cluster:
-        raise SchemaError(
-            f"{DATABASE}.{table} is distributed over the cluster {cluster}: replacing a day there, shard by shard, is not"
-            " built yet\n  → unset ENERGY_CLICKHOUSE_CLUSTER and let CLICKHOUSE_URL name a single server"
-        )
 
 
 @contextmanager
@@ -215,14 +136,3 @@ def held_tables(client: Client) -> list[str]:
         parameters={"database": DATABASE},
     ).result_rows
     return [table for (name,) in rows if (table := f"{DATABASE}.{name}") != LEDGER]
-
-
-def quoted(*names: str) -> str:
-    """A ClickHouse identifier, each part quoted."""
-    return ".".join("`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`" for name in names)
-
-
-def _as_table(batch: Any) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.Table.from_batches([batch])

@@ -235,3 +235,8 @@ def _key(tree: exp.Expression) -> tuple[str, ...]:
     inner = tree.unnest()
     parts = inner.expressions if isinstance(inner, exp.Tuple | exp.Struct) else [inner]
     return tuple(part.sql("clickhouse") for part in parts)
+
+
+def quoted(*names: str) -> str:
+    """A ClickHouse identifier, each part quoted."""
+    return ".".join("`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`" for name in names)

@@ -67,7 +67,8 @@ from energy_assets.operations.runs import QUIET, RANGE_EVENTS  # noqa: E402
 from energy_assets.resources.due import due_days, due_ranges  # noqa: E402
 from energy_assets.resources.gates import day_states  # noqa: E402
 from energy_assets.resources.landing_zone import LandingZone  # noqa: E402
-from energy_assets.resources.serving import DATABASE, Serving, quoted  # noqa: E402
+from energy_assets.resources.serving import DATABASE, Serving  # noqa: E402
+from energy_assets.resources.serving_ddl import quoted  # noqa: E402
 from energy_assets.resources.turns import run_window  # noqa: E402
 from energy_assets.resources.warehouse import Warehouse, quoted_name  # noqa: E402
 from energy_assets.resources.why import failed_steps  # noqa: E402

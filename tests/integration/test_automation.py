@@ -30,7 +30,8 @@ from energy_assets.automation.schedules import morning
 from energy_assets.home import Calendar
 from energy_assets.keys import GATED, SERVING, checkpoint_key, table_key
 from energy_assets.resources import due
-from energy_assets.resources.serving import DATABASE, quoted
+from energy_assets.resources.serving import DATABASE
+from energy_assets.resources.serving_ddl import quoted
 from energy_assets.settings import settings
 from energy_assets.simulation import simulate_readings
 

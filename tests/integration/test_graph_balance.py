@@ -14,7 +14,8 @@ from support.commands import run
 from energy_assets.assets.serving import SERVED
 from energy_assets.keys import GATED
 from energy_assets.resources.gates import failures
-from energy_assets.resources.serving import DATABASE, quoted
+from energy_assets.resources.serving import DATABASE
+from energy_assets.resources.serving_ddl import quoted
 
 DAY = day(2)
 MIDNIGHT = datetime(2024, 1, 2)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from psycopg2 import sql
 
 from energy_assets.resources.served_records import TABLES
-from energy_assets.resources.serving import DATABASE, Serving, quoted
-from energy_assets.resources.serving_ddl import scripts, tables_of
+from energy_assets.resources.serving import DATABASE, Serving
+from energy_assets.resources.serving_ddl import quoted, scripts, tables_of
 from energy_assets.resources.warehouse import Warehouse
 
 SCHEMAS = ("raw_data", "staging", "intermediate", "ml", "marts", "quality")

@@ -97,7 +97,7 @@ def test_a_set_up_that_says_a_secret_as_it_fails_is_not_quoted(
 
 
 def test_nothing_that_is_shown_of_it_holds_a_secret(superset: Superset) -> None:
-    assert "zQ7-" not in repr(superset) + " ".join(service._command(superset.port))
+    assert "zQ7-" not in repr(superset) + " ".join(service.server_command(superset.port))
     assert "zQ7-" not in repr(Connections(**dict.fromkeys(Connections.__dataclass_fields__, "zQ7-other-sEcReT")))
 
 

@@ -91,7 +91,7 @@ def test_dagsters_web_server_is_guarded(monkeypatch) -> None:
 
 
 def test_superset_listens_on_loopback_alone() -> None:
-    assert "127.0.0.1:8088" in superset._command(8088)
+    assert "127.0.0.1:8088" in superset.server_command(8088)
 
 
 @pytest.fixture

@@ -88,6 +88,30 @@ def bring_up(home: Home, *, port: int | None, say: Say, is_reset: bool = False) 
     return Dashboards(superset.address, pages, USER, home.credentials_file)
 
 
+def prepared(home: Home, port: int, say: Say, *, sets_up: bool) -> Superset:
+    """The Superset of a home whose stores are up, for who runs it in the foreground; with `sets_up` its tables and pages are there.
+
+    Raises OperationError where its packages are not installed, or where a worker has no Redis to take work from.
+    """
+    known_settings = settings()
+    require_named_users(known_settings)
+    if not is_installed():
+        raise OperationError("Superset is not installed here: energy-assets dashboards installs it")
+    if not sets_up and not known_settings.superset_redis_url:
+        raise OperationError(
+            "Superset's workers take their work from a Redis: set ENERGY_SUPERSET_REDIS_URL to redis://:…@host:port"
+        )
+    secrets, _ = credentials.ensure(home)
+    home.superset.mkdir(mode=0o700, exist_ok=True)
+    superset = Superset.of(home, port, connections(home, known_settings), secrets)
+    if sets_up:
+        bundle = read()
+        with _only_one(home, say):
+            if _set_up_once(superset, bundle, say, is_reset=False):
+                _record_import(home, addresses(superset, bundle))
+    return superset
+
+
 def import_pages(home: Home, *, say: Say) -> dict[str, str]:
     """Write the files of `dashboards/superset` over what Superset has; address of each page, by its title.
 
@@ -132,7 +156,7 @@ def _record_import(home: Home, pages: dict[str, str]) -> None:
 
 def require_named_users(known: Settings) -> None:
     """Raises OperationError where a real server is used and nothing says as whom Superset may use it."""
-    if known.postgres_url and not known.superset_database_url:
+    if known.postgres_user_url and not known.superset_database_url:
         raise OperationError(
             "Superset keeps its own tables in a database of its own, which POSTGRES_URL does not name: create one "
             "(create role superset login password '…'; create database superset owner superset) and set "

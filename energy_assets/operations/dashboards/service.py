@@ -35,6 +35,7 @@ MARK = "ENERGY_SUPERSET_HOME"
 """Set for the processes of a home's Superset, which hand it on to theirs: so they are found again, whoever started them."""
 FINGERPRINT = "ENERGY_SUPERSET_FINGERPRINT"
 """Of everything that a running server was told: one that was told something else is restarted."""
+REDIS = "ENERGY_SUPERSET_REDIS_URL"
 MOST_WORKERS = 4
 START_SECONDS = 180.0
 LEAST_SECRET = 6
@@ -85,6 +86,7 @@ class Superset:
             "ENERGY_SUPERSET_LANGUAGE": settings().language,
             "ENERGY_SUPERSET_DATABASE_URL": self.database_url,
             "ENERGY_SUPERSET_SECRET_KEY": self.secrets.superset.secret_key,
+            **({REDIS: redis.get_secret_value()} if (redis := settings().superset_redis_url) else {}),
         }
         fingerprint = sha256(
             *told.values(), CONFIGURATION.read_text(encoding="utf-8"), LOCK.read_text(encoding="utf-8")
@@ -95,7 +97,9 @@ class Superset:
 
     def without_secrets(self, text: str) -> str:
         """What a program of it said, should it have said what it was told in confidence."""
-        addresses = [urlsplit(address).password or "" for address in (self.database_url, self.clickhouse_uri)]
+        redis = settings().superset_redis_url
+        known = (self.database_url, self.clickhouse_uri, redis.get_secret_value() if redis else "")
+        addresses = [urlsplit(address).password or "" for address in known]
         told = [*addresses, *map(unquote, addresses), self.secrets.superset.secret_key, self.secrets.superset.admin]
         for secret in sorted({secret for secret in told if len(secret) >= LEAST_SECRET}, key=len, reverse=True):
             text = text.replace(secret, "…")
@@ -124,7 +128,7 @@ class Superset:
         processes.rotate(self.log)
         since = self.log.stat().st_size
         server = processes.start(
-            _command(self.port), log=self.log, cwd=self.home.superset, environment=self.environment()
+            server_command(self.port), log=self.log, cwd=self.home.superset, environment=self.environment()
         )
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
@@ -174,16 +178,25 @@ def sha256(*texts: str) -> str:
     return together.hexdigest()
 
 
-def _command(port: int) -> list[str]:
+def server_command(port: int, address: str = LOOPBACK) -> list[str]:
+    """Superset's web server."""
     return [
         # -P: nothing in the working directory may be taken for a module.
         *(str(PYTHON), "-P", str(ENVIRONMENT / "bin" / "gunicorn")),
-        *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "8"),
+        *("--bind", f"{address}:{port}", "--worker-class", "gthread", "--threads", "8"),
         # One process works on one core; beyond some, readers do not come, and each takes 0.4 GB.
         *("--workers", str(min(cores(), MOST_WORKERS))),
         # Its control socket would be the same for every home of a user.
         *("--timeout", "120", "--no-control-socket", "--log-level", "warning"),
         "superset.app:create_app()",
+    ]
+
+
+def worker_command() -> list[str]:
+    """One of Superset's workers, which answer long questions of SQL Lab."""
+    return [
+        *(str(PYTHON), "-P", str(ENVIRONMENT / "bin" / "celery"), "--app", "superset.tasks.celery_app:app"),
+        *("worker", "--pool", "prefork", "--optimization", "fair", "--concurrency", str(min(cores(), MOST_WORKERS))),
     ]
 
 

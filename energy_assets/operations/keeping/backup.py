@@ -30,6 +30,7 @@ from energy_assets.embedded.connections import (
     DATABASE,
     SUPERSET_DATABASE,
     connections,
+    in_database,
     postgres_url,
 )
 from energy_assets.home import CALENDAR_FILE, Home, write_atomically
@@ -120,7 +121,7 @@ def backup(
                 created_at=made_at,
                 made_by=manifests.version(),
                 postgres_major=major,
-                is_embedded=settings().postgres_url is None,
+                is_embedded=settings().postgres_user_url is None,
                 schema=manifests.schema(),
                 first_day=home.calendar().first_day.isoformat(),
                 last_day=days,
@@ -148,14 +149,27 @@ class Source:
 
 
 def databases(home: Home, known: Settings) -> dict[str, Source]:
-    """What a backup holds of Postgres, by the name of its dump. The embedded one is read as its superuser, who may read all."""
-    if known.postgres_url:
-        return {DATABASE: Source(known.postgres_url, SERVERS_SCHEMAS)}
+    """What a backup holds of Postgres, by the name of its dump. Where the platform has roles of its own, the superuser reads, who may
+    read all."""
+    if known.postgres_user_url:
+        return {DATABASE: Source(known.postgres_user_url, SERVERS_SCHEMAS)}
+    superuser = _superuser_url(home, known)
+    return {name: Source(in_database(superuser, name)) for name in (DATABASE, DAGSTER_DATABASE, SUPERSET_DATABASE)}
+
+
+def _superuser_url(home: Home, known: Settings) -> str:
+    """The server on which the platform has roles of its own, as its superuser."""
+    if known.has_roles_on_server:
+        if known.postgres_admin_url is None:
+            raise OperationError(
+                "the databases on the server that POSTGRES_URL names are read whole by its superuser alone: set POSTGRES_ADMIN_URL to it for"
+                " this command, then again"
+            )
+        return known.postgres_admin_url.get_secret_value()
     password, port = credentials.read(home).postgres.superuser, ports.remembered(home).get("postgres")
     if port is None:
         raise OperationError(f"the Postgres of home {home.name} was never started: energy-assets up, then again")
-    names = (DATABASE, DAGSTER_DATABASE, SUPERSET_DATABASE)
-    return {name: Source(postgres_url("postgres", password, port, name)) for name in names}
+    return postgres_url("postgres", password, port, "postgres")
 
 
 def held(source: Source) -> dict[str, Held]:
@@ -247,7 +261,8 @@ def _copy_dropped_days(home: Home, target: Path) -> None:
     """Of each served table the days that only ClickHouse still has, as Parquet, table/day.parquet."""
     from energy_assets.assets.serving import SERVED as TABLES
     from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
-    from energy_assets.resources.serving import Serving, quoted
+    from energy_assets.resources.serving import Serving
+    from energy_assets.resources.serving_ddl import quoted
     from energy_assets.resources.warehouse import Warehouse
 
     warehouse = Warehouse(home=str(home.path))

@@ -48,7 +48,8 @@ from energy_assets.resources.erasure import Held, Table, patterns
 from energy_assets.resources.ledger import stale_records
 from energy_assets.resources.pseudonyms import is_pseudonymised, meter_key
 from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
-from energy_assets.resources.serving import Serving, quoted
+from energy_assets.resources.serving import Serving
+from energy_assets.resources.serving_ddl import quoted
 from energy_assets.resources.turns import alone, files_kept
 from energy_assets.resources.warehouse import Warehouse, partition_of
 from energy_assets.settings import settings
@@ -134,8 +135,11 @@ def erase(home: Home, customer: str, *, reason: str, say: Say = lambda line: Non
             path.unlink()
         say("ClickHouse")
         serving = Serving(home=str(home.path))
-        with serving.client() as client:
-            deleted = rows.delete_served(client, _as_served(home, held))
+        deleted: Counter[str] = Counter()
+        with serving.client() as client, serving.servers(client) as known:
+            for shard in known.shards:
+                for table, count in rows.delete_served(shard, _as_served(home, held)).items():
+                    deleted[known.plain(table)] += count
         found.rows.update({f"{SERVING_DATABASE}.{name}": count for name, count in deleted.items()})
         say("Postgres")
         touched = _erase_tables(home, held, recounted, found)
@@ -346,10 +350,10 @@ def _reword_logs(home: Home, held: Held, found: Erasure) -> None:
 def _noted_in(home: Home) -> list[Source]:
     """The databases of Dagster and Superset, on whichever server."""
     known = settings()
-    if not known.postgres_url:
+    if not known.postgres_user_url:
         return [source for name, source in databases(home, known).items() if name != DATABASE]
     superset = [Source(known.superset_database_url)] if known.superset_database_url else []
-    return [Source(known.postgres_url, (DAGSTER_SCHEMA,)), *superset]
+    return [Source(known.postgres_user_url, (DAGSTER_SCHEMA,)), *superset]
 
 
 OLDER_TRANSACTIONS = """
@@ -426,9 +430,9 @@ def _serve_reworded(home: Home, touched: dict[Table, set[date | None]], deleted:
                     warehouse.stream(served.day_query, {"day": day}) as batches,
                 ):
                     swap.replace(day, batches)
-    with serving.client() as client:
+    with serving.client() as client, serving.servers(client) as known:
         for records in TABLES:
-            client.command(f"TRUNCATE TABLE {quoted(SERVING_DATABASE, records.table)}")
+            known.everywhere(f"TRUNCATE TABLE {quoted(SERVING_DATABASE, known.local(records.table))}{{on}}")
     copy(warehouse, serving)
     if not settings().clickhouse_url:
         with serving.client() as client:

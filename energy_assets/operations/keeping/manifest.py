@@ -44,7 +44,7 @@ class Manifest:
     """Version of Energy Assets."""
     postgres_major: int
     is_embedded: bool
-    """Whether the home's Postgres was its own; else it was a server that POSTGRES_URL names."""
+    """Whether the platform had roles and databases of its own, embedded or on a server; else it was one user's database that POSTGRES_URL named."""
     schema: tuple[str, ...]
     """Scripts that made the tables: a version that does not know one of them cannot read these."""
     first_day: str

@@ -23,6 +23,8 @@ from psycopg2 import sql
 
 from energy_assets import home as homes
 from energy_assets.embedded import supervisor, toml_file
+from energy_assets.embedded.bootstrap import DATABASE_OWNERS
+from energy_assets.embedded.connections import in_database
 from energy_assets.home import Home, acting_on, write_atomically
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import dagster_instance
@@ -163,16 +165,29 @@ def _require_empty(home: Home) -> None:
 
 
 def _require_same_kind(manifest: Manifest) -> None:
-    if manifest.is_embedded and settings().postgres_url:
+    if manifest.is_embedded and settings().postgres_user_url:
         raise OperationError(
-            "the backup is of a home with a Postgres of its own, and POSTGRES_URL names a server: unset it, then restore"
+            "the backup is of a home with databases of its own, and POSTGRES_URL names one user's database: unset it, or name a server without a"
+            " user (with POSTGRES_ADMIN_URL), then restore"
         )
-    if not manifest.is_embedded and not settings().postgres_url:
+    if not manifest.is_embedded and not settings().postgres_user_url:
         raise OperationError(
             f"the backup is of a home whose Postgres was a server: set POSTGRES_URL to an empty database of Postgres {manifest.postgres_major}"
         )
     if settings().postgres_url:
-        program("pg_restore", server_major(settings().postgres_url))
+        program("pg_restore", server_major(_server_url()))
+
+
+def _server_url() -> str:
+    """The Postgres that the settings name, as whoever reads a dump into it."""
+    known = settings()
+    if known.postgres_user_url:
+        return known.postgres_user_url
+    if known.postgres_admin_url is None:
+        raise OperationError(
+            "a dump is read into a server by its superuser: set POSTGRES_ADMIN_URL to it, then restore"
+        )
+    return known.postgres_admin_url.get_secret_value()
 
 
 def _require_whole(folder: Path, manifest: Manifest) -> None:
@@ -186,13 +201,15 @@ def _require_whole(folder: Path, manifest: Manifest) -> None:
 
 def _require_empty_servers() -> None:
     """Raises OperationError where a server that the settings name holds something already: nothing is written over there either."""
-    if url := settings().postgres_url:
+    if url := settings().postgres_user_url:
         with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
             if found := names_in(cursor, SERVERS_SCHEMAS):
                 raise OperationError(
                     f"the database that POSTGRES_URL names holds {_some(found)} already, of a home or of a restore that was interrupted, and"
                     f" nothing is written over: {ANOTHER_DATABASE}"
                 )
+    if settings().has_roles_on_server:
+        _require_no_databases(_server_url())
     if url := settings().clickhouse_url:
         with closing(connect(url)) as client:
             if found := held_tables(client):
@@ -200,6 +217,18 @@ def _require_empty_servers() -> None:
                     f"the ClickHouse that CLICKHOUSE_URL names holds rows in {_some(found)} already, and nothing is written over: what it holds"
                     f" of this home is a copy, which a restore makes anew. Once you are sure, DROP DATABASE {SERVING_DATABASE} there, then restore"
                 )
+
+
+def _require_no_databases(superuser: str) -> None:
+    with closing(psycopg2.connect(in_database(superuser, "postgres"))) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select datname from pg_database where datname = any(%s) order by datname", (list(DATABASE_OWNERS),)
+        )
+        if found := [name for (name,) in cursor]:
+            raise OperationError(
+                f"the server that POSTGRES_URL names has {_some(found)} already, of a home or of a restore that was interrupted, and nothing is"
+                " written over: name another server, or drop these there (drop database NAME) once you are sure, then restore"
+            )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,0 +1,177 @@
+"""One program of a home, alone and in the foreground: what each container of docker-compose.yml runs, where `energy-assets ui` runs them all.
+
+What belongs here: which program a part is, its port, and whether it is well. What does not: the programs (ui.py, dashboards/), the stores.
+
+Parts of one home share its directory; those that look after runs must also see the processes of the part `code`, which works on them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import psutil
+
+from energy_assets.embedded import ports, processes
+from energy_assets.embedded.ports import LOOPBACK
+from energy_assets.home import Home, HomeError, write_atomically
+from energy_assets.operations.errors import OperationError
+from energy_assets.operations.instance import LOCATION, dagster_instance, environment
+from energy_assets.operations.ui import POLL_SECONDS, STOP_STEPS, UiError, interruptible, reload_code, workspace
+from energy_assets.settings import settings
+
+ANSWER_SECONDS = 10.0
+
+Say = Callable[[str], None]
+
+
+class Part(StrEnum):
+    code = "code"
+    daemon = "daemon"
+    page = "page"
+    docs = "docs"
+    superset = "superset"
+    superset_worker = "superset-worker"
+
+
+PORTS = {Part.code: 4266, Part.page: 3070, Part.docs: 3170, Part.superset: 8088}
+"""Where each listens unless it is told otherwise: a container's ports are nobody else's."""
+PATHS = {Part.page: "/server_info", Part.docs: "/", Part.superset: "/login/"}
+"""What answers where the part is well; Superset's `/health` does so even where no page can be drawn."""
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, text: str) -> Address:
+        """HOST:PORT. Raises OperationError for anything else."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdigit():
+            raise OperationError(f"{text!r} is no address such as {LOOPBACK}:{PORTS[Part.code]}")
+        return cls(host, int(port))
+
+
+def run(home: Home, part: Part, *, port: int | None, code: Address, say: Say) -> None:
+    """Be this part until it ends: this process becomes the program, but for the code, which is watched.
+
+    Raises OperationError where the part ends by itself or cannot be started.
+    """
+    chosen = port or PORTS.get(part, 0)
+    if part in (Part.docs, Part.superset):
+        ports.remember(home, **{part.value: chosen})  # links to its pages name it
+    if part is Part.code:
+        _run_code(home, chosen, say)
+    elif part in (Part.superset, Part.superset_worker):
+        _become(*_superset(home, part, chosen, say))
+    elif part is Part.docs:
+        _become([*_python("energy_assets.operations.docs_server"), str(home.path), str(chosen)], environment(home))
+    else:
+        _become(_dagster(home, part, chosen, code), environment(home))
+
+
+def is_well(home: Home, part: Part, *, port: int | None) -> bool:
+    """Whether the part of this machine (or container) answers."""
+    chosen = port or PORTS.get(part, 0)
+    if part in PATHS:
+        return _answers(chosen, PATHS[part])
+    if part is Part.code:
+        with socket.socket() as probe:
+            probe.settimeout(ANSWER_SECONDS)
+            return probe.connect_ex((LOOPBACK, chosen)) == 0
+    if part is Part.daemon:
+        return _daemon_beats(home)
+    raise OperationError(f"whether {part} is well is not known: it answers nobody")
+
+
+def _run_code(home: Home, port: int, say: Say) -> None:
+    """The code server, reloaded when the calendar of the home widens: a landing in a run does that."""
+    listening = settings().listen_address
+    server = ["dagster", "code-server", "start", "-m", "energy_assets.definitions", "-h", listening, "-p", str(port)]
+    with interruptible():
+        process = subprocess.Popen(
+            [*_python("energy_assets.operations.service"), str(home.path), *server],
+            cwd=home.path,
+            env={**os.environ, **environment(home)},
+        )
+        try:
+            _watch(process, home, port, say)
+        except KeyboardInterrupt:
+            say("stopping the code server")
+        finally:
+            processes.stop([psutil.Process(process.pid)], STOP_STEPS, what="the code server", say=say)
+
+
+def _watch(process: subprocess.Popen[bytes], home: Home, port: int, say: Say) -> None:
+    loaded = home.calendar()
+    said = ""
+    while (ended := process.poll()) is None:
+        time.sleep(POLL_SECONDS)
+        try:
+            if (calendar := home.calendar()) != loaded:
+                reload_code(port)
+                loaded = calendar
+                say(f"the calendar changed ({calendar.first_day} … {calendar.last_day or ''}): the code was reloaded")
+            said = ""
+        except (HomeError, UiError) as error:
+            if str(error) != said:
+                say(said := str(error))
+    raise OperationError(f"the code server ended by itself (code {ended}): the lines above say why")
+
+
+def _dagster(home: Home, part: Part, port: int, code: Address) -> list[str]:
+    """Dagster's daemon or page, on the code that is served at `code`."""
+    file = home.dagster / "workspace.yaml"
+    write_atomically(file, workspace(code.host, code.port, LOCATION))
+    program = [*_python("energy_assets.operations.service"), str(home.path)]
+    if part is Part.daemon:
+        return [*program, "dagster-daemon", "run", "-w", str(file)]
+    return [*program, "dagster-webserver", "-h", settings().listen_address, "-p", str(port), "-w", str(file)]
+
+
+def _superset(home: Home, part: Part, port: int, say: Say) -> tuple[list[str], dict[str, str]]:
+    from energy_assets.operations.dashboards.bring_up import prepared
+    from energy_assets.operations.dashboards.service import server_command, worker_command
+
+    superset = prepared(home, port, say, sets_up=part is Part.superset)
+    command = server_command(port, settings().listen_address) if part is Part.superset else worker_command()
+    return command, superset.environment()
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
+
+
+def _become(command: list[str], more: dict[str, str]) -> None:
+    """Replace this process: who sends it a signal, or reads its output, then speaks to the program itself."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(command[0], command, {**os.environ, **more})  # noqa: S606 (our own programs)
+
+
+def _answers(port: int, path: str) -> bool:
+    # Past any proxy of the environment: what runs on this machine is not reached through one.
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _daemon_beats(home: Home) -> bool:
+    with dagster_instance(home) as instance:
+        from dagster._daemon.controller import all_daemons_live
+
+        return all_daemons_live(instance)

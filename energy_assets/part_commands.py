@@ -1,0 +1,70 @@
+"""`energy-assets new` and `part`: what a server or a container needs that does more than one command at a time.
+
+What belongs here: their arguments and printing. What does not: work (operations/part.py).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from energy_assets import home as homes
+from energy_assets.console import DayOption, current, errors, out, say
+from energy_assets.home import DEFAULT_TIMEZONE, Calendar, HomeError
+from energy_assets.operations.part import PORTS, Address, Part
+from energy_assets.settings import settings
+
+
+def new(
+    first_day: DayOption,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Below $ENERGY_HOME.")] = "utility",
+) -> None:
+    """Make a live home before anything was delivered, in the zone of ENERGY_TIMEZONE; twice is once."""
+    with errors():
+        home = homes.named(name)
+        wanted = Calendar(settings().timezone or DEFAULT_TIMEZONE, first_day.date())
+        if home.exists():
+            held = home.calendar()
+            if held.is_historical:
+                raise HomeError(f"home {home.name} is historical, it ends on {held.last_day}: choose another name")
+            if held.timezone == wanted.timezone:
+                wanted = held.including(wanted.first_day, wanted.first_day)
+        home.write_calendar(wanted)
+        home.landing.mkdir(mode=0o700, exist_ok=True)
+        homes.activate(home)
+        out.print(
+            f"{home.name}: days of {wanted.timezone} from {wanted.first_day} on; deliveries go to {home.landing}",
+            markup=False,
+        )
+
+
+def part(
+    which: Annotated[Part, typer.Argument(show_default=False)],
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help=f"Default: {', '.join(f'{part} {n}' for part, n in PORTS.items())}.",
+            show_default=False,
+        ),
+    ] = None,
+    code: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where the part `code` listens.")
+    ] = f"127.0.0.1:{PORTS[Part.code]}",
+    is_well: Annotated[
+        bool, typer.Option("--is-well", help="Start nothing: exit with 0 where the part of this machine answers.")
+    ] = False,
+) -> None:
+    """Run one program of the current home alone, in the foreground, as a container does; the stores must be up."""
+    from energy_assets.operations import part as parts
+
+    with errors():
+        home = current()
+        if is_well:
+            raise typer.Exit(0 if parts.is_well(home, which, port=port) else 1)
+        parts.run(home, which, port=port, code=Address.of(code), say=say)
+
+
+PART_COMMANDS = (new, part)
