@@ -34,7 +34,7 @@ ENV PATH=/opt/energy-assets/.venv/bin:$PATH \
     ENERGY_HOME=/srv/energy \
     ENERGY_LISTEN_ADDRESS=0.0.0.0
 WORKDIR /srv/energy
-USER energy
+USER 10001:10001
 VOLUME /srv/energy
 ENTRYPOINT ["energy-assets"]
 CMD ["--help"]

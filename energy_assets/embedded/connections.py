@@ -19,6 +19,10 @@ DAGSTER_DATABASE = "dagster"
 SUPERSET_DATABASE = "superset"
 DAGSTER_SCHEMA = "dagster"
 """Of a real Postgres, Dagster's tables live in this schema of the one database that the operator gave."""
+ROLES_NOT_MADE = (
+    "the platform's roles are not on the server that POSTGRES_URL names, or with other passwords than this home's: run `energy-assets up` once"
+    " with POSTGRES_ADMIN_URL=postgresql://postgres:…@host:port/"
+)
 READ_ONLY = "-cdefault_transaction_read_only=on"
 
 
@@ -119,10 +123,7 @@ def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
 
 def _passwords(home: Home, settings: Settings) -> PostgresPasswords:
     if settings.has_roles_on_server and not home.credentials_file.exists():
-        raise StoreError(
-            f"the platform's roles were not made on the server that POSTGRES_URL names ({home.credentials_file} is missing): run "
-            "`energy-assets up` once with POSTGRES_ADMIN_URL=postgresql://postgres:…@host:port/"
-        )
+        raise StoreError(ROLES_NOT_MADE)
     return credentials.read(home).postgres
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +32,7 @@ from tenacity import (
 )
 
 from energy_assets.embedded import bootstrap, credentials, endpoint, ports, postgres, processes
-from energy_assets.embedded.connections import Connections, connections
+from energy_assets.embedded.connections import ROLES_NOT_MADE, Connections, connections
 from energy_assets.embedded.credentials import Credentials
 from energy_assets.embedded.endpoint import ClickHouse
 from energy_assets.embedded.errors import StoreError
@@ -278,9 +278,11 @@ def _server_status(home: Home, settings: Settings, name: str) -> StoreStatus:
     if name != "postgres" or not settings.has_roles_on_server:
         return _real_status(name, url)
     try:
-        return _real_status(name, connections(home, settings).loader_dsn)
+        status = _real_status(name, connections(home, settings).loader_dsn)
     except StoreError as error:
         return _real_status(name, url, problem=str(error))
+    is_refused = "password authentication failed" in (status.problem or "")
+    return replace(status, problem=ROLES_NOT_MADE) if is_refused else status
 
 
 def _real_status(name: str, url: str, variable: str = "", problem: str | None = None) -> StoreStatus:

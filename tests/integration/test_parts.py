@@ -235,27 +235,35 @@ def test_without_its_superuser_a_server_is_no_home_and_the_message_says_what_to_
     assert "POSTGRES_ADMIN_URL: is for a server on which the platform has roles of its own" in said
 
 
+def test_services_are_well_know_the_graph_and_end_when_asked(containers: Containers) -> None:
+    with started(containers):
+        page = f"http://127.0.0.1:{containers.port('webserver')}"
+        asked = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+        found = httpx.post(f"{page}/graphql", json={"query": asked}).json()["data"]["repositoriesOrError"]["nodes"]
+        assert found == [{"name": "__repository__", "location": {"name": "energy_assets"}}]
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", containers.port("code")), timeout=2):
+        pass
+
+
+@pytest.mark.full
 def test_a_delivery_becomes_served_rows_through_the_services_alone(containers: Containers) -> None:
+    with started(containers):
+        for path, text in city(containers.root.parent / "city", meters=10, transformers=1, days=1, seed=3).items():
+            target = containers.home.landing / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text.replace("2024-01-0", "2026-01-0"))
+        containers.wait("rows of the delivery to be served", lambda: served(containers) > 0, seconds=300)
+
+
+@contextmanager
+def started(containers: Containers) -> Iterator[None]:
     for name in ("code", "daemon", "webserver", "docs"):
         containers.start(name)
-    page = f"http://127.0.0.1:{containers.port('webserver')}"
-    asked = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
-    found = httpx.post(f"{page}/graphql", json={"query": asked}).json()["data"]["repositoriesOrError"]["nodes"]
-    assert found == [{"name": "__repository__", "location": {"name": "energy_assets"}}]
-
-    files = city(containers.root.parent / "city", meters=10, transformers=1, days=1, seed=3)
-    for path, text in files.items():
-        target = containers.home.landing / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text.replace("2024-01-0", "2026-01-0"))
-
-    containers.wait("rows of the delivery to be served", lambda: served(containers) > 0, seconds=240)
+    yield
     assert containers.stop("daemon") in (0, -signal.SIGTERM)
     for name in ("webserver", "docs"):
         containers.stop(name)
     assert containers.stop("code") == 0
-    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", containers.port("code")), timeout=2):
-        pass
 
 
 def served(containers: Containers) -> int:

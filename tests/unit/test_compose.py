@@ -188,7 +188,7 @@ def test_an_image_holds_no_secret_and_no_home() -> None:
     }
     allowed = {line.removeprefix("!") for line in ignored if line.startswith("!")}
     assert copied == allowed
-    assert re.findall(r"^USER (\S+)$", dockerfile, flags=re.MULTILINE) == ["energy"]
+    assert re.findall(r"^USER (\S+)$", dockerfile, flags=re.MULTILINE) == ["10001:10001"]
     assert all((ROOT / source).exists() for source in copied)
 
 
