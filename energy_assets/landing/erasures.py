@@ -5,12 +5,9 @@ What belongs here: tombstones (keyed hashes), their file, and leaving out rows t
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -19,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from energy_assets.home import Home, write_atomically
+from energy_assets.home import Home
 from energy_assets.landing.contract import Source
+from energy_assets.landing.keyed import key_of, pseudonym
 
 FILE = "erasures.jsonl"
-KEY_FILE = "pseudonyms.key"
 EPOCH = date(1970, 1, 1)
 REPLACEMENT = "(erased)"
 WORD = re.compile(r"[A-Za-z0-9][^\s,;:()\[\]{}\"'<>|=/.]*")
@@ -61,19 +58,6 @@ class Tombstone:
     reason: str
     counts: dict[str, int] = field(default_factory=dict)
     """What was erased, by kind."""
-
-
-def pseudonym(key: bytes, identifier: str) -> str:
-    """The keyed hash by which an identifier can be known again, but only by who has the key."""
-    return hmac.new(key, identifier.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def key_of(home: Home) -> bytes:
-    """The home's key, made where there is none; mode 0600, and part of its backups: without it no tombstone is known again."""
-    path = home.path / KEY_FILE
-    if not path.is_file():
-        write_atomically(path, secrets.token_hex(32) + "\n", mode=0o600)
-    return bytes.fromhex(path.read_text(encoding="utf-8").strip())
 
 
 def tombstones(home: Home) -> list[Tombstone]:

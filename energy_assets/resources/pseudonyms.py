@@ -1,6 +1,6 @@
 """Keyed hashes in the place of identifiers of persons, in what ClickHouse serves.
 
-What belongs here: which columns and words are replaced, and by what. What does not: the key (landing/erasures.py), when all days are served
+What belongs here: which columns and words are replaced, and by what. What does not: the key (landing/keyed.py), when all days are served
 anew (operations/keeping/serve.py).
 
 A meter's key is the same in every table and on every day, so that pages filter and join by it as by the meter. Transformers, feeders and
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_assets.home import Home
-from energy_assets.landing.erasures import key_of, pseudonym
+from energy_assets.landing.keyed import key_of, pseudonym
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -26,7 +26,7 @@ from support.commands import environment
 from energy_assets.embedded import credentials
 from energy_assets.embedded.connections import postgres_url
 from energy_assets.home import Calendar, Home, acting_on
-from energy_assets.landing import erasures
+from energy_assets.landing import erasures, keyed
 from energy_assets.simulation import simulate_readings
 
 FIRST_DAY = date(2024, 1, 1)
@@ -256,7 +256,7 @@ class Graph:
         """Bring the home back to where it was before anything landed."""
         for directory in (self.home.landing, self.home.parts, self.home.models):
             shutil.rmtree(directory, ignore_errors=True)
-        for name in (erasures.FILE, erasures.KEY_FILE, "backups.toml"):
+        for name in (erasures.FILE, keyed.KEY_FILE, "backups.toml"):
             (self.home.path / name).unlink(missing_ok=True)
         self.home.calendar_file.unlink()
         self.home.write_calendar(CALENDAR)

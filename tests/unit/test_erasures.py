@@ -11,7 +11,8 @@ from landing_support import NOW, Zone
 
 from energy_assets.home import Calendar, Home
 from energy_assets.landing.contract import source
-from energy_assets.landing.erasures import Erased, Period, Tombstone, bury, key_of, pseudonym, tombstones
+from energy_assets.landing.erasures import Erased, Period, Tombstone, bury, tombstones
+from energy_assets.landing.keyed import key_of, pseudonym
 from energy_assets.landing.land import LandedFile, land_file
 from energy_assets.landing.mapping import load_mappings
 from energy_assets.landing.parts import read_parts_at

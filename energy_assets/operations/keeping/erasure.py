@@ -31,16 +31,14 @@ from energy_assets.home import Home, write_atomically
 from energy_assets.landing import contract, parts
 from energy_assets.landing.erasures import (
     CUSTOMER,
-    KEY_FILE,
     SUBJECTS,
     Period,
     Tombstone,
     bury,
-    key_of,
-    pseudonym,
     tombstones,
     without_rows,
 )
+from energy_assets.landing.keyed import KEY_FILE, key_of, pseudonym
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.keeping.backup import Source, backup, databases, known_backups, remove
 from energy_assets.resources import erasure as rows

@@ -84,7 +84,7 @@ def serve_as_set(home: Home, say: Callable[[str], None]) -> None:
 
 def identifier_of(home: Home, key: str) -> str:
     """The meter or customer that is served as `key`. Raises OperationError where no known one is."""
-    from energy_assets.landing.erasures import key_of
+    from energy_assets.landing.keyed import key_of
 
     warehouse, secret = Warehouse(home=str(home.path)), key_of(home)
     head = key.partition("-")[0]  # a case's name begins with its meter's
