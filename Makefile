@@ -14,11 +14,12 @@ LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annot
 JUPYTER := $(VENV)/tools/jupyter
 AUDIT := $(VENV)/tools/audit
 COMPOSE := docker compose
+DOCS := $(VENV)/tools/docs
 
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom docker-env docker-up docker-down docker-ps docker-logs docker-build
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom docker-env docker-up docker-down docker-ps docker-logs docker-build docs docs-serve
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -134,6 +135,19 @@ ge-profile: install ## Propose a Great Expectations suite from real days: TABLE=
 	@test -n "$(TABLE)" || { echo "make ge-profile TABLE=schema.table (a gated table needs no schema)"; exit 1; }
 	@$(CLI) propose-suite "$(TABLE)"
 
+# MkDocs has a place of its own: what it needs is none of the project's business.
+$(DOCS)/bin/mkdocs: docs/requirements.lock
+	@echo "installing MkDocs into $(DOCS)"
+	@$(PYTHON) -m venv $(DOCS) && $(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r docs/requirements.lock
+	@touch $@
+
+docs: $(DOCS)/bin/mkdocs ## Build the documentation as a site into site/, which opens from the disk; a broken link fails it
+	@$(DOCS)/bin/mkdocs build --quiet
+	@echo "file://$(CURDIR)/site/index.html"
+
+docs-serve: $(DOCS)/bin/mkdocs ## Serve the documentation on this machine, and build it anew when a page changes; PORT=N chooses the port
+	@$(DOCS)/bin/mkdocs serve --dev-addr 127.0.0.1:$(or $(PORT),8000)
+
 download-data: ## Fetch the public single-meter file with your own Kaggle token
 	@test -n "$$KAGGLE_API_TOKEN$$KAGGLE_KEY" || test -f ~/.kaggle/access_token || test -f "$${KAGGLE_CONFIG_DIR:-$$HOME/.kaggle}/kaggle.json" || { \
 	  echo "no Kaggle token: make one at https://www.kaggle.com/settings/api and save it as ~/.kaggle/access_token,"; \
@@ -161,7 +175,7 @@ $(AUDIT)/bin/pip-audit: $(INSTALLED)
 	@touch $@
 
 audit: $(AUDIT)/bin/pip-audit ## Compare all locked dependencies with the known advisories; needs the internet, and fails without
-	@for lock in requirements.lock deploy/image/requirements.lock dashboards/superset/requirements.lock; do \
+	@for lock in requirements.lock deploy/image/requirements.lock dashboards/superset/requirements.lock docs/requirements.lock; do \
 	  $(AUDIT)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --strict --progress-spinner off || exit 1; done
 
 sbom: $(AUDIT)/bin/pip-audit ## Write what is installed, with versions and licences, as CycloneDX: sbom.cdx.json
@@ -196,9 +210,10 @@ lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml deploy/image/requirements.in --extra clickhouse-transformations --constraint requirements.lock $(LOCKED) --output-file deploy/image/requirements.lock
 	@$(BIN)/uv pip compile dashboards/superset/requirements.in $(LOCKED) --output-file dashboards/superset/requirements.lock
+	@$(BIN)/uv pip compile docs/requirements.in $(LOCKED) --output-file docs/requirements.lock
 
 clean: ## Remove what building and testing left
-	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis
+	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis site
 
 clean-all: clean ## Also stop and remove every home and the installation
 	@test ! -x $(CLI) || $(CLI) down --all

@@ -1,4 +1,4 @@
-"""docs/data-dictionary.md: every table, what one row of it is, who writes it, and what each column holds.
+"""docs/05-data-dictionary.md: every table, what one row of it is, who writes it, and what each column holds.
 
 What belongs here: gathering this from where it is declared (landing contract, `postgres_ddl/`, dbt's manifest,
 `clickhouse_ddl/`, the assets) and writing it as Markdown. What does not: descriptions, but of the few things that no
@@ -23,7 +23,7 @@ from energy_assets.resources.seeds import seeds
 from energy_assets.resources.served_records import TABLES
 from energy_assets.resources.serving_ddl import DeclaredTable, ServedColumn, scripts, tables_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "05-data-dictionary.md"
 REMEDY = "python -m energy_assets.operations.dictionary"
 
 LAYERS = {

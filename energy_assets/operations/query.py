@@ -13,7 +13,7 @@ from energy_assets.home import Home
 from energy_assets.operations.errors import OperationError
 from energy_assets.settings import settings
 
-TABLES = "→ docs/data-dictionary.md lists tables and columns; one statement at a time, and none that writes"
+TABLES = "→ docs/05-data-dictionary.md lists tables and columns; one statement at a time, and none that writes"
 
 
 def query(home: Home, store: str, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
