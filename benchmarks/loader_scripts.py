@@ -43,7 +43,7 @@ def dlt_rows(dsn: str, path: Path) -> Callable[[], None]:
 
     def load() -> None:
         files = filesystem(bucket_url=path.parent.as_uri(), file_glob=path.name)
-        _pipeline(dlt, dsn).run((files | read_csv()).with_name("by_dlt"), write_disposition="replace")
+        _pipeline(dlt, dsn, "by_dlt").run((files | read_csv()).with_name("by_dlt"), write_disposition="replace")
 
     return load
 
@@ -54,8 +54,8 @@ def dlt_arrow(dsn: str, path: Path) -> Callable[[], None]:
     import pyarrow.csv as pacsv
 
     def load() -> None:
-        _pipeline(dlt, dsn).run(
-            pacsv.read_csv(path), table_name="by_dlt", write_disposition="replace", loader_file_format="csv"
+        _pipeline(dlt, dsn, "by_dlt_arrow").run(
+            pacsv.read_csv(path), table_name="by_dlt_arrow", write_disposition="replace", loader_file_format="csv"
         )
 
     return load
@@ -91,9 +91,10 @@ def pgpq_copy(dsn: str, path: Path) -> Callable[[], None]:
     return load
 
 
-def _pipeline(dlt, dsn: str):
+def _pipeline(dlt, dsn: str, name: str):
+    # A name of its own: what dlt knows of a table, columns that it added included, is kept in the database under it.
     return dlt.pipeline(
-        "by_dlt",
+        name,
         destination=dlt.destinations.postgres(dsn),
         dataset_name="raw_data",
         pipelines_dir=tempfile.mkdtemp(dir=os.environ["DLT_DATA_DIR"]),

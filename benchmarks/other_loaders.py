@@ -26,7 +26,14 @@ from energy_assets.resources.warehouse import Warehouse
 METERS = 2_000
 GOAL = 1.0
 TOOLS = Path(sys.prefix) / "tools" / "loaders"
-PACKAGES = ("dlt[postgres]", "pandas", "pgpq", "psycopg[binary]", "psycopg2-binary", "pyarrow")
+PACKAGES = (
+    "dlt[postgres]==1.31.0",
+    "pandas==3.1.1",
+    "pgpq==0.12.0",
+    "psycopg[binary]==3.3.9",
+    "psycopg2-binary==2.9.13",
+    "pyarrow==26.0.1",
+)
 
 
 def measure() -> Iterator[Measure]:
