@@ -30,7 +30,11 @@ LINK = re.compile(
 )
 """A link or picture; or code, which comes first, so that what looks like a link in it is none."""
 NESTED = re.compile(r"^ {2}(?=- |\d+\. )", re.MULTILINE)
-LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=[\"']?(?:https?:)?//[^\"'> ]+", re.IGNORECASE)
+LOADED = re.compile(
+    r"<(?:script|img|iframe|link(?![^>]*\brel=[\"']?(?:canonical|next|prev|edit)))\b[^>]*?\b(?:src|href)=[\"']?(?:https?:)?//[^\"'> ]+",
+    re.IGNORECASE,
+)
+"""What a browser would fetch from another host; what a link only names it does not fetch."""
 
 
 def outside() -> dict[str, str]:
@@ -47,7 +51,7 @@ def site_path(name: str) -> str:
 def relinked(markdown: str, name: str, known: Collection[str]) -> str:
     """The page `name` (its path in the repository) with links as the site has them; `known` are the files that the site holds, as paths in it.
 
-    A link to a file that the site does not hold (a module, say) becomes its text and the path.
+    A link to a file that the site does not hold (a module, say) becomes its text and the path; one that leads nowhere is left as it is, for mkdocs to refuse.
     """
 
     def link(found: re.Match[str]) -> str:
@@ -59,6 +63,8 @@ def relinked(markdown: str, name: str, known: Collection[str]) -> str:
         if site_path(meant) in known:
             there = posixpath.relpath(site_path(meant), posixpath.dirname(site_path(name)) or ".")
             return f"{found['mark']}[{found['text']}]({there}{hash_}{anchor})"
+        if not (REPOSITORY / meant).is_file():
+            return found[0]
         told = found["text"].replace("`", "")
         return f"`{meant}`" if told in (meant, posixpath.basename(meant)) else f"{found['text']} (`{meant}`)"
 

@@ -129,7 +129,9 @@ def table(known: Sequence[Layer]) -> str:
         for layer in known
         if layer.name != ZONE
     ]
-    return "| layer | what it holds | tables | of them gated | reads |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    return (
+        "| layer | what it holds | tables | of them gated | reads |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
 
 
 def refreshed(text: str, known: Sequence[Layer]) -> str:
@@ -147,7 +149,9 @@ def picture(known: Sequence[Layer]) -> str:
         drawn.append(_band(layer, rows, top, height))
         top += height + GAP
     arrows = [
-        arrow for number, layer in enumerate(known) for arrow in _arrows(layer, [one.name for one in known[:number]], bands)
+        arrow
+        for number, layer in enumerate(known)
+        for arrow in _arrows(layer, [one.name for one in known[:number]], bands)
     ]
     height = top + 26
     return "\n".join(
@@ -220,7 +224,7 @@ def _arrows(layer: Layer, before: Sequence[str], bands: dict[str, tuple[int, int
         yield f'<path d="M {LEFT + 60} {top - GAP} V {top - 2}" stroke="#52606d" fill="none" marker-end="url(#tip)"/>'
         if before[-1] in set(GATED.values()):
             yield (
-                f'<rect x="{LEFT + 12}" y="{top - GAP + 13}" width="328" height="17" rx="3" fill="#c0392b"/>'
+                f'<rect x="{LEFT + 12}" y="{top - GAP + 13}" width="304" height="17" rx="3" fill="#c0392b"/>'
                 f'<text x="{LEFT + 20}" y="{top - GAP + 25.5}" font-size="11" fill="#ffffff">'
                 "gates: a day of a table that is red goes no further</text>"
             )

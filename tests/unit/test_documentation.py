@@ -115,6 +115,7 @@ def test_a_link_to_what_the_site_does_not_hold_becomes_the_path() -> None:
     assert relinked("![s](../docs/images/soak.png)", "benchmarks/DAILY.md") == "![s](../images/soak.png)"
     assert relinked("[daily_run.py](daily_run.py)", "benchmarks/DAILY.md") == "`benchmarks/daily_run.py`"
     assert relinked("[the rule](../ml/theft/contest.py)", "docs/x.md") == "the rule (`ml/theft/contest.py`)"
+    assert relinked("[b](nowhere.md) ![c](none.png)", "docs/x.md") == "[b](nowhere.md) ![c](none.png)"
     assert relinked("`[a](b.py)` [c](#d) <https://e.f/g>", "docs/x.md") == "`[a](b.py)` [c](#d) <https://e.f/g>"
     assert hooks().indented("- a\n  - b\n```\n  - c\n```\n") == "- a\n    - b\n```\n  - c\n```\n"
 
@@ -123,9 +124,12 @@ def test_commands_and_targets_that_pages_name_exist() -> None:
     text = "\n".join(code(page.read_text("utf-8")) for page in pages())
     commands = set(re.findall(r"energy-assets (?:--home [^\s`]+ )?([a-z][a-z-]*)", text))
     assert {"why", "accept", "ingest", "doctor"} <= commands <= set(typer.main.get_command(app).commands)
-    known = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
-    targets = set(re.findall(r"\bmake ([a-z][a-z-]*)", text))
-    assert {"demo", "test", "docs"} <= targets <= known
+    makefile = (REPOSITORY / "Makefile").read_text("utf-8")
+    known = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
+    patterns = tuple(re.findall(r"^([a-z0-9-]+)%:", makefile, re.MULTILINE))
+    targets = set(re.findall(r"\bmake ([a-z][a-z0-9-]*)", text))
+    assert {"demo", "test", "docs"} <= targets
+    assert [target for target in targets - known if not target.startswith(patterns)] == []
 
 
 @pytest.mark.parametrize("number", range(1, len(ADR) + 1))
@@ -161,3 +165,19 @@ def test_troubleshooting_quotes_messages_as_the_code_has_them() -> None:
     """Word for word, and with … just where a value stands."""
     assert len(quoted()) > 40
     assert [message for message in quoted() if not any(message in text for text in said())] == []
+
+
+def test_a_page_of_the_site_that_would_load_something_from_elsewhere_is_found() -> None:
+    loads = hooks().LOADED.search
+    for tag in (
+        "<script src=https://a.b/c.js>",
+        '<link rel="stylesheet" href="//a.b/c.css">',
+        "<img alt='' src='http://a.b/c.png'>",
+    ):
+        assert loads(tag), tag
+    for tag in (
+        '<a href="https://a.b/c">',
+        '<link rel="canonical" href="https://a.b/c">',
+        '<script src="assets/c.js">',
+    ):
+        assert not loads(tag), tag

@@ -51,4 +51,4 @@ def test_the_picture_is_drawn_whole_and_nothing_lies_outside_it() -> None:
     assert {table.name for one in known() for table in one.tables} <= names
     for box in root.iter("{http://www.w3.org/2000/svg}rect"):
         x, y, wide, high = (float(box.attrib.get(name, 0)) for name in ("x", "y", "width", "height"))
-        assert 0 <= x and x + wide <= width and 0 <= y and y + high <= height
+        assert x >= 0 and x + wide <= width and y >= 0 and y + high <= height
