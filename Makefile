@@ -15,11 +15,13 @@ JUPYTER := $(VENV)/tools/jupyter
 AUDIT := $(VENV)/tools/audit
 COMPOSE := docker compose
 DOCS := $(VENV)/tools/docs
+HOOKS := $(VENV)/tools/hooks
 
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom docker-env docker-up docker-down docker-ps docker-logs docker-build docs docs-serve
+.PHONY: setup build restart ps logs ingest pipeline dbt-deps dbt-run dbt-test dbt-build dbt-docs dbt-clean ge-init ge-run ge-docs documents hooks
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -41,6 +43,11 @@ $(MANIFEST): $(INSTALLED) $(shell find dbt_project/models dbt_project/macros dbt
 	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
 	@touch $@
 
+setup: install ## Install: there is nothing else to set up, a home makes its own stores, passwords and folders
+	@echo "set up. next: make demo, or make ingest DATA=DIR"
+
+build: install ## Install: nothing else is built, dbt's manifest is made with it
+
 demo: install ## Do the whole job once and show the result; DATA=DIR takes your own deliveries
 	@$(CLI) demo $(if $(DATA),--data "$(DATA)")
 
@@ -50,8 +57,24 @@ up: install ## Start the stores of the current home
 down: ## Stop the stores of the current home, and what runs on them
 	@$(CLI) down
 
+restart: install ## Stop the stores of the current home, and start them again
+	@$(CLI) down
+	@$(CLI) up
+
 status: install ## Show the stores
 	@$(CLI) status
+
+ps: status ## The same as status
+
+logs: install ## Show the end of a program's log: LOG=postgres (LOG=events: of everything, as JSON), TAIL=50 lines
+	@$(CLI) logs $(if $(LOG),"$(LOG)") $(if $(TAIL),-n "$(TAIL)")
+
+ingest: install ## Deliver DATA=DIR into the current home, and run the days that it touches
+	@test -n "$(DATA)" || { echo "make ingest DATA=DIR (a folder of deliveries, or one file)"; exit 1; }
+	@$(CLI) ingest "$(DATA)"
+
+pipeline: install ## Land what waits in the current home, and run every day that is owed
+	@$(CLI) resume
 
 ui: install ## Serve Dagster's page, sensors and schedules
 	@$(CLI) ui
@@ -107,6 +130,14 @@ pages: install ## Write Grafana's pages and the table of metrics anew, after a c
 	@$(BIN)/python -m dashboards.grafana
 	@$(BIN)/python -m energy_assets.monitoring.document
 
+documents: pages ## Write every generated page anew, after a change of what it is written from; none of them measures
+	@$(BIN)/python -m energy_assets.operations.dictionary
+	@$(BIN)/python -m quality_suites.document
+	@$(BIN)/python -m ml.validation.document
+	@$(BIN)/python -m energy_assets.landing.document
+	@$(BIN)/python -m energy_assets.simulation.document
+	@$(BIN)/python tests/support/bad_inputs_document.py
+
 fuzz: install ## Try the readers of deliveries with random and broken ones; MINUTES=N (60), SEED=N, SHRINK=1 makes failures small
 	@$(BIN)/python -W ignore tests/support/fuzzing.py --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(SHRINK),--shrink)
 
@@ -130,6 +161,39 @@ chaos: install ## Kill, fill disks, cut connections, turn the clock, then compar
 
 soak: install ## A simulated day of files every few seconds under the daemon; writes docs/reliability.md
 	@PYTHONPATH=tests $(BIN)/python -m chaos.soak --write
+
+# dbt and Great Expectations run inside the graph, which holds each day's lock and gate: none of these goes around it.
+DAY_OPTION = $(if $(DAY),--day "$(DAY)")
+
+dbt-deps: ## Nothing to fetch: the dbt project uses no packages
+	@echo "dbt_project/ uses no packages: its macros are its own, and make install installs dbt itself"
+
+dbt-run: install ## Run the layers that dbt writes of a day, with every gate: DAY=YYYY-MM-DD (the newest)
+	@$(CLI) materialize $(DAY_OPTION) --select staging,intermediate,marts,quality
+	@echo "what reads these tables (scores, ClickHouse) is owed now: make pipeline"
+
+dbt-test: install ## Try every model's unit tests, in a home of their own; a day's data tests run with its models
+	@echo "unit tests, outside of any home of yours; tests of data run with make dbt-run and are shown as checks in make ui"
+	@$(BIN)/python -m pytest tests/integration/test_dbt_project.py
+
+dbt-build: dbt-run ## The same as dbt-run, which runs the tests of the models with them
+
+dbt-docs: install ## Build dbt's documentation of the models, and say where it is
+	@$(CLI) up
+	@$(CLI) dbt-docs
+
+dbt-clean: ## Remove what dbt compiled; the next make parses the project again
+	@rm -rf dbt_project/target dbt_project/logs
+
+ge-init: ## Nothing to set up: suites are code, in quality_suites/
+	@echo "suites are code in quality_suites/; a run makes Great Expectations' context in memory, and keeps verdicts in quality.validation_results"
+
+ge-run: install ## Judge a day at every gate again: DAY=YYYY-MM-DD (the newest)
+	@$(CLI) materialize $(DAY_OPTION) --select quality
+
+ge-docs: install ## Build the pages of the verdicts, and say where they are: DAY=YYYY-MM-DD shows that day besides
+	@$(CLI) up
+	@$(CLI) data-docs $(DAY_OPTION)
 
 ge-profile: install ## Propose a Great Expectations suite from real days: TABLE=schema.table
 	@test -n "$(TABLE)" || { echo "make ge-profile TABLE=schema.table (a gated table needs no schema)"; exit 1; }
@@ -206,6 +270,13 @@ docker-build: .env ## Build the images
 
 .env:
 	@echo "no .env yet: make docker-env writes it, with new passwords"; exit 1
+
+$(HOOKS)/bin/pre-commit: $(INSTALLED)
+	@$(PYTHON) -m venv $(HOOKS) && $(HOOKS)/bin/python -m pip install --quiet --disable-pip-version-check "pre-commit>=4,<5"
+	@touch $@
+
+hooks: $(HOOKS)/bin/pre-commit ## Have each commit checked for style, secrets and stale pages before it is made
+	@$(HOOKS)/bin/pre-commit install
 
 lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock

@@ -29,7 +29,6 @@ from energy_assets.console import (
     EXIT_FAILED,
     EXIT_RED,
     DayArgument,
-    DayOption,
     Format,
     Language,
     choose_home,
@@ -93,6 +92,15 @@ app.command()(performance)
 app.add_typer(case_app, name="case")
 for command in (*KEEPING_COMMANDS, *PART_COMMANDS):
     app.command()(command)
+
+
+SelectOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Assets, comma-separated: schema/table, or a schema for all of it; quality is every gate. Default: the whole chain.",
+        show_default=False,
+    ),
+]
 
 
 class DataFormat(StrEnum):
@@ -431,21 +439,30 @@ def ingest(
 
 
 @app.command()
-def materialize(day: DayOption) -> None:
-    """Run one day, from raw to ClickHouse."""
-    run_window(day.date(), day.date(), None)
+def materialize(
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Default: the newest with rows.", show_default=False
+        ),
+    ] = None,
+    select: SelectOption = None,
+) -> None:
+    """Run one day, from raw to ClickHouse, or a part of it."""
+    with errors(), running() as runner:
+        of = day.date() if day else runner.newest_day()
+        run_window(runner, of, of, select)
 
 
 @app.command()
 def backfill(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")],
-    select: Annotated[
-        str | None, typer.Option(help="Asset keys, comma-separated: schema/table. Default: the whole chain.")
-    ] = None,
+    select: SelectOption = None,
 ) -> None:
     """Run a range of days in chunks; red days are listed, the others go on. Exit code 3 where a day is red."""
-    run_window(first.date(), last.date(), select)
+    with errors(), running() as runner:
+        run_window(runner, first.date(), last.date(), select)
 
 
 @app.command()
@@ -687,11 +704,10 @@ def propose_suite(
         out.print(proposal(seen), markup=False)
 
 
-def run_window(first: date, last: date, select: str | None) -> None:
-    with errors(), running() as runner:
-        outcome = runner.backfill(runner.window(first, last), runner.keys(select) if select else None)
-        print_outcome(outcome)
-        exit_if_incomplete([outcome])
+def run_window(runner: Runner, first: date, last: date, select: str | None) -> None:
+    outcome = runner.backfill(runner.window(first, last), runner.keys(select) if select else None)
+    print_outcome(outcome)
+    exit_if_incomplete([outcome])
 
 
 @contextmanager

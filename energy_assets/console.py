@@ -32,7 +32,6 @@ err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 EXIT_FAILED = 1
 EXIT_RED = 3
 
-DayOption = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 _chosen: dict[str, str] = {}

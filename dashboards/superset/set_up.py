@@ -1,7 +1,7 @@
 """Make Superset's own tables, its administrator, and the dashboards of this folder. Twice is once.
 
 Run with Superset's Python by `energy-assets dashboards`, in one process: each of Superset's own commands would load all of it
-again. What belongs here: what needs Superset's code. What does not: when to do it (energy_assets/operations/superset.py).
+again. What belongs here: what needs Superset's code. What does not: when to do it (energy_assets/operations/dashboards/).
 """
 
 from __future__ import annotations

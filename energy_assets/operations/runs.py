@@ -139,16 +139,22 @@ class Runner:
                 )
         return DayWindow(first, last + ONE_DAY)
 
-    def keys(self, select: str) -> list[dg.AssetKey]:
-        """The assets named `schema/table`, comma-separated. Raises OperationError for one that does not exist."""
-        import dagster as dg
+    def newest_day(self) -> date:
+        """The newest day of which a table holds rows. Raises OperationError where there is none."""
+        newest = self.warehouse.rows("select max(reading_date) from quality.day_versions where row_count > 0")[0][0]
+        if newest is None:
+            raise OperationError("no day was run yet: `energy-assets resume` runs what is owed")
+        return newest
 
-        known = self._definitions.resolve_job_def("daily").asset_layer.executable_asset_keys
-        wanted = [dg.AssetKey.from_user_string(name.strip()) for name in select.split(",")]
-        if unknown := [key.to_user_string() for key in wanted if key not in known]:
-            names = ", ".join(sorted(key.to_user_string() for key in known))
-            raise OperationError(f"no daily asset is called {', '.join(unknown)}: there are {names}")
-        return wanted
+    def keys(self, select: str) -> list[dg.AssetKey]:
+        """The assets named `schema/table`, comma-separated; a schema alone names all of it. Raises OperationError for what does not exist."""
+        known = sorted(self._definitions.resolve_job_def("daily").asset_layer.executable_asset_keys)
+        names = [name.strip() for name in select.split(",")]
+        found = {name: [key for key in known if name in (key.to_user_string(), key.path[0])] for name in names}
+        if unknown := [name for name, keys in found.items() if not keys]:
+            there_are = ", ".join(key.to_user_string() for key in known)
+            raise OperationError(f"no daily asset is called {', '.join(unknown)}: there are {there_are}")
+        return list(dict.fromkeys(key for keys in found.values() for key in keys))
 
     def land(self) -> dict[str, Any]:
         """Read what waits in the landing zone; the counts that the landing asset reports.
