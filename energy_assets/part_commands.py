@@ -5,19 +5,22 @@ What belongs here: their arguments and printing. What does not: work (operations
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from energy_assets import home as homes
-from energy_assets.console import DayOption, current, errors, out, say
+from energy_assets.console import current, errors, out, say
 from energy_assets.home import DEFAULT_TIMEZONE, Calendar, HomeError
 from energy_assets.operations.part import PORTS, Address, Part
 from energy_assets.settings import settings
 
 
 def new(
-    first_day: DayOption,
+    first_day: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The first day that will be delivered.")
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Below $ENERGY_HOME.")] = "utility",
 ) -> None:
     """Make a live home before anything was delivered, in the zone of ENERGY_TIMEZONE; twice is once."""
