@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = "docs/"
-OUTSIDE = ("README.md", "benchmarks/*.md", "benchmarks/*.svg", "notebooks/README.md", "ml/evaluation/PROTOCOL.md")
+OUTSIDE = ("*.md", "benchmarks/*.md", "benchmarks/*.svg", "notebooks/README.md", "ml/evaluation/PROTOCOL.md")
 """Files outside docs/ that are pages or pictures of the site too."""
 
 LINK = re.compile(
@@ -44,8 +44,13 @@ def outside() -> dict[str, str]:
 
 
 def site_path(name: str) -> str:
-    """Where a file of the repository lies in the site. A README is a page of its own there, for index.md is the first one."""
-    return name.removeprefix(DOCS) if name.startswith(DOCS) else name.replace("README.md", "readme.md")
+    """Where a file of the repository lies in the site: docs/ at its top, pages of the repository's top in a folder, for two may be called alike.
+
+    A README is a page of its own there, for index.md is the first of a folder.
+    """
+    if name.startswith(DOCS):
+        return name.removeprefix(DOCS)
+    return name.replace("README.md", "readme.md") if "/" in name else f"repository/{name.lower()}"
 
 
 def relinked(markdown: str, name: str, known: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-PLACES = ("README.md", "docs/**/*.md", "benchmarks/*.md", "notebooks/*.md", "ml/**/*.md")
+PLACES = ("*.md", "docs/**/*.md", "benchmarks/*.md", "notebooks/*.md", "ml/**/*.md")
 
 _FENCED = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(?P<ticks>`+)(?:(?!\n\s*\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL)

@@ -111,7 +111,7 @@ def test_a_link_to_what_the_site_does_not_hold_becomes_the_path() -> None:
         return hooks().relinked(text, name, {"runbook.md", "benchmarks/DAILY.md", "images/soak.png"})
 
     assert relinked("[a day](../../benchmarks/DAILY.md#x)", "docs/adr/1.md") == "[a day](../benchmarks/DAILY.md#x)"
-    assert relinked("[run](docs/runbook.md)", "README.md") == "[run](runbook.md)"
+    assert relinked("[run](docs/runbook.md)", "README.md") == "[run](../runbook.md)"
     assert relinked("![s](../docs/images/soak.png)", "benchmarks/DAILY.md") == "![s](../images/soak.png)"
     assert relinked("[daily_run.py](daily_run.py)", "benchmarks/DAILY.md") == "`benchmarks/daily_run.py`"
     assert relinked("[the rule](../ml/theft/contest.py)", "docs/x.md") == "the rule (`ml/theft/contest.py`)"
