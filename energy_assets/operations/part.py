@@ -24,7 +24,6 @@ from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home, HomeError, write_atomically
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import LOCATION, dagster_instance, environment
-from energy_assets.operations.ui import POLL_SECONDS, STOP_STEPS, UiError, interruptible, reload_code, workspace
 from energy_assets.settings import settings
 
 ANSWER_SECONDS = 10.0
@@ -95,6 +94,8 @@ def is_well(home: Home, part: Part, *, port: int | None) -> bool:
 
 def _run_code(home: Home, port: int, say: Say) -> None:
     """The code server, reloaded when the calendar of the home widens: a landing in a run does that."""
+    from energy_assets.operations.ui import STOP_STEPS, interruptible
+
     listening = settings().listen_address
     server = ["dagster", "code-server", "start", "-m", "energy_assets.definitions", "-h", listening, "-p", str(port)]
     with interruptible():
@@ -112,6 +113,8 @@ def _run_code(home: Home, port: int, say: Say) -> None:
 
 
 def _watch(process: subprocess.Popen[bytes], home: Home, port: int, say: Say) -> None:
+    from energy_assets.operations.ui import POLL_SECONDS, UiError, reload_code
+
     loaded = home.calendar()
     said = ""
     while (ended := process.poll()) is None:
@@ -130,6 +133,8 @@ def _watch(process: subprocess.Popen[bytes], home: Home, port: int, say: Say) ->
 
 def _dagster(home: Home, part: Part, port: int, code: Address) -> list[str]:
     """Dagster's daemon or page, on the code that is served at `code`."""
+    from energy_assets.operations.ui import workspace
+
     file = home.dagster / "workspace.yaml"
     write_atomically(file, workspace(code.host, code.port, LOCATION))
     program = [*_python("energy_assets.operations.service"), str(home.path)]
