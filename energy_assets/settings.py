@@ -79,6 +79,17 @@ class Settings(BaseSettings):
         description="cluster of that ClickHouse: its tables are made replicated and distributed, and days are swapped shard by shard",
     )
 
+    runs_in: Literal["processes", "pods"] = Field(
+        "processes",
+        description="where runs are worked on: processes beside the code, or pods of a Kubernetes cluster, each of which Dagster's launcher starts;"
+        " then no command of its own runs days",
+    )
+    run_resources: dict[Literal["landing", "daily"], dict[Literal["requests", "limits"], dict[str, str]]] = Field(
+        default_factory=dict,
+        description='what the pods of a job\'s runs ask for and may use, {"landing": {"limits": {"memory": "2Gi"}}}; a job that is not named, and runs of'
+        " chosen assets, have what Dagster's launcher gives",
+    )
+
     serving_retention_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
         description='days that ClickHouse keeps, by table, {"meter_readings": 1095}; what is not named keeps everything',

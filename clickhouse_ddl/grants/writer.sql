@@ -2,7 +2,7 @@
 -- then make the user:
 --   CREATE USER writer IDENTIFIED WITH sha256_password BY '…' DEFAULT ROLE energy_writer;
 -- and set CLICKHOUSE_URL=http://writer:…@host:port/. On a cluster, each statement takes ON CLUSTER, and the role also needs
---   GRANT ON CLUSTER '…' CLUSTER, REMOTE ON *.* TO energy_writer;
+--   GRANT ON CLUSTER '…' CLUSTER, REMOTE ON *.* TO energy_writer; GRANT ON CLUSTER '…' SELECT ON system.clusters TO energy_writer;
 CREATE ROLE IF NOT EXISTS energy_writer;
 
 GRANT ALL ON energy_analytics.* TO energy_writer;

@@ -3,6 +3,8 @@
 What belongs here: selections, and requesting the chain for a range of days. What does not: when they run (sensors, schedules).
 """
 
+from typing import Any
+
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
@@ -13,12 +15,24 @@ from energy_assets.assets.reference import reference_tables
 from energy_assets.automation.freshness import FRESHNESS_CHECKS
 from energy_assets.days import DayWindow
 from energy_assets.partitions import DAILY
+from energy_assets.settings import Settings, settings
+
+POD_TAG = "dagster-k8s/config"
+"""By which a run tells Dagster's launcher of Kubernetes what its pod is like; every other launcher leaves it alone."""
+
+
+def pod_tags(job: str, known: Settings) -> dict[str, Any]:
+    """The tag that gives pods of the job's runs resources of their own. A run is one pod: its assets have none apart."""
+    resources = known.run_resources.get(job)
+    return {POD_TAG: {"container_config": {"resources": resources}}} if resources else {}
+
 
 LANDING_SELECTION = dg.AssetSelection.assets(*LANDED, reference_tables)
 
 LANDING_JOB = dg.define_asset_job(
     "landing",
     selection=LANDING_SELECTION,
+    tags=pod_tags("landing", settings()),
     description="Read every file that landed and was not read yet, and see to the reference tables: what has no days.",
 )
 
@@ -34,6 +48,7 @@ DAILY_JOB = dg.define_asset_job(
     "daily",
     selection=DAILY_SELECTION,
     partitions_def=DAILY,
+    tags=pod_tags("daily", settings()),
     description="A day, or a range of days, from raw to ClickHouse, through every gate.",
 )
 

@@ -46,9 +46,6 @@ concurrency:
   pools:
     granularity: run
     default_limit: 1
-run_launcher:
-  module: energy_assets.operations.launcher
-  class: LocalRunLauncher
 run_monitoring:
   enabled: true
   poll_interval_seconds: 30
@@ -57,6 +54,13 @@ telemetry:
 nux:
   enabled: false
 """
+
+LOCAL_RUNS = """\
+run_launcher:
+  module: energy_assets.operations.launcher
+  class: LocalRunLauncher
+"""
+"""Runs are processes of this machine. Where they are pods, a process of that number here is another one: nobody may be told that it is gone."""
 
 
 PLANNED_AS_ONE = {"DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1"}
@@ -79,7 +83,9 @@ def environment(home: Home) -> dict[str, str]:
 def write_configuration(home: Home) -> None:
     home.dagster.mkdir(parents=True, exist_ok=True)
     logs = f"python_logs: {json.dumps(run_logs(home, settings().log_level))}\n"  # what JSON says, YAML reads
-    write_atomically(home.dagster / "dagster.yaml", DAGSTER_YAML.format(artifacts=home.dagster) + logs)
+    launcher = LOCAL_RUNS if settings().runs_in == "processes" else ""
+    text = DAGSTER_YAML.format(artifacts=home.dagster) + launcher + logs
+    write_atomically(home.dagster / "dagster.yaml", text)
 
 
 @contextmanager
