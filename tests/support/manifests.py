@@ -15,6 +15,7 @@ import yaml
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 VALUES = FOLDER / "dagster-values.yaml"
+OPERATOR_VALUES = FOLDER / "operator-values.yaml"
 OPERATORS = ("clickhouse.altinity.com/v1", "clickhouse-keeper.altinity.com/v1")
 CHART = ("dagsterWebserver", "dagsterDaemon")
 

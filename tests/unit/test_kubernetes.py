@@ -73,7 +73,8 @@ def test_a_field_that_does_not_exist_would_be_found() -> None:
 
 def test_every_file_is_applied_and_no_object_is_there_twice() -> None:
     files = {file.name for file in FOLDER.glob("*.yaml")}
-    assert files == {*manifests.kustomization()["resources"], "kustomization.yaml", manifests.VALUES.name}
+    charts = {manifests.VALUES.name, manifests.OPERATOR_VALUES.name}
+    assert files == {*manifests.kustomization()["resources"], "kustomization.yaml", *charts}
     names = [named(document) for document in documents()]
     assert len(names) == len(set(names))
 
@@ -300,6 +301,13 @@ def test_readers_are_held_to_the_profile_and_the_quota_of_the_script() -> None:
     assert found == intervals and len(intervals) == 2
     assert configuration["users"]["bi/profile"] == configuration["users"]["bi/quota"] == "energy_reader"
     assert configuration["users"]["bi/default_database"] == "energy_analytics"
+
+
+def test_the_operator_looks_at_our_namespace() -> None:
+    told = yaml.safe_load(manifests.OPERATOR_VALUES.read_text())
+    watched = told["configs"]["files"]["config.yaml"]["watch"]["namespaces"]
+    assert watched == [manifests.kustomization()["namespace"]] == list(of_kind("Namespace"))
+    assert "secret" not in told and "--set-file secret.password" in PAGE
 
 
 def test_the_cluster_is_three_shards_of_two_on_three_keepers() -> None:
