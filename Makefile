@@ -280,7 +280,7 @@ hooks: $(HOOKS)/bin/pre-commit ## Have each commit checked for style, secrets an
 
 lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml deploy/image/requirements.in --extra clickhouse-transformations --constraint requirements.lock $(LOCKED) --output-file deploy/image/requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml deploy/image/requirements.in --extra clickhouse-transformations --extra kubernetes --constraint requirements.lock $(LOCKED) --output-file deploy/image/requirements.lock
 	@$(BIN)/uv pip compile dashboards/superset/requirements.in $(LOCKED) --output-file dashboards/superset/requirements.lock
 	@$(BIN)/uv pip compile docs/requirements.in $(LOCKED) --output-file docs/requirements.lock
 
