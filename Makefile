@@ -137,6 +137,8 @@ documents: pages ## Write every generated page anew, after a change of what it i
 	@$(BIN)/python -m energy_assets.landing.document
 	@$(BIN)/python -m energy_assets.simulation.document
 	@$(BIN)/python tests/support/bad_inputs_document.py
+	@$(BIN)/python -m energy_assets.operations.layers
+	@$(BIN)/python -m benchmarks.capacity
 
 fuzz: install ## Try the readers of deliveries with random and broken ones; MINUTES=N (60), SEED=N, SHRINK=1 makes failures small
 	@$(BIN)/python -W ignore tests/support/fuzzing.py --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(SHRINK),--shrink)

@@ -101,7 +101,13 @@ def test_a_page_says_how_to_make_each_secret_with_each_key() -> None:
     }
     assert named_ones == made
     keys = {source["key"] for document in documents() for source in every(document, "secretKeyRef")}
-    given = {"POSTGRES_URL", "CLICKHOUSE_URL", "CLICKHOUSE_BI_URL", "ENERGY_SUPERSET_DATABASE_URL", "postgresql-password"}
+    given = {
+        "POSTGRES_URL",
+        "CLICKHOUSE_URL",
+        "CLICKHOUSE_BI_URL",
+        "ENERGY_SUPERSET_DATABASE_URL",
+        "postgresql-password",
+    }
     for key in keys | given:
         assert re.search(rf"(^|[\s=]){key}=", PAGE, flags=re.MULTILINE), key
 
@@ -180,13 +186,15 @@ def test_every_container_is_bounded_and_no_root(pod, container) -> None:
         assert (context["runAsUser"], context["fsGroup"]) == (10001, 10001)
         assert context["fsGroupChangePolicy"] == "OnRootMismatch", "a later mount opens credentials.toml to the group"
         mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-        assert mounts["/srv/energy"] == "home" and "/tmp" in mounts
+        assert mounts["/srv/energy"] == "home" and "/tmp" in mounts  # noqa: S108 (a mount of a pod)
 
 
 def test_nobody_gets_a_token_of_the_cluster_who_asks_it_nothing() -> None:
     for pod in pods():
         if pod.name not in ("dagster-webserver", "dagster-daemon"):
-            told = pod.spec if pod.spec.get("serviceAccountName") is None else of_kind("ServiceAccount")["energy-assets"]
+            told = (
+                pod.spec if pod.spec.get("serviceAccountName") is None else of_kind("ServiceAccount")["energy-assets"]
+            )
             assert told["automountServiceAccountToken"] is False, pod.name
 
 
@@ -225,7 +233,9 @@ def test_stores_are_reached_by_those_who_use_them_alone() -> None:
     for name, policy in policies.items():
         if name != "nobody":
             assert len(selected(policy["spec"]["podSelector"])) == 1, name
-    guarded = {pod for name, policy in policies.items() if name != "nobody" for pod in selected(policy["spec"]["podSelector"])}
+    guarded = {
+        pod for name, policy in policies.items() if name != "nobody" for pod in selected(policy["spec"]["podSelector"])
+    }
     assert guarded >= set(of_kind("Service")), "a service that nobody reaches"
 
 
@@ -375,7 +385,9 @@ def test_dagsters_tables_are_where_the_platform_looks_for_them() -> None:
     from energy_assets.embedded.connections import DAGSTER_SCHEMA, connections
 
     url = "postgresql://energy:x@postgres.example:5432/energy?sslmode=require"
-    known = connections(Home(Path("/nowhere")), Settings(POSTGRES_URL=url, CLICKHOUSE_URL="http://writer@clickhouse:8123/"))
+    known = connections(
+        Home(Path("/nowhere")), Settings(POSTGRES_URL=url, CLICKHOUSE_URL="http://writer@clickhouse:8123/")
+    )
     params = values()["postgresql"]["postgresqlParams"]
     assert params["options"] == f"-csearch_path={DAGSTER_SCHEMA}"
     assert all(f"{name}={value.replace('=', '%3D')}" in known.dagster_dsn for name, value in params.items())
@@ -428,7 +440,10 @@ def launched(tmp_path: Path, tags: dict[str, Any]) -> dict[str, Any]:
     """The Kubernetes job of a run with these tags."""
     file = tmp_path / "kubeconfig"
     cluster = {"clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:1"}}]}
-    context = {"contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}], "current-context": "none"}
+    context = {
+        "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+        "current-context": "none",
+    }
     file.write_text(yaml.safe_dump(cluster | context | {"users": [{"name": "none", "user": {}}]}))
     told = ConfigurableClassData("dagster_k8s", "K8sRunLauncher", yaml.safe_dump(launcher_config(file)))
     launcher = told.rehydrate(as_type=RunLauncher)
