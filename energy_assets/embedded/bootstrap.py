@@ -5,7 +5,7 @@ What belongs here: who may do what in which schema. What does not: tables (who f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 
@@ -108,8 +108,8 @@ def bootstrap_embedded(port: int, passwords: PostgresPasswords) -> None:
     """Make databases, roles, schemas and rights, as the superuser; where they are there already, nothing changes."""
     with closing(_connect(postgres_url("postgres", passwords.superuser, port, "postgres"))) as server:
         _make_roles(server, port, passwords)
-        for database, owner in DATABASE_OWNERS.items():
-            _make_database(server, database, owner)
+        for name, owner in DATABASE_OWNERS.items():
+            _make_database(server, name, owner)
     with closing(_connect(postgres_url("postgres", passwords.superuser, port, DATABASE))) as database:
         _make_schemas(database, OWNERS)
         _run(database, _rights_of_before(database))
@@ -254,7 +254,7 @@ def _make_database(server: Connection, name: str, owner: str | None) -> None:
         _run(server, [_compose("alter database {} owner to {}", name, owner)])
 
 
-def _make_schemas(database: Connection, owners: dict[str, str | None]) -> None:
+def _make_schemas(database: Connection, owners: Mapping[str, str | None]) -> None:
     # Asked first: `create schema if not exists` needs the right to create even where there is nothing to do.
     existing = _names(database, "select nspname from pg_namespace")
     for schema, owner in owners.items():
