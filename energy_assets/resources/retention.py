@@ -15,7 +15,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.keys import GATED
-from energy_assets.resources.serving import DATABASE, quoted
+from energy_assets.resources.serving import quoted
+from energy_assets.resources.serving_ddl import DATABASE
 
 if TYPE_CHECKING:
     from energy_assets.resources.serving import Serving
