@@ -44,8 +44,8 @@ from energy_assets.operations.keeping.programs import load, program, server_majo
 from energy_assets.operations.keeping.serve import serve_anew
 from energy_assets.operations.stores import bring_up
 from energy_assets.resources.contents import names_in
-from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
 from energy_assets.resources.serving import connect, held_tables
+from energy_assets.resources.serving_ddl import DATABASE as SERVING_DATABASE
 from energy_assets.settings import settings
 
 SHOWN = 5
@@ -171,8 +171,8 @@ def _require_same_kind(manifest: Manifest) -> None:
         raise OperationError(
             f"the backup is of a home whose Postgres was a server: set POSTGRES_URL to an empty database of Postgres {manifest.postgres_major}"
         )
-    if settings().postgres_url:
-        program("pg_restore", server_major(settings().postgres_url))
+    if server := settings().postgres_url:
+        program("pg_restore", server_major(server))
 
 
 def _require_whole(folder: Path, manifest: Manifest) -> None:
