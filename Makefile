@@ -19,7 +19,7 @@ HOOKS := $(VENV)/tools/hooks
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom
-.PHONY: setup build restart ps logs ingest pipeline dbt-deps dbt-run dbt-test dbt-build dbt-docs dbt-clean ge-init ge-run ge-docs documents hooks
+.PHONY: setup build restart ps logs ingest pipeline dbt-deps dbt-run dbt-test dbt-build dbt-docs dbt-clean ge-init ge-run ge-docs documents types hooks
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -215,6 +215,9 @@ download-data-manual: ## Say how to fetch that file by hand
 lint: install ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
+types: install ## Check types, strictly
+	@$(BIN)/mypy
+
 format: install ## Apply style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
@@ -243,7 +246,7 @@ lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile dashboards/superset/requirements.in $(LOCKED) --output-file dashboards/superset/requirements.lock
 
 clean: ## Remove what building and testing left
-	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis
+	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 clean-all: clean ## Also stop and remove every home and the installation
 	@test ! -x $(CLI) || $(CLI) down --all
