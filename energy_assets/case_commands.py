@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -22,6 +22,8 @@ from energy_assets.home import HomeError
 from energy_assets.landing.contract import ASSIGNED, DISMISSED, OPEN, OUTCOMES, SNOOZED
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from energy_assets.operations.cases import Case, CaseList, History
     from energy_assets.operations.performance import Week
 
@@ -45,7 +47,7 @@ UntilOption = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day off the list.", show_default=False),
 ]
-Outcome = StrEnum("Outcome", {name: name for name in OUTCOMES})
+Outcome = StrEnum("Outcome", {name: name for name in OUTCOMES})  # type: ignore[misc]  # declared once, in OUTCOMES
 SHOWN_CHANGES = 8
 
 
@@ -260,10 +262,11 @@ def print_cases(known: CaseList, shown: Sequence[Case], language: Language) -> N
     currencies = {case.currency for case in shown if case.currency}
     money = f" {currencies.pop()}" if len(currencies) == 1 else ""
     table = Table(box=None, pad_edge=False)
-    for heading, side in (
+    columns: tuple[tuple[str, JustifyMethod], ...] = (
         ("", "right"), ("case", "left"), ("transformer", "left"), ("likely", "right"), ("since", "left"), ("kWh/day", "right"),
         (f"bill/month{money}", "right"), (f"worth{money}", "right"), ("state", "left"), ("why", "left"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for heading, side in columns:
         table.add_column(heading, justify=side, no_wrap=heading != "why")
     for case in shown:
         table.add_row(
@@ -386,9 +389,8 @@ def number(value: Decimal | float | None, language: Language, decimals: int = 0)
 
     if value is None:
         return "–"
-    return format_decimal(
-        round(value, decimals), format=f"#,##0.{'0' * decimals}" if decimals else "#,##0", locale=language.value
-    )
+    rounded: Any = round(value, decimals)
+    return format_decimal(rounded, format=f"#,##0.{'0' * decimals}" if decimals else "#,##0", locale=language.value)
 
 
 def percent(value: Decimal | float | None, language: Language) -> str:

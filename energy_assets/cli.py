@@ -730,7 +730,7 @@ def running() -> Iterator[Runner]:
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A bar per range of days while runs go on; plain lines where the output is no terminal."""
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
     from energy_assets.operations.runs import Progress, layer_of
@@ -753,7 +753,7 @@ def progress_bar() -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=err) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def step(label: str, name: str, done: int, total: int) -> None:
             if label not in tasks:
@@ -1042,11 +1042,11 @@ def print_judged(found: JudgedList) -> None:
         )
     if found.truth and found.missed:
         cheap = set(found.not_worth)
-        told = (
+        missed = (
             f"{meter} ({found.truth.kinds[meter]}{', not worth the drive' if meter in cheap else ''})"
             for meter in found.missed
         )
-        out.print(f"           missed: {', '.join(told)}", markup=False)
+        out.print(f"           missed: {', '.join(missed)}", markup=False)
     out.print("           a case is a reason to look, not a proof  → energy-assets cases")
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -234,7 +234,7 @@ def fail(message: str, error: Exception) -> NoReturn:
     raise typer.Exit(EXIT_FAILED) from error
 
 
-def print_rows(names: list[str], rows: list[tuple], format: Format) -> None:
+def print_rows(names: list[str], rows: Sequence[tuple[Any, ...]], format: Format) -> None:
     import csv
     import json
 

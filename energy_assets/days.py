@@ -5,7 +5,7 @@ What belongs here: arithmetic of days. What does not: which days a home has (hom
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -60,7 +60,7 @@ def days_between(start: date, end: date) -> Iterator[date]:
     return (start + timedelta(days=offset) for offset in range((end - start).days))
 
 
-def runs_of_days(days: Sequence[date]) -> list[DayWindow]:
+def runs_of_days(days: Iterable[date]) -> list[DayWindow]:
     """Consecutive days as windows: `[1, 2, 3, 7]` is `[1, 4), [7, 8)`."""
     windows: list[DayWindow] = []
     for day in sorted(set(days)):

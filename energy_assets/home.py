@@ -171,7 +171,8 @@ class Home:
             raise HomeError(f"no home at {self.path}: run `energy-assets demo` or `energy-assets ingest DIR` first")
         try:
             stored = tomlkit.parse(self.calendar_file.read_text(encoding="utf-8")).unwrap()
-            return Calendar(stored["timezone"], _day(stored["first_day"]), _day(stored.get("last_day")))
+            last_day = stored.get("last_day")
+            return Calendar(stored["timezone"], _day(stored["first_day"]), None if last_day is None else _day(last_day))
         except KeyError as missing:
             raise HomeError(
                 f"{self.calendar_file} lacks {missing}: add it, or remove the home and ingest again"
@@ -283,9 +284,9 @@ def _choice(base: Path) -> str:
     )
 
 
-def _day(value: object) -> date | None:
+def _day(value: object) -> date:
     """A TOML date. Raises TypeError for any other value."""
-    if value is not None and type(value) is not date:
+    if type(value) is not date:
         raise TypeError(f"{value!r} is no date such as 2024-03-07, without quotes")
     return value
 

@@ -19,7 +19,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Model(Protocol):
     def metadata(self) -> dict[str, Any]: ...
 
     @classmethod
-    def restore(cls, estimator: Any, metadata: Mapping[str, Any]) -> Model: ...
+    def restore(cls, estimator: Any, metadata: Mapping[str, Any]) -> Self: ...
 
 
 M = TypeVar("M", bound=Model)

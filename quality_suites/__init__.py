@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from great_expectations.expectations.expectation import Expectation
+    from quality_suites.expectations import DayExpectation
 
 REJECTED_SHARE = "rejected-share"
 """The expectation whose breaches the quarantine lists row by row."""
@@ -69,7 +69,7 @@ class Suite:
     is_regular: bool = True
     """Whether a day has about as many rows as the days before it: visits and failures do not."""
 
-    def expectations(self, limits: Limits) -> list[Expectation]:
+    def expectations(self, limits: Limits) -> list[DayExpectation]:
         """The suite as Great Expectations' own objects. Imports Great Expectations (some seconds, once a process)."""
         from quality_suites.expectations import Rules
         from quality_suites.trailing import usual_row_count

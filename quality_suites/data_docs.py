@@ -83,7 +83,7 @@ def build_site(
     Pages that the site `earlier` has of the same verdicts, in the same words, are taken over from it.
     """
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}  # type: ignore[assignment]  # it reads a dictionary
     stated = {table: _stated(table, limits) for table in SUITES}
     words = _fingerprint(stated)
     reusable = earlier if earlier and _read(earlier / WORDS) == words else None
@@ -91,7 +91,7 @@ def build_site(
     fresh: list[ValidationResultIdentifier] = []
     for verdict in verdicts:
         key = _key(verdict)
-        *folders, name = key.to_tuple()
+        *folders, name = key.to_tuple()  # type: ignore[no-untyped-call]
         page = Path("validations", *folders, f"{name}.html")
         pages[page] = verdict
         if reusable and (reusable / page).is_file():
@@ -205,7 +205,7 @@ def _shown(outcome: Outcome, stated: dict[str, str]) -> ExpectationValidationRes
             type="expect_as_recorded",
             kwargs={"column": outcome.column} if outcome.column else {},
             description=words,
-            severity=outcome.severity,
+            severity=outcome.severity,  # type: ignore[arg-type]  # as it was recorded
         ),
         # Great Expectations writes them as they are, and samples hold what was delivered: it must not become markup.
         # The message has the counts; with a count of its own Great Expectations would write another sentence about it.
@@ -219,4 +219,4 @@ def _shown(outcome: Outcome, stated: dict[str, str]) -> ExpectationValidationRes
 
 def _stated(table: str, limits: Limits) -> dict[str, str]:
     """What each expectation asks for, by its name."""
-    return {expectation.meta["rule"]: expectation.stated() for expectation in SUITES[table].expectations(limits)}
+    return {expectation.rule_id: expectation.stated() for expectation in SUITES[table].expectations(limits)}

@@ -78,7 +78,7 @@ def _suite(suite: Suite) -> str:
 
 
 def _row(expectation: DayExpectation) -> str:
-    rule = expectation.meta["rule"]
+    rule = expectation.rule_id
     cells = (f"`{rule}`", expectation.stated(), expectation.severity.value, reason(rule))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 

@@ -26,6 +26,8 @@ from quality_suites.sql import fill, literal
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
+    from great_expectations.datasource.fluent.postgres_datasource import PostgresDatasource
 
     from quality_suites import Limits, Suite
 
@@ -59,11 +61,11 @@ class Engine:
     def __init__(self, dsn: str) -> None:
         self._context = gx.get_context(mode="ephemeral")
         # Each table's set-up would write the context's configuration anew, twice, for nobody: it ends with the process.
-        self._context.variables.save = lambda: None
-        self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        self._context.variables.save = lambda: None  # type: ignore[method-assign]
+        self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}  # type: ignore[assignment]  # it reads a dictionary
         self._context.stores[self._context.validation_results_store_name] = PassingStore()
         url = sa.make_url(dsn).set(drivername="postgresql+psycopg2")
-        self._source = self._context.data_sources.add_postgres(
+        self._source = self._context.data_sources.add_postgres(  # type: ignore[call-arg]  # its stub lacks kwargs
             "energy",
             connection_string=url.render_as_string(hide_password=False),
             create_temp_table=False,
@@ -97,17 +99,17 @@ class Gate:
 
     def __init__(
         self,
-        context: gx.data_context.EphemeralDataContext,
-        source: gx.datasource.fluent.PostgresDatasource,
+        context: EphemeralDataContext,
+        source: PostgresDatasource,
         suite: Suite,
         limits: Limits,
     ) -> None:
         self._query = Rules(suite).batch
         self._asset = source.add_query_asset(suite.table, query=self._query)
         expectations = suite.expectations(limits)
-        self.rules = tuple(expectation.meta["rule"] for expectation in expectations)
+        self.rules = tuple(expectation.rule_id for expectation in expectations)
         stored = context.suites.add(gx.ExpectationSuite(name=suite.table, expectations=expectations))
-        self._expectations = stored.expectations
+        self._expectations: list[Any] = stored.expectations
         validation = CodedValidation(
             name=suite.table, data=self._asset.add_batch_definition_whole_table("day"), suite=stored
         )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import sqlalchemy as sa
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_partial
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
@@ -79,7 +79,9 @@ class DayMeasure(TableMetricProvider):
         partial_fn_type=MetricPartialFunctionTypes.AGGREGATE_FN,
         domain_type=MetricDomainTypes.TABLE,
     )
-    def _sqlalchemy(cls, metric_domain_kwargs: dict, metric_value_kwargs: dict, **_: Any) -> tuple[Any, dict, dict]:
+    def _sqlalchemy(
+        cls, metric_domain_kwargs: dict[str, Any], metric_value_kwargs: dict[str, Any], **_: Any
+    ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         # A subquery alone is no aggregate: it would come once a row when Great Expectations computes it by itself.
         return (
             sa.literal_column(f"case when count(*) >= 0 then ({metric_value_kwargs['sql']}) end"),
@@ -105,6 +107,11 @@ class DayExpectation(BatchExpectation):
 
     success_keys: ClassVar[tuple[str, ...]] = ("day", "batch", "fault")
 
+    @property
+    def rule_id(self) -> str:
+        """The name that it carries in its suite."""
+        return str((self.meta or {})["rule"])
+
     @abstractmethod
     def stated(self) -> str:
         """What must hold, in words and with its limit."""
@@ -118,7 +125,7 @@ class DayExpectation(BatchExpectation):
         """`success`, `observed`, `unexpected_count`, `element_count` and `message` for the measured `values`."""
 
     def get_validation_dependencies(
-        self, execution_engine: Any = None, runtime_configuration: dict | None = None
+        self, execution_engine: Any = None, runtime_configuration: dict[str, Any] | None = None
     ) -> ValidationDependencies:
         return ValidationDependencies(
             {
@@ -129,7 +136,7 @@ class DayExpectation(BatchExpectation):
         )
 
     def _validate(
-        self, metrics: dict, runtime_configuration: dict | None = None, execution_engine: Any = None
+        self, metrics: dict[str, Any], runtime_configuration: dict[str, Any] | None = None, execution_engine: Any = None
     ) -> dict[str, Any]:
         finding = self.found(metrics)
         success = bool(finding.pop("success"))
@@ -143,6 +150,8 @@ class DayExpectation(BatchExpectation):
         return [str(row[0]) for row in rows]
 
     def _of_the_day(self, sql: str) -> str:
+        if self.day is None:
+            raise ValueError("no day was set to judge")
         day = literal(date.fromisoformat(self.day))
         return fill(sql, {"batch": f"({fill(self.batch, {'day': day})})", "day": day})
 
@@ -491,7 +500,7 @@ class Rules:
         """An expectation of this suite, of any `kind`; `fields` are the kind's own."""
         return kind(
             batch=self.batch,
-            severity=severity,
+            severity=severity,  # type: ignore[arg-type]  # pydantic makes the enumeration of it
             meta={"rule": rule_id},
             **fields,
         )

@@ -13,11 +13,12 @@ from datetime import date
 from decimal import Decimal
 from itertools import combinations
 from math import ceil, floor, log10
+from typing import Any
 
 from quality_suites import SUITES, columns
 from quality_suites.sql import fill, identifier, literal, relation
 
-Ask = Callable[[str], list[tuple]]
+Ask = Callable[[str], list[tuple[Any, ...]]]
 """Runs one statement and gives its rows."""
 
 FEW_VALUES = 12
@@ -52,7 +53,7 @@ class Column:
     distinct_count: int
     minimum: float | Decimal | None
     maximum: float | Decimal | None
-    values: tuple
+    values: tuple[Any, ...]
     """All of them, where they are few and look like codes."""
 
 
@@ -72,7 +73,7 @@ class Profile:
 def profile(ask: Ask, schema: str, table: str, *, days: int = 7) -> Profile:
     """Look at the newest `days` days that have rows. Raises ProposalError without table, date column or rows."""
     name = relation(schema, table)
-    types = dict(ask(fill(DECLARED, {"table": literal(name)})))
+    types: dict[str, str] = dict(ask(fill(DECLARED, {"table": literal(name)})))
     if not types:
         raise ProposalError(f"there is no table {schema}.{table}, or this role may not see it")
     date_column = _date_column(table, types)
@@ -144,7 +145,7 @@ def _column(ask: Ask, rows: str, name: str, kind: str) -> Column:
         f"select count(*) - count({column}), count(distinct {column}),"
         f" {extremes if kind in NUMBERS else 'null, null'} from {rows}"
     )[0]
-    values: tuple = ()
+    values: tuple[Any, ...] = ()
     if kind in CODES and 0 < distinct <= FEW_VALUES:
         values = tuple(row[0] for row in ask(fill(VALUES, {"column": column, "rows": rows})))
     return Column(name, kind, null_count, distinct, low, high, values)
@@ -188,7 +189,7 @@ def _type(kind: str) -> str:
     return next((name for name in KNOWN_TYPES if getattr(columns, name)[0] == kind), f"({_quoted(kind)},)")
 
 
-def _listed(values: tuple) -> str:
+def _listed(values: tuple[Any, ...]) -> str:
     """The inside of a tuple in Python, with the comma that makes one of a single value."""
     return ", ".join(map(_quoted, values)) + ("," if len(values) == 1 else "")
 

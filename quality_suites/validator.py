@@ -119,7 +119,9 @@ def _outcomes(suite: Suite, day: date, results: list[Any], rules: tuple[str, ...
 def _outcome(result: Any, failure: str | None) -> Outcome:
     """What was found; or, where a wrong schema kept it from being judged, red like the schema that is to blame."""
     config = result.expectation_config
-    found = UNJUDGED | {"message": f"could not be judged: {_first_line(failure)}"} if failure else result.result
+    found: dict[str, Any] = (
+        UNJUDGED | {"message": f"could not be judged: {_first_line(failure)}"} if failure else result.result
+    )
     return Outcome(
         expectation=config.type,
         expectation_id=_rule(result),
@@ -164,7 +166,7 @@ def _first_line(message: str) -> str:
     return message.strip().splitlines()[0] if message.strip() else "no reason given"
 
 
-UNJUDGED = {"observed": None, "unexpected_count": None, "element_count": None, "sample": ()}
+UNJUDGED: dict[str, Any] = {"observed": None, "unexpected_count": None, "element_count": None, "sample": ()}
 
 REMEDIES = {
     "UndefinedTable": "write that table first; the order of the graph does it: `energy-assets materialize --day DAY`",

@@ -22,7 +22,7 @@ METADATA = "version: 1.0.0\ntype: assets\n"
 def main() -> None:
     app = create_app()
     with app.app_context():
-        upgrade(directory=str(Path(sys.modules["superset"].__file__).parent / "migrations"))
+        upgrade(directory=str(Path(str(sys.modules["superset"].__file__)).parent / "migrations"))
         make_roles()
         administrator = make_administrator(os.environ["ENERGY_SUPERSET_USER"], os.environ["ENERGY_SUPERSET_PASSWORD"])
         import_bundle(

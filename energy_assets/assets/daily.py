@@ -87,7 +87,7 @@ def write_days(
 ) -> None:
     """Rewrite each day of the asset's natively partitioned table; one without rows is emptied, and no partition is made for it."""
     schema, table = context.asset_key.path
-    without = {}
+    without: dict[date, str | None] = {}
     for day in window:
         rows = rows_of(day)
         if rows.num_rows:

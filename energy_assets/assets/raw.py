@@ -24,7 +24,7 @@ def raw_table(source: Source) -> dg.AssetsDefinition:
         deps=[LANDING_FILES.key],
         kinds={"postgres", "parquet"},
         description=f"{source.description}; one row per delivered row.",
-        date_column=source.date_column,
+        date_column=source.day_column,
         columns=columns_of(source),
     )
     def loaded(

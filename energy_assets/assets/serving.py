@@ -6,6 +6,7 @@ What does not: how a day is swapped (resources/serving.py), columns, engines and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
@@ -13,8 +14,8 @@ from energy_assets.assets.daily import daily_asset, report_row_counts
 from energy_assets.keys import GATED, SERVING, checkpoint_key
 from energy_assets.partitions import DAILY, day_window
 from energy_assets.resources.gates import require_readable
-from energy_assets.resources.serving import DATABASE, Serving, tried_again_while_away
-from energy_assets.resources.serving_ddl import ServedColumn, quoted, served_columns
+from energy_assets.resources.serving import Serving, tried_again_while_away
+from energy_assets.resources.serving_ddl import DATABASE, ServedColumn, quoted, served_columns
 from energy_assets.resources.warehouse import Warehouse, quoted_name
 
 # Postgres sends exact numbers where ClickHouse keeps measured ones.
@@ -218,7 +219,7 @@ def reconciled(served: Served) -> dg.AssetChecksDefinition:
     return equal
 
 
-def differences(wanted: Sequence[tuple], found: Sequence[tuple]) -> list[str]:
+def differences(wanted: Sequence[Sequence[Any]], found: Sequence[Sequence[Any]]) -> list[str]:
     """Days on which (day, rows, sum) differ, in words."""
     left, right = ({row[0]: tuple(row[1:]) for row in rows} for rows in (wanted, found))
     return [

@@ -133,8 +133,9 @@ def theft_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models:
     from energy_assets.resources.theft_visits import TeachingVisits
 
     window, rankers = day_window(context), TheftModels(warehouse, models)
-    decided = {week: rankers.decided(week) for week in map(first_of_week, window)}
-    if waiting := [week for week, found in decided.items() if not found]:
+    known = {week: rankers.decided(week) for week in map(first_of_week, window)}
+    decided = {week: found for week, found in known.items() if found}
+    if waiting := [week for week, found in known.items() if not found]:
         visits, least = TeachingVisits(warehouse, waiting), settings().least_theft_labels
         decided |= {week: rankers.decide(week, visits, least_labels=least, run_id=context.run_id) for week in waiting}
     for day in window:

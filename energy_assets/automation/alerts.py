@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
 
 from energy_assets.checkpoints.checkpoint import RED_DAYS
 from energy_assets.resources.due import red_days
@@ -54,5 +55,6 @@ def alert_of(warehouse: Warehouse, run: dg.DagsterRun, failures: Sequence[dg.Dag
 
 def is_verdict(failure: dg.DagsterEvent) -> bool:
     """Whether the step failed because days are red, which is told day by day."""
-    raised = failure.event_specific_data.user_failure_data
+    data = failure.event_specific_data
+    raised = data.user_failure_data if isinstance(data, StepFailureData) else None
     return bool(raised and RED_DAYS in raised.metadata)

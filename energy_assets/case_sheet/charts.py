@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -187,7 +187,7 @@ def _mean_week(mean: MeanWeek, words: Words) -> str:
         axes.bar(
             places + (0.2 if has_before else 0), mean.recent_kwh, width=0.38, color=BLACK, label=_recent(mean, words)
         )
-        axes.set_xticks(places, [words.weekday(place) for place in places])
+        axes.set_xticks(places, [words.weekday(int(place)) for place in places])
         axes.set_ylabel(words("kwh_per_day"))
         _finish(figure, axes, words)
         return _svg(figure, words("mean_week_title"), "mean")
@@ -199,10 +199,11 @@ def _drawn(is_narrow: bool, height_mm: float) -> Iterator[tuple[Figure, Axes]]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # names of settings, as a style file has them
         width = NARROW_MM if is_narrow else WIDE_MM
         figure = Figure(figsize=(width / MM_PER_INCH, height_mm / MM_PER_INCH), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
+        if layout := figure.get_layout_engine():
+            layout.set(w_pad=0.02, h_pad=0.02)  # type: ignore[call-arg]  # those of the constrained one
         yield figure, figure.add_subplot()
 
 
@@ -211,9 +212,10 @@ def _shade_outages(axes: Axes, days: Sequence[date], off_hours: np.ndarray, word
     half, label = timedelta(hours=12), words("outage")
     for day, hours in zip(days, off_hours, strict=True):
         if hours > 0:
-            start = np.datetime64(day) - np.timedelta64(half)
+            start: Any = np.datetime64(day) - np.timedelta64(half)
             grey = LIGHTEST + (DARKEST - LIGHTEST) * min(hours / 24, 1.0)
-            axes.axvspan(start, start + np.timedelta64(24, "h"), color=(grey,) * 3, linewidth=0, label=label, zorder=0)
+            end: Any = start + np.timedelta64(24, "h")  # an axis of dates takes dates
+            axes.axvspan(start, end, color=(grey,) * 3, linewidth=0, label=label, zorder=0)
             label = "_"
 
 
@@ -236,7 +238,7 @@ def _mark_gaps(axes: Axes, days: np.ndarray, values: np.ndarray, label: str) -> 
 def _mark_onset(axes: Axes, days: Sequence[date], onset: date | None, told: str = "") -> None:
     if onset is None or not days[0] <= onset <= days[-1]:
         return
-    at = np.datetime64(onset) - np.timedelta64(12, "h")
+    at: Any = np.datetime64(onset) - np.timedelta64(12, "h")
     axes.axvline(at, color=VERMILION, linewidth=1.2, dashes=(6, 1.5, 1, 1.5))
     if not told:
         return
@@ -282,7 +284,7 @@ def _from_zero(axes: Axes, top: float) -> None:
     axes.set_ylim(-0.04 * top, top)
 
 
-def _steps(axes: Axes, hours: np.ndarray, values: np.ndarray, **look: object) -> None:
+def _steps(axes: Axes, hours: np.ndarray, values: np.ndarray, **look: Any) -> None:
     axes.step(hours, np.append(values, values[-1:]), where="post", **look)
 
 
@@ -294,7 +296,9 @@ def _date_axis(axes: Axes, days: Sequence[date], words: Words, is_narrow: bool) 
     axes.set_xticks([np.datetime64(day) for day in shown], [words.day(day, with_year=False) for day in shown])
     axes.set_xticks([np.datetime64(day) for day in mondays], minor=True)
     half = np.timedelta64(12, "h")
-    axes.set_xlim(np.datetime64(days[0]) - half, np.datetime64(days[-1]) + half)
+    first: Any = np.datetime64(days[0]) - half
+    last: Any = np.datetime64(days[-1]) + half
+    axes.set_xlim(first, last)
 
 
 def _finish(figure: Figure, axes: Axes, words: Words) -> None:

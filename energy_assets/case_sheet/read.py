@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -289,7 +290,7 @@ class _Reader:
             connected_meters=meters,
         )
 
-    def _rated(self, transformer: str | None) -> tuple:
+    def _rated(self, transformer: str | None) -> tuple[Any, ...]:
         listed = self.readable.newest(TRANSFORMERS)
         rows = self.warehouse.rows(RATED, (listed, transformer)) if listed and transformer else []
         return rows[0] if rows else (None, None, None, None)
@@ -584,7 +585,7 @@ def mean_week(daily: DailyCourse, recent_from: date) -> MeanWeek | None:
     )
 
 
-def _reported(rows: Sequence[tuple], days: Sequence[date]) -> tuple[np.ndarray, np.ndarray]:
+def _reported(rows: Sequence[tuple[Any, ...]], days: Sequence[date]) -> tuple[np.ndarray, np.ndarray]:
     """(kWh, whether a part of it is estimated), [days] each; NaN where a day was not read, or hardly."""
     numbers = {day: number for number, day in enumerate(days)}
     kwh, is_estimated = np.full(len(days), np.nan), np.zeros(len(days), dtype=bool)
@@ -627,7 +628,7 @@ def _suspicion(neighbour: Neighbour) -> float:
     return neighbour.score.score or 0.0 if neighbour.score else 0.0
 
 
-def _score(row: Sequence, known_days: int | None) -> Score:
+def _score(row: Sequence[Any], known_days: int | None) -> Score:
     """Of a row of SCORED."""
     hidden = None if row[6] is None else Estimate(row[6], row[7], row[8])
     return Score(
@@ -644,7 +645,7 @@ def _score(row: Sequence, known_days: int | None) -> Score:
     )
 
 
-def _second(at: object, day: date, zone: ZoneInfo) -> int:
+def _second(at: datetime, day: date, zone: ZoneInfo) -> int:
     """Seconds from the day's local midnight, within the day."""
     local = at.astimezone(zone)
     if local.date() > day:
@@ -652,9 +653,9 @@ def _second(at: object, day: date, zone: ZoneInfo) -> int:
     return 0 if local.date() < day else local.hour * 3600 + local.minute * 60 + local.second
 
 
-def _float(value: object) -> float | None:
+def _float(value: float | Decimal | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _nan(value: object) -> float:
+def _nan(value: float | Decimal | None) -> float:
     return np.nan if value is None else float(value)

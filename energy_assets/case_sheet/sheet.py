@@ -341,7 +341,7 @@ def _listed(neighbour: Neighbour, words: Words) -> Listed:
     elif neighbour.explained_kwh is not None:
         told = [f"{words('explains')} {words('kwh_a_day', kwh=words.kwh(neighbour.explained_kwh))}"]
     else:
-        told = _told_of(score, words)[:1] if score else []
+        told = list(_told_of(score, words)[:1]) if score else []
     if not told and neighbour.recent_kwh is not None:
         told = [f"{words('reports')} {words('kwh_a_day', kwh=words.kwh(neighbour.recent_kwh))}"]
     return Listed(

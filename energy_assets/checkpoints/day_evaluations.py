@@ -36,7 +36,7 @@ def log_day_evaluations(
     targets = _latest_materializations(context, asset_key, [evaluation.day for evaluation in evaluations])
     for evaluation in evaluations:
         context.op_execution_context.log_event(
-            dg.AssetCheckEvaluation(
+            dg.AssetCheckEvaluation(  # type: ignore[arg-type]  # Dagster takes it, its signature does not say so
                 asset_key=asset_key,
                 check_name=check_name,
                 passed=evaluation.passed,
@@ -58,7 +58,7 @@ def log_closed_range(
     The page of a check shows the row that was added last: that of the range's last day, green or not, unless one of the whole range follows.
     """
     context.op_execution_context.log_event(
-        dg.AssetCheckEvaluation(
+        dg.AssetCheckEvaluation(  # type: ignore[arg-type]  # the same
             asset_key=asset_key,
             check_name=check_name,
             passed=False,

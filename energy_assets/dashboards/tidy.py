@@ -187,7 +187,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _laid_out(node: yaml.Node) -> int:
     """Put `node` on one line where it is short enough; its length there."""
-    if isinstance(node, yaml.ScalarNode):
+    if not isinstance(node, yaml.CollectionNode):
         return len(node.value) + 2
     pairs = node.value if isinstance(node, yaml.MappingNode) else [(None, one) for one in node.value]
     length = 2 + sum((len(name.value) + 2 if name is not None else 0) + _laid_out(one) + 2 for name, one in pairs)

@@ -291,7 +291,7 @@ def _filter(dashboard: Document, entry: Mapping[str, Any], bundle: Bundle) -> It
         for number, place in numbers.items():
             chart = charts.get(str(place["meta"].get("uuid")))
             read = chart and datasets.get(str(chart.content.get("dataset_uuid")))
-            if number not in excluded and read and column not in _names(read, "columns"):
+            if number not in excluded and chart and read and column not in _names(read, "columns"):
                 yield (
                     f"{dashboard.name}: filter {name} does not reach {chart.name}, whose table has no {column}, and the page "
                     f"does not say so: add chartId {number} to the filter's scope, excluded"

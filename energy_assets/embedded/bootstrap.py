@@ -5,7 +5,7 @@ What belongs here: who may do what in which schema. What does not: tables (who f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 
@@ -113,8 +113,8 @@ def bootstrap(superuser: str, passwords: PostgresPasswords) -> None:
     with closing(_connect(in_database(superuser, "postgres"))) as server:
         _require_superuser(server)
         _make_roles(server, superuser, passwords)
-        for database, owner in DATABASE_OWNERS.items():
-            _make_database(server, database, owner)
+        for name, owner in DATABASE_OWNERS.items():
+            _make_database(server, name, owner)
     with closing(_connect(in_database(superuser, DATABASE))) as database:
         _make_schemas(database, OWNERS)
         _run(database, _rights_of_before(database))
@@ -267,7 +267,7 @@ def _make_database(server: Connection, name: str, owner: str | None) -> None:
         _run(server, [_compose("alter database {} owner to {}", name, owner)])
 
 
-def _make_schemas(database: Connection, owners: dict[str, str | None]) -> None:
+def _make_schemas(database: Connection, owners: Mapping[str, str | None]) -> None:
     # Asked first: `create schema if not exists` needs the right to create even where there is nothing to do.
     existing = _names(database, "select nspname from pg_namespace")
     for schema, owner in owners.items():

@@ -6,6 +6,7 @@ What belongs here: URLs, from the credentials and ports files or from the settin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from energy_assets.embedded import credentials, ports
@@ -96,7 +97,7 @@ def read_only(url: str) -> str:
     return _with_options(url, READ_ONLY)
 
 
-def _postgres(home: Home, settings: Settings) -> dict[str, str | None]:
+def _postgres(home: Home, settings: Settings) -> dict[str, Any]:
     if real := settings.postgres_user_url:
         return {
             "loader_dsn": real,
@@ -127,7 +128,7 @@ def _passwords(home: Home, settings: Settings) -> PostgresPasswords:
     return credentials.read(home).postgres
 
 
-def _clickhouse(home: Home, settings: Settings) -> dict[str, str]:
+def _clickhouse(home: Home, settings: Settings) -> dict[str, Any]:
     if real := settings.clickhouse_url:
         return {"clickhouse_url": real, "clickhouse_bi_url": settings.clickhouse_bi_url or real}
     port = _port(home, "clickhouse")

@@ -58,7 +58,7 @@ class ClickHouse:
     def prepare(self, credentials: Credentials, generated: set[str], *, say: Callable[[str], None]) -> None:
         self.data.mkdir(mode=0o700, exist_ok=True)
 
-    def start(self, port: int) -> subprocess.Popen:
+    def start(self, port: int) -> subprocess.Popen[bytes]:
         # -P: the working directory is the home, and nothing in it may be taken for a module.
         command = [sys.executable, "-P", "-m", MODULE, "--data", str(self.data), "--port", str(port)]
         command += ["--credentials", str(self.home.credentials_file), "--home", str(self.home.path)]

@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
@@ -89,7 +90,7 @@ class Postgres:
         if "postgres.superuser" in generated:
             self._set_superuser_password(runner, credentials.postgres.superuser)
 
-    def start(self, port: int) -> subprocess.Popen:
+    def start(self, port: int) -> subprocess.Popen[bytes]:
         command = [str(programs() / "postgres"), "-D", str(self.data), "-p", str(port)]
         runner = account.account_for(self.data)
         return processes.start(command, log=self.log, cwd=self.data, environment=_environment(), **runner.identity())
@@ -186,7 +187,8 @@ def server_version(url: str) -> str:
     """Version of any Postgres. Raises psycopg2.Error where it does not answer."""
     with closing(psycopg2.connect(url, connect_timeout=5)) as server, server.cursor() as cursor:
         cursor.execute("show server_version")
-        return cursor.fetchone()[0].split()[0]
+        ((version,),) = cursor.fetchall()
+        return str(version).split()[0]
 
 
 def settings_text(cluster: str) -> str:
@@ -264,7 +266,7 @@ def _environment() -> dict[str, str]:
 
 def _run(command: list[str], runner: account.Account, *, what: str, text: str | None = None) -> None:
     """One of the wheel's programs, to its end. Raises StoreError with what it printed."""
-    identity = runner.identity() and {**runner.identity(), "extra_groups": []}
+    identity: dict[str, Any] = runner.identity() and {**runner.identity(), "extra_groups": []}
     done = subprocess.run(
         [programs() / command[0], *command[1:]],
         check=False,

@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
@@ -22,7 +23,7 @@ from energy_assets.embedded.machine import MIB
 LOG_LIMIT = 10 * MIB
 """A log larger than this is set aside at the next start; one former log is kept."""
 
-_started: list[subprocess.Popen] = []
+_started: list[subprocess.Popen[bytes]] = []
 """Children of this very process: asked now and then, so that a dead one does not stay behind as a zombie."""
 
 
@@ -61,9 +62,9 @@ def start(
     environment: Mapping[str, str],
     user: int | None = None,
     group: int | None = None,
-) -> subprocess.Popen:
+) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own, writing to the end of `log`; as `user` and `group` where given (root only)."""
-    identity = {} if user is None else {"user": user, "group": group, "extra_groups": []}
+    identity: dict[str, Any] = {} if user is None else {"user": user, "group": group, "extra_groups": []}
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -105,7 +106,7 @@ def wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Pr
         retry=retry_if_result(bool),
         stop=stop_after_delay(seconds),
         wait=wait_exponential(multiplier=0.01, max=0.2),
-        retry_error_callback=lambda state: state.outcome.result(),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
     )
     return waiting(lambda: [process for process in processes if is_alive(process)])
 

@@ -10,11 +10,13 @@ import fcntl
 import logging
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http.client import HTTPException
 from itertools import pairwise
 from pathlib import Path
@@ -107,7 +109,7 @@ def down(home: Home, *, say: Say = _log.info) -> list[str]:
     """
     if not home.path.is_dir():
         return []
-    stores = [Postgres(home), ClickHouse(home)]
+    stores: list[Store] = [Postgres(home), ClickHouse(home)]
     with _locked(home, say), ThreadPoolExecutor(len(stores)) as pool:
         stopped = list(pool.map(lambda store: _stop(store, say), stores))
     return [store.name for store, was_running in zip(stores, stopped, strict=True) if was_running]
@@ -184,6 +186,10 @@ def _running(store: Store, held: Credentials) -> int | None:
     return port
 
 
+def _is_running(child: subprocess.Popen[bytes]) -> bool:
+    return child.poll() is None
+
+
 def _start(store: Store, held: Credentials, generated: set[str], say: Say) -> int:
     _clear_leftovers(store, say)
     store.prepare(held, generated, say=say)
@@ -193,7 +199,7 @@ def _start(store: Store, held: Credentials, generated: set[str], say: Say) -> in
         say(f"starting {store.title} ({ports.LOOPBACK}:{port})")
         child = store.start(port)
         try:
-            _wait_ready(store, port, held, is_alive=lambda child=child: child.poll() is None, since=since)
+            _wait_ready(store, port, held, is_alive=partial(_is_running, child), since=since)
         except _Exited:
             # Between looking and listening somebody else may take a port: then look again.
             if attempt < _PORT_ATTEMPTS and not ports.is_free(port):

@@ -10,11 +10,10 @@ import csv
 import io
 import re
 from array import array
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -123,7 +122,7 @@ def read_blocks(
     header: Sequence[str],
     on_ragged: OnRagged,
     needed: Collection[str] | None = None,
-) -> Iterator[Block]:
+) -> Generator[Block]:
     """The file's rows, in order and in bounded memory; wholly empty ones are left out.
 
     The next block is parsed while the caller works on one. `on_ragged` is called (from another thread, in order) for each
@@ -135,7 +134,7 @@ def read_blocks(
     return _read_ahead(_csv_blocks(path, dialect, header, on_ragged))
 
 
-def _csv_blocks(path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: OnRagged) -> Iterator[Block]:
+def _csv_blocks(path: Path, dialect: CsvDialect, header: Sequence[str], on_ragged: OnRagged) -> Generator[Block]:
     ragged = array("q")  # ten million of them must fit
 
     refusals: list[str] = []
@@ -208,7 +207,7 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _parquet_blocks(path: Path, header: Sequence[str], needed: Collection[str] | None) -> Iterator[Block]:
+def _parquet_blocks(path: Path, header: Sequence[str], needed: Collection[str] | None) -> Generator[Block]:
     names = _unique(header)
     positions = None if needed is None else [position for position, name in enumerate(names) if name in needed]
     read = names if positions is None else [names[position] for position in positions]
@@ -259,7 +258,7 @@ def _unique(header: Sequence[str]) -> list[str]:
     return [f"\0{position}" if not name or header.count(name) > 1 else name for position, name in enumerate(header)]
 
 
-def _read_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+def _read_ahead(blocks: Generator[Block]) -> Generator[Block]:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="landing-blocks") as pool:
         try:
             ahead = pool.submit(next, blocks, None)
@@ -274,7 +273,7 @@ def _read_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
 class _Watched(io.RawIOBase):
     """A byte stream that remembers whether a quote went by."""
 
-    def __init__(self, stream: BinaryIO, quote: bytes) -> None:
+    def __init__(self, stream: io.RawIOBase, quote: bytes) -> None:
         self._stream = stream
         self._quote = quote
         self.saw_quote = False

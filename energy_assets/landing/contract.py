@@ -72,6 +72,13 @@ class Source:
         return self.instant is None
 
     @property
+    def day_column(self) -> str:
+        """`date_column` of a source of measurements; ValueError for records, which have none."""
+        if self.date_column is None:
+            raise ValueError(f"{self.name} holds records: its table has no day")
+        return self.date_column
+
+    @property
     def required(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.required)
 

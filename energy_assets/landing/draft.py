@@ -18,7 +18,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from energy_assets.landing.blocks import UnreadableFile, read_blocks, read_header
+from energy_assets.landing.blocks import read_blocks, read_header
+from energy_assets.landing.formats import UnreadableFile
 from energy_assets.landing.mapping import ISO8601, CsvDialect, MappingError
 
 SAMPLED_ROWS = 2_000
@@ -97,7 +98,7 @@ def _sample(path: Path) -> tuple[CsvDialect, list[str], pa.Table]:
         if first is None or not first.columns.num_rows:
             raise MappingError(f"{path} has no row of data: give a file that has some")
         return csv, header, first.columns.slice(0, SAMPLED_ROWS)
-    raise failure
+    raise failure or UnreadableFile(f"{path} cannot be read in any known encoding")
 
 
 def _lines(path: Path, header: Sequence[str], sample: pa.Table) -> Iterator[_Line]:
@@ -159,7 +160,7 @@ def _energy(path: Path, values: dict[str, list[str]]) -> tuple[str, str]:
         name: mark
         for name, known in values.items()
         for mark in (".", ",")
-        if _share(known, lambda text, mark=mark: _is_number(text, mark)) >= SHARE
+        if _share(known, partial(_is_number, decimal=mark)) >= SHARE
     }
     name = _named(r"wh\b|wh$|wh[^a-z]", list(marks)) or _named(IS_ENERGY, list(marks))
     if name is None:

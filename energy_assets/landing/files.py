@@ -85,7 +85,10 @@ def list_files(root: Path, *, settle_seconds: float = 0.0, now: datetime | None 
     A file whose last change is younger than `settle_seconds` is unsettled; one from the future (a wrong clock) is not.
     """
     moment = (now or datetime.now(UTC)).timestamp()
-    settled, unsettled, left_alone, refused = [], [], [], {}
+    settled: list[DataFile] = []
+    unsettled: list[DataFile] = []
+    left_alone: list[str] = []
+    refused: dict[str, str] = {}
     for path in _candidates(root, refused):
         name = relative_to(path, root)
         if reason := why_refused(path, root):

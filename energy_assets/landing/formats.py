@@ -10,7 +10,6 @@ import gzip
 import io
 import re
 from pathlib import Path
-from typing import BinaryIO
 
 UNPACKED_BYTES = 64 << 20
 """So much may any packed file unpack to."""
@@ -67,7 +66,7 @@ def is_gzip(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-def open_csv(path: Path) -> BinaryIO:
+def open_csv(path: Path) -> io.RawIOBase:
     """The bytes of a CSV file, unpacked where its name says that it is packed.
 
     Reading on raises UnreadableFile where they are out of all proportion to the file.

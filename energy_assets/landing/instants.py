@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -113,7 +114,7 @@ class InstantReader:
             each = zoned.collect()[indices].with_columns(minutes=pl.Series(interval_minutes))
             return self._bounded(_earlier_by(each.lazy(), pl.duration(minutes="minutes")))
         if self._origin.is_end_of_interval:
-            zoned = _earlier_by(zoned, pl.duration(minutes=interval_minutes or 0))
+            zoned = _earlier_by(zoned, pl.duration(minutes=interval_minutes or 0))  # type: ignore[arg-type]  # no array: above
         return self._bounded(zoned).take(indices)
 
     def reasons(self) -> dict[int, str]:
@@ -145,8 +146,8 @@ class InstantReader:
             frame = self._text(values.cast(pa.string()))
         stated = pl.col("local").dt.replace_time_zone("UTC") - pl.duration(minutes="offset_minutes")
         instant = {
-            name: pl.when("has_offset").then(stated).otherwise(_localised(self._local_zone, fold))
-            for name, fold in (("utc", "earliest"), ("later_utc", "latest"))
+            "utc": pl.when("has_offset").then(stated).otherwise(_localised(self._local_zone, "earliest")),
+            "later_utc": pl.when("has_offset").then(stated).otherwise(_localised(self._local_zone, "latest")),
         }
         misplaced = {"required": ~pl.col("has_offset"), "absent": pl.col("has_offset")}
         return frame.with_columns(**instant).select(
@@ -214,7 +215,7 @@ class OrderProof:
         """Take in one block of date-times (text)."""
         if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
             return
-        distinct = pl.from_arrow(pc.unique(values)).drop_nulls().str.strip_chars()
+        distinct = series_of(pc.unique(values)).drop_nulls().str.strip_chars()
         for pattern in self._patterns:
             numbers = pl.DataFrame({"text": distinct}).select(
                 "text", pl.col("text").str.extract_groups(pattern).struct.unnest()
@@ -254,6 +255,11 @@ class OrderProof:
             self._sample = open_["text"][0]
 
 
+def series_of(values: pa.Array) -> pl.Series:
+    """An array of pyarrow as polars' series."""
+    return pl.Series(pl.from_arrow(values))
+
+
 def resolve_folds(doubled: Iterable[pa.Table], source: Source) -> pa.Table | None:
     """Rows of one file whose local time happened twice, with their fold; None where there are none.
 
@@ -265,7 +271,9 @@ def resolve_folds(doubled: Iterable[pa.Table], source: Source) -> pa.Table | Non
         return None
     key = [name for name in source.key if name != source.instant]
     group = [*key, source.instant]
-    frame = pl.from_arrow(pa.concat_tables(tables)).sort("row_number")
+    if source.instant is None or source.date_column is None:
+        raise ValueError(f"{source.name} has no instants: nothing of it happens twice")
+    frame = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables))).sort("row_number")
     is_second = pl.int_range(pl.len()).over(group) % 2 == 1
     is_alone = pl.len().over(group) == 1
     frame = frame.with_columns(is_second=is_second, is_alone=is_alone).with_columns(
@@ -339,9 +347,7 @@ def _first_readable(readings: list[tuple[pl.Expr, ...]]) -> tuple[pl.Expr, ...]:
 
 def _typed(values: pa.Array) -> pl.LazyFrame:
     is_zoned = pa.types.is_timestamp(values.type) and values.type.tz is not None
-    series = pl.from_arrow(
-        _within_calendar(values).cast(pa.timestamp("us", tz="UTC" if is_zoned else None), safe=False)
-    )
+    series = series_of(_within_calendar(values).cast(pa.timestamp("us", tz="UTC" if is_zoned else None), safe=False))
     local = series.dt.replace_time_zone(None) if is_zoned else series
     return pl.LazyFrame({"local": local}).with_columns(
         offset_minutes=pl.lit(0, pl.Int64), has_offset=pl.lit(is_zoned), is_empty=pl.col("local").is_null()
@@ -365,7 +371,7 @@ def _within_calendar(values: pa.Array) -> pa.Array:
     return pc.min_element_wise(numbers, just_outside[1], skip_nulls=False).cast(values.type)
 
 
-def _localised(zone: str, fold: str) -> pl.Expr:
+def _localised(zone: str, fold: Literal["earliest", "latest"]) -> pl.Expr:
     local = pl.col("local").dt.replace_time_zone(zone, ambiguous=fold, non_existent="null")
     return local.dt.convert_time_zone("UTC")
 

@@ -12,18 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from energy_assets.home import Calendar
 from energy_assets.landing import quarantine
-from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import Source
 from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.damage import defect_reason
 from energy_assets.landing.erasures import Erased
 from energy_assets.landing.files import DataFile, data_file, folder_of, relative_to, sha256_of, why_refused
+from energy_assets.landing.formats import UnreadableFile
 from energy_assets.landing.mapping import Mapping, Mappings
 from energy_assets.landing.parts import (
     PartWriter,
@@ -204,7 +204,7 @@ def _read(
 
 def _publish(file: DataFile, sha256: str, outcome: _Outcome, parts_dir: Path) -> LandedFile:
     mapping, reading = outcome.mapping, outcome.reading
-    known = {
+    known: dict[str, Any] = {
         "path": file.relative,
         "folder": file.folder,
         "sha256": sha256,

@@ -11,6 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -294,7 +295,7 @@ class Mappings:
         """Every distinct way to read a header, the commonest first."""
         return list(dict.fromkeys([CsvDialect(), *(mapping.csv for mapping in self.all)]))
 
-    def choose(self, path: PurePosixPath, folder: str, headers: dict[CsvDialect, Sequence[str]]) -> Mapping:
+    def choose(self, path: PurePosixPath, folder: str, headers: MappingOf[CsvDialect, Sequence[str]]) -> Mapping:
         """The mapping that a file takes; `headers` holds its header as each dialect reads it.
 
         Raises MappingError where none fits, or two fit equally.
@@ -311,7 +312,7 @@ class Mappings:
             )
         return winners[0]
 
-    def _no_fit(self, folder: str, headers: dict[CsvDialect, Sequence[str]]) -> str:
+    def _no_fit(self, folder: str, headers: MappingOf[CsvDialect, Sequence[str]]) -> str:
         shown = max(headers.values(), key=len, default=())
         listed = ", ".join(shown[:12]) + (", …" if len(shown) > 12 else "")
         nearest = next((m for m in self.all if m.recognise.folder == folder), None)
@@ -359,7 +360,7 @@ def _parse_source(file: str, name: str, fed: object) -> SourceMapping:
         known = ", ".join(s.name for s in SOURCES)
         raise MappingError(f"{file}: {where}: no such source; there are {known}") from None
     columns = fed.get("columns") if isinstance(fed, dict) else None
-    if not isinstance(columns, dict):
+    if not isinstance(fed, dict) or not isinstance(columns, dict):
         raise MappingError(f"{file}: {where}.columns: needed, a table of canonical columns")
     origins = {target: _parse_origin(file, source, target, origin) for target, origin in columns.items()}
     for target in source.required:

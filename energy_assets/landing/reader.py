@@ -22,11 +22,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from energy_assets.landing import instants, values
-from energy_assets.landing.blocks import Block, UnreadableFile, check_header, read_blocks, read_header
+from energy_assets.landing.blocks import Block, check_header, read_blocks, read_header
 from energy_assets.landing.contract import Column, Source
 from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.files import DataFile
-from energy_assets.landing.instants import AmbiguousDates, InstantReader, Instants, OrderProof
+from energy_assets.landing.formats import UnreadableFile
+from energy_assets.landing.instants import AmbiguousDates, InstantReader, Instants, OrderProof, series_of
 from energy_assets.landing.mapping import (
     BooleanFrom,
     CsvDialect,
@@ -309,9 +310,7 @@ def rejected_rows(
     source: str, *, days: pa.Array, row_numbers: pa.Array, column: str | None, delivered: pa.Array, reasons: pa.Array
 ) -> pa.Table:
     """A table of REJECTED_ROWS; delivered values are cut, and made safe to store and show."""
-    shown = (
-        pl.from_arrow(delivered).str.slice(0, SHOWN_CHARACTERS).str.replace_all(r"\p{Cc}", "\N{REPLACEMENT CHARACTER}")
-    )
+    shown = series_of(delivered).str.slice(0, SHOWN_CHARACTERS).str.replace_all(r"\p{Cc}", "\N{REPLACEMENT CHARACTER}")
     rows = len(row_numbers)
     return pa.table(
         [

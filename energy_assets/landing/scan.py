@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from energy_assets.home import DEFAULT_TIMEZONE
-from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.contract import Source
 from energy_assets.landing.contract import source as contract_source
 from energy_assets.landing.damage import defect_reason
 from energy_assets.landing.files import DataFile, list_files
+from energy_assets.landing.formats import UnreadableFile
 from energy_assets.landing.mapping import InstantFrom, Mapping, Mappings, NumberFrom
 from energy_assets.landing.quarantine import describe
 from energy_assets.landing.reader import choose_mapping, read_file

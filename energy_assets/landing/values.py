@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from energy_assets.landing.contract import Column
-from energy_assets.landing.instants import InstantReader
+from energy_assets.landing.instants import InstantReader, series_of
 from energy_assets.landing.mapping import BooleanFrom, InstantFrom, NumberFrom, conversion
 from energy_assets.landing.schemas import arrow_type
 
@@ -45,8 +45,8 @@ def read_text(delivered: pa.Array) -> Values:
     """Trimmed text. Empty, overlong and control-ridden values are null, with their fault."""
     encoded = pc.dictionary_encode(as_text(delivered), null_encoding="encode")
     text = pl.col("text")
-    fault = pl.when(text == "").then(EMPTY).when(text.str.len_chars() > LONGEST_TEXT).then(TOO_LONG)
-    fault = fault.when(text.str.contains(r"\p{Cc}")).then(CONTROL).otherwise(0).cast(pl.UInt8)
+    short = pl.when(text == "").then(EMPTY).when(text.str.len_chars() > LONGEST_TEXT).then(TOO_LONG)
+    fault = short.when(text.str.contains(r"\p{Cc}")).then(CONTROL).otherwise(0).cast(pl.UInt8)
     frame = (
         pl.LazyFrame({"text": pl.from_arrow(encoded.dictionary)})
         .select(text.fill_null("").str.strip_chars())
@@ -81,7 +81,7 @@ def read_number(delivered: pa.Array, column: Column, origin: NumberFrom) -> Valu
 
 def read_boolean(delivered: pa.Array, origin: BooleanFrom) -> Values:
     """Booleans; other spellings than the origin's are unreadable."""
-    text = pl.from_arrow(as_text(delivered)).fill_null("").str.strip_chars().str.to_lowercase()
+    text = series_of(as_text(delivered)).fill_null("").str.strip_chars().str.to_lowercase()
     true, false = ([spelling.lower() for spelling in spellings] for spellings in (origin.true, origin.false))
     known = text.is_in(true) | text.is_in(false)
     fault = pl.select(pl.when(known).then(0).when(text == "").then(EMPTY).otherwise(UNREADABLE)).to_series()
@@ -94,7 +94,7 @@ def read_version(delivered: pa.Array) -> Values:
     if pa.types.is_timestamp(delivered.type) or pa.types.is_date(delivered.type):
         versions = pl.Series([None] * len(delivered), dtype=pl.Int64)
     else:
-        versions = pl.from_arrow(as_text(delivered)).str.strip_chars().cast(pl.Int64, strict=False)
+        versions = series_of(as_text(delivered)).str.strip_chars().cast(pl.Int64, strict=False)
     if versions.null_count():
         reader = InstantReader(InstantFrom(column="version"), local_zone="UTC", home_zone="UTC", now=None)
         instants = reader.read(delivered)
@@ -129,10 +129,10 @@ def _parsed(delivered: pa.Array, origin: NumberFrom) -> pl.Series:
         or pa.types.is_floating(delivered.type)
         or pa.types.is_decimal(delivered.type)
     ):
-        return pl.from_arrow(delivered.cast(pa.float64()))
+        return series_of(delivered.cast(pa.float64()))
     if pa.types.is_temporal(delivered.type):
         return pl.Series([None] * len(delivered), dtype=pl.Float64)  # a length of time counts no energy
-    text = pl.from_arrow(as_text(delivered))
+    text = series_of(as_text(delivered))
     if origin.decimal != "." or origin.thousands is not None:
         return _with_point(text.str.strip_chars(), origin).cast(pl.Float64, strict=False)
     numbers = text.cast(pl.Float64, strict=False)
@@ -152,4 +152,4 @@ def _with_point(text: pl.Series, origin: NumberFrom) -> pl.Series:
 
 
 def _is_empty(delivered: pa.Array) -> np.ndarray:
-    return (pl.from_arrow(as_text(delivered)).fill_null("").str.strip_chars() == "").to_numpy()
+    return (series_of(as_text(delivered)).fill_null("").str.strip_chars() == "").to_numpy()

@@ -197,7 +197,7 @@ def all_metrics() -> tuple[Metric, ...]:
     return own + tuple(metric for part in PARTS for metric in part.metrics)
 
 
-def family_of(metric: Metric) -> Family:
+def family_of(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
     return kind(metric.full_name, metric.help, labels=metric.labels)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from energy_assets.days import ONE_DAY
 from energy_assets.keys import GATED, SERVING
@@ -42,7 +42,7 @@ class Days:
     """Asks for gates and days."""
 
     graph: Graph
-    _owed: tuple[tuple, list[date]] | None = field(default=None)
+    _owed: tuple[tuple[Any, ...], list[date]] | None = field(default=None)
     """What was owed, and the state of home and stores that it was counted in."""
 
     def gates(self, sources: Sources) -> Iterator[Sample]:
@@ -97,7 +97,7 @@ class Days:
         gated = (tables.get(table) for table, of in GATED.items() if of == layer)
         return all(day and day.state in READABLE_STATES for day in gated)
 
-    def _mark(self, sources: Sources) -> tuple:
+    def _mark(self, sources: Sources) -> tuple[Any, ...]:
         """Changes whenever what is owed can have: something was written, a run came to its end, a person decided, a day ended."""
         written = sources.postgres.rows(
             "select (select last_value from quality.day_version_seq),"

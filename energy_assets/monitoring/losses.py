@@ -78,7 +78,8 @@ def _by_feeder(sources: Sources, days: list[date]) -> dict[date, dict[str, Energ
     )
     found: dict[date, dict[str, Energy]] = {}
     for day, feeder, *energy in rows:
-        found.setdefault(day, {})[feeder] = tuple(float(kwh or 0) for kwh in energy)
+        energy_in, technical, non_technical = (float(kwh or 0) for kwh in energy)
+        found.setdefault(day, {})[feeder] = (energy_in, technical, non_technical)
     return found
 
 

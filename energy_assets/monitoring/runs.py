@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, timedelta
+from typing import Any
 
 from energy_assets.monitoring.metrics import (
     HEARTBEAT,
@@ -65,7 +66,7 @@ def _jobs(sources: Sources) -> Iterator[Sample]:
     newest = sources.dagster.rows(
         "select pipeline_name, status, start_time, end_time from runs order by id desc limit %s", (NEWEST_RUNS,)
     )
-    by_job: dict[str, list[tuple]] = {}
+    by_job: dict[str, list[tuple[Any, ...]]] = {}
     for job, *run in newest:
         if run[0] in ENDED:
             # Assets that a person picked on the page run as a job without a name of its own.

@@ -49,7 +49,9 @@ class Reader:
         reader.execute("select set_config('statement_timeout', %s, false)", (f"{ANSWER_SECONDS}s",))
         return reader
 
-    def rows(self, query: sql.Composable | str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple]:
+    def rows(
+        self, query: sql.Composable | str, parameters: Sequence[Any] | dict[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """A small result, whole."""
         with self._connection.cursor() as cursor:
             cursor.execute(query, parameters or None)

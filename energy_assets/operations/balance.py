@@ -94,10 +94,16 @@ def balance(warehouse: Warehouse) -> Balance | None:
         f"select transformer_id, count(*), min(loss_date) from ({READABLE_LOSSES}) as losses"
         " where not is_plausible group by transformer_id order by 2 desc, 1"
     )
+    energy_in, metered, estimated, technical, non_technical, deviation = map(float, energy)
     return Balance(
         days,
         transformers,
-        *map(float, energy),
+        energy_in,
+        metered,
+        estimated,
+        technical,
+        non_technical,
+        deviation,
         int(intervals),
         int(balanced),
         int(outage),
@@ -118,7 +124,7 @@ def truth_of(home: Home, warehouse: Warehouse) -> Truth | None:
         " join quality.day_states as gate on gate.table_name = 'mart_transformer_losses' and gate.reading_date = balance.reading_date"
         " where balance.excluded_because is null and gate.state in ('green', 'accepted')"
     )
-    balanced = pl.from_arrow(table).lazy()
+    balanced = pl.DataFrame(pl.from_arrow(table)).lazy()
     fed = _on(balanced, pl.scan_parquet(truth / "transformers" / "*.parquet"))
     meters = pl.scan_parquet(truth / "meters.parquet").select("meter_id", "transformer_id")
     used = _on(balanced, pl.scan_parquet(truth / "intervals" / "*.parquet").join(meters, on="meter_id"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from energy_assets.case_sheet.facts import CaseFacts, Kind, Subject
 from energy_assets.case_sheet.read import newest_day, subject_of
 from energy_assets.case_sheet.sheet import default_name, write_sheet
+from energy_assets.case_sheet.words import Language
 from energy_assets.home import HomeError
 from energy_assets.operations.cases import Case, case_list
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def sheet_of(
-    warehouse: Warehouse, name: str, day: date | None, language: str, ending: str, target: Path | None
+    warehouse: Warehouse, name: str, day: date | None, language: Language, ending: str, target: Path | None
 ) -> Path:
     """The sheet of a case, a meter or a transformer, by default of the newest day; its path.
 
@@ -37,7 +38,7 @@ def sheet_of(
 
 
 def sheets_of(
-    warehouse: Warehouse, cases: Sequence[Case], day: date, language: str, ending: str, folder: Path
+    warehouse: Warehouse, cases: Sequence[Case], day: date, language: Language, ending: str, folder: Path
 ) -> Iterator[Path]:
     """A sheet for each case, numbered in their order."""
     folder.mkdir(parents=True, exist_ok=True)

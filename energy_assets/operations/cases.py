@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from energy_assets.home import HomeError
 from energy_assets.resources.gates import READABLE_STATES, newest_readable_day
@@ -146,8 +146,8 @@ class History:
     `events` what was decided and found: (day, what, crew, until, words, by whom, recovered kWh)."""
 
     case: Case
-    days: tuple[tuple, ...]
-    events: tuple[tuple, ...]
+    days: tuple[tuple[Any, ...], ...]
+    events: tuple[tuple[Any, ...], ...]
 
 
 def grouped(cases: Sequence[Case]) -> tuple[Case, ...]:

@@ -39,12 +39,13 @@ class Visited:
 
 def visit(home: Home, warehouse: Warehouse) -> Visited | None:
     """Record the visits; None where nobody knows the truth, or no list is that old."""
-    if truth_folder(home) is None:
+    truth = truth_folder(home)
+    if truth is None:
         return None
     outcomes: dict[str, Counter[str]] = {}
     recovered = 0.0
     for case, on in _rounds(home, warehouse):
-        outcome, kwh = _found(home, case.subject_id, on)
+        outcome, kwh = _found(truth, case.subject_id, on)
         record_visit(home, warehouse, case, outcome, on=on, recovered_kwh=round(kwh, 1) if kwh else None)
         outcomes.setdefault(case.selection or "", Counter())[outcome] += 1
         recovered += kwh
@@ -55,13 +56,15 @@ def _rounds(home: Home, warehouse: Warehouse) -> Iterator[tuple[Case, date]]:
     """(Case, day of its visit), each meter once: the first of each list, and whoever was drawn."""
     calendar = home.calendar()
     seen: set[str] = set()
+    if calendar.last_day is None:
+        raise HomeError(f"home {home.name} goes on: the demo's crew visits in a historical one")
     for sunday in _sundays(calendar.first_day, calendar.last_day):
         try:
             listed = case_list(warehouse, sunday).on_list()
         except HomeError:  # no case was open by then, or that day is held back
             continue
         meters = [case for case in listed if case.subject_kind == METER and case.subject_id not in seen]
-        ranked = sorted((case for case in meters if case.place), key=lambda case: case.place)
+        ranked = sorted((case for case in meters if case.place), key=lambda case: case.place or 0)
         drawn = [case for case in meters if case.selection == RANDOM]
         for number, case in enumerate([*ranked[:VISITS_A_WEEK], *drawn]):
             seen.add(case.subject_id)
@@ -75,11 +78,10 @@ def _sundays(first: date, last: date) -> list[date]:
     return [sunday for sunday in sundays if sunday >= first]
 
 
-def _found(home: Home, meter_id: str, on: date) -> tuple[str, float]:
+def _found(folder: Path, meter_id: str, on: date) -> tuple[str, float]:
     """(Outcome, energy that can be billed in kWh) of a visit to a meter on a day."""
     import polars as pl
 
-    folder = truth_folder(home)
     known = pl.read_parquet(folder / "meters.parquet").filter(pl.col("meter_id") == meter_id).row(0, named=True)
     if not known["is_theft"] or known["onset"] > on or (known["end"] and known["end"] <= on):
         return ("faulty_meter" if known["type"] in FAULTS else "clean"), 0.0

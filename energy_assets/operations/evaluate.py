@@ -96,10 +96,10 @@ def _fleet(
     register = read_register(files.meters) if files.meters else None
     say(f"reading {files.readings} …")
     series = read_series(files.readings, timezone)
-    facts = []
+    facts: list[str] = []
     fed = None
     if files.transformer_readings and register:
-        series, fed = _together(files, series, timezone, facts)
+        series, fed = _together(files, files.transformer_readings, series, timezone, facts)
     transformer = np.full(len(series.ids), NO_TRANSFORMER)
     customer = np.arange(len(series.ids))
     customer_class = np.zeros(len(series.ids), dtype=int)
@@ -120,11 +120,13 @@ def _fleet(
     return history, truth, [*_described(series, labels, truth, timezone), *facts]
 
 
-def _together(files: Files, series: Series, timezone: str, facts: list[str]) -> tuple[Series, Series]:
+def _together(
+    files: Files, transformer_readings: Path, series: Series, timezone: str, facts: list[str]
+) -> tuple[Series, Series]:
     """Readings of meters and transformers in the coarser of their intervals; transformers on the meters' days."""
     from ml.evaluation.readings_file import TRANSFORMERS, FileError, Series, read_series
 
-    fed = read_series(files.transformer_readings, timezone, TRANSFORMERS)
+    fed = read_series(transformer_readings, timezone, TRANSFORMERS)
     slots = min(series.wh.shape[2], fed.wh.shape[2])
     if series.wh.shape[2] > slots:
         facts.append(f"Meters' readings are summed up to the transformers' {fed.interval_minutes} minutes.")

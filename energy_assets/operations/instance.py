@@ -119,4 +119,4 @@ def show_runs_on_first_page(instance: dg.DagsterInstance, home: Home) -> None:
     def create_run_of_location(job_def: dg.JobDefinition, **arguments: Any) -> dg.DagsterRun:
         return create_run(job_def, remote_job_origin=RemoteJobOrigin(repository, job_def.name), **arguments)
 
-    instance.create_run_for_job = create_run_of_location  # type: ignore[method-assign]
+    instance.create_run_for_job = create_run_of_location  # type: ignore[method-assign,assignment]

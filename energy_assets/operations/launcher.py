@@ -43,7 +43,7 @@ class LocalRunLauncher(DefaultRunLauncher):
         for entry in reversed(self._instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)):
             metadata = entry.get_dagster_event().engine_event_data.metadata
             if "pid" in metadata:
-                return int(metadata["pid"].value), entry.timestamp
+                return int(str(metadata["pid"].value)), entry.timestamp
         return None
 
 

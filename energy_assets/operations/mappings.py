@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energy_assets.home import Home, write_atomically
-from energy_assets.landing.blocks import UnreadableFile
 from energy_assets.landing.draft import Draft, draft
 from energy_assets.landing.files import data_file
+from energy_assets.landing.formats import UnreadableFile
 from energy_assets.landing.mapping import Mappings, load_mappings, parse_mapping
 from energy_assets.landing.reader import choose_mapping
 from energy_assets.landing.scan import ScanReport, scan

@@ -67,7 +67,7 @@ class OpenHome:
             ):
                 cursor.execute(statement, parameters)
                 rows = cursor.fetchmany(MOST_ROWS + 1)
-                names = [column.name for column in cursor.description]
+                names = [column.name for column in cursor.description or ()]
         except Error as error:
             raise OperationError(str(error).strip()) from error
         _require_few(len(rows))
@@ -82,7 +82,9 @@ class OpenHome:
         client = connect(connections(self.home, settings()).clickhouse_bi_url)
         blocks, rows = [], 0
         try:
-            with client.query_df_stream(statement, parameters=parameters, tz_mode="aware") as stream:
+            with client.query_df_stream(
+                statement, parameters=dict(parameters) if parameters else None, tz_mode="aware"
+            ) as stream:
                 for block in stream:
                     blocks.append(block)
                     _require_few(rows := rows + len(block))

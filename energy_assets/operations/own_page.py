@@ -57,4 +57,4 @@ def guard() -> None:
     from dagster_webserver.webserver import DagsterWebserver
 
     own = DagsterWebserver.build_middleware
-    DagsterWebserver.build_middleware = lambda server: [Middleware(OwnPageOnly), *own(server)]  # type: ignore[method-assign]
+    DagsterWebserver.build_middleware = lambda server: [Middleware(OwnPageOnly), *own(server)]  # type: ignore[method-assign,assignment]

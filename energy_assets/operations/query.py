@@ -58,7 +58,7 @@ def _clickhouse(url: str, statement: str) -> tuple[list[str], list[tuple[Any, ..
     try:
         client = connect(url)
         result = client.query(statement)
-        return list(result.column_names), list(result.result_rows)
+        return list(result.column_names), [tuple(row) for row in result.result_rows]
     except ClickHouseError as error:
         if isinstance(error, OperationalError):
             raise  # nothing answers

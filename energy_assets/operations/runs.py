@@ -275,7 +275,7 @@ class _StepWatch:
             self._done += 1
             elapsed = time.monotonic() - self._started.get(event.step_key, time.monotonic())
             if self._outcome is not None:
-                self._outcome.seconds[layer_of(event.step_key)] += elapsed
+                self._outcome.seconds[layer_of(event.step_key)] += elapsed  # type: ignore[assignment]  # a Counter of seconds
             self.progress.step(self._label, event.step_key, self._done, self._total)
 
 

@@ -14,8 +14,8 @@ from energy_assets.days import DayWindow
 from energy_assets.keys import GATED
 from energy_assets.resources.due import red_days
 from energy_assets.resources.ledger import delivered_days
-from energy_assets.resources.serving import DATABASE, Serving
-from energy_assets.resources.serving_ddl import quoted
+from energy_assets.resources.serving import Serving
+from energy_assets.resources.serving_ddl import DATABASE, quoted
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
@@ -149,5 +149,6 @@ def _top_anomalies(warehouse: Warehouse) -> tuple[Anomaly, ...]:
 def _served(serving: Serving) -> dict[str, int]:
     with serving.client() as client:
         return {
-            served.table: client.command(f"SELECT count() FROM {quoted(DATABASE, served.table)}") for served in SERVED
+            served.table: int(str(client.command(f"SELECT count() FROM {quoted(DATABASE, served.table)}")))
+            for served in SERVED
         }

@@ -58,5 +58,6 @@ def contents(cursor: Cursor, schemas: Collection[str] | None = None) -> dict[str
                 "select count(*), coalesce(sum(hashtextextended(held::text, 0)::numeric), 0)::text from {} as held"
             ).format(sql.Identifier(schema, table))
         )
-        found[f"{schema}.{table}"] = Held(*cursor.fetchone())
+        ((count, sum_of_hashes),) = cursor.fetchall()
+        found[f"{schema}.{table}"] = Held(count, sum_of_hashes)
     return found

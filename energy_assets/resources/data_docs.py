@@ -143,7 +143,7 @@ def recorded(warehouse: Warehouse, asked: tuple[date, ...] = ()) -> Iterator[Ver
             state=state,
             run_id=run_id,
             judged_at=max(row[4] for row in outcomes),
-            outcomes=[Outcome(*row[5:13], tuple(row[13]), row[14]) for row in outcomes],
+            outcomes=[Outcome(*row[5:13], tuple(row[13]), row[14]) for row in outcomes],  # type: ignore[call-arg]  # as many as are selected
         )
 
 

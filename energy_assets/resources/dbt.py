@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
 
 
-class Dbt(dg.ConfigurableResource):
+class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own resources are not parametrised either
     """Runs models of the project against the home's warehouse."""
 
     project_dir: str
@@ -114,7 +114,7 @@ class Dbt(dg.ConfigurableResource):
     def _parse(self) -> Manifest:
         from dbt.cli.main import dbtRunner
 
-        result = dbtRunner().invoke(["parse", *self._common_arguments()])
+        result: Any = dbtRunner().invoke(["parse", *self._common_arguments()])
         if not result.success:
             raise dg.Failure(description=_failure(result))
         return result.result
@@ -146,7 +146,7 @@ def _spare_stack_walks() -> None:
     """
     from dbt_common.behavior_flags import BehaviorFlagRendered
 
-    BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt.adapters.postgres.impl")
+    BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt.adapters.postgres.impl")  # type: ignore[method-assign]
 
 
 def _tested(context: dg.AssetExecutionContext, manifest: Manifest, arguments: list[str]) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def _invoke(
             context.log.warning(event.info.msg)
 
     _spare_stack_walks()
-    result = dbtRunner(manifest=manifest, callbacks=[collect]).invoke([*arguments, *UNREAD])
+    result: Any = dbtRunner(manifest=manifest, callbacks=[collect]).invoke([*arguments, *UNREAD])
     failed = [node for node in result.result or [] if node.status in ("error", "fail") and node.status not in tolerated]
     if result.exception or failed:
         raise dg.Failure(description=_failure(result))
@@ -199,7 +199,8 @@ def _stored(project: DbtProject, database: str) -> Manifest | None:
 
     None where a file of the project is newer, or where it was parsed for a database of another name, which stands in every node.
     """
-    from dbt.contracts.graph.manifest import Manifest, WritableManifest
+    from dbt.artifacts.schemas.manifest import WritableManifest
+    from dbt.contracts.graph.manifest import Manifest
     from dbt.contracts.graph.nodes import GenericTestNode
 
     parsed_at = project.manifest_path.stat().st_mtime
@@ -210,7 +211,7 @@ def _stored(project: DbtProject, database: str) -> Manifest | None:
     for unique_id, node in _manifest_json(project)["nodes"].items():
         if node.get("test_metadata"):
             manifest.nodes[unique_id] = GenericTestNode.from_dict(node)
-    manifest.build_flat_graph()
+    manifest.build_flat_graph()  # type: ignore[no-untyped-call]
     return manifest if {node.database for node in manifest.nodes.values()} == {database} else None
 
 

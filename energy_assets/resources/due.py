@@ -21,7 +21,7 @@ from energy_assets.resources.ledger import stale_days
 from energy_assets.settings import settings
 
 if TYPE_CHECKING:
-    from energy_assets.resources.warehouse import Warehouse
+    from energy_assets.resources.warehouse import Rows, Warehouse
 
 MOST_SPARE = 8
 """So many tables that it does not owe may be written of a day to have it run with its neighbours."""
@@ -79,7 +79,7 @@ class _Behind:
     matters: bool
 
 
-def due_days(warehouse: Warehouse, edges: Iterable[Edge]) -> list[DueDay]:
+def due_days(warehouse: Rows, edges: Iterable[Edge]) -> list[DueDay]:
     """Days that owe anything that can be made now: nothing behind a closed gate is."""
     edges = list(edges)
     inputs: dict[str, list[str]] = {}
@@ -190,7 +190,7 @@ def _spare(inputs: Mapping[str, Sequence[str]], states: Mapping[str, str], writt
     return frozenset(spare - {*written})
 
 
-def _days_without(warehouse: Warehouse, roots: Sequence[str]) -> set[date]:
+def _days_without(warehouse: Rows, roots: Sequence[str]) -> set[date]:
     """Days that were written before one of `roots`, tables that read no other, was there: an upgrade brings new ones."""
     rows = warehouse.rows(
         "select reading_date from quality.day_versions where table_name = any(%s) group by reading_date having count(*) < %s",
@@ -199,7 +199,7 @@ def _days_without(warehouse: Warehouse, roots: Sequence[str]) -> set[date]:
     return {row[0] for row in rows}
 
 
-def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[str, _Behind]]:
+def _behind(warehouse: Rows, edges: Collection[Edge]) -> dict[date, dict[str, _Behind]]:
     """Outputs by day whose readable input is newer.
 
     An output that merely looked back on a newer day counts only where it exists already and, if its edge is bounded, is no
@@ -250,7 +250,7 @@ def _behind(warehouse: Warehouse, edges: Collection[Edge]) -> dict[date, dict[st
     return found
 
 
-def _unjudged(warehouse: Warehouse) -> dict[date, dict[str, int]]:
+def _unjudged(warehouse: Rows) -> dict[date, dict[str, int]]:
     """Written days of gated tables without a verdict: a run ended between the write and its judgement."""
     rows = warehouse.rows(
         "select reading_date, table_name, version from quality.day_states"
@@ -263,7 +263,7 @@ def _unjudged(warehouse: Warehouse) -> dict[date, dict[str, int]]:
     return found
 
 
-def _states(warehouse: Warehouse, days: Sequence[date]) -> dict[date, dict[str, str]]:
+def _states(warehouse: Rows, days: Sequence[date]) -> dict[date, dict[str, str]]:
     rows = warehouse.rows(
         "select reading_date, table_name, state from quality.day_states where reading_date = any(%s::date[])",
         (list(days),),

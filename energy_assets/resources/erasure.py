@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from energy_assets.embedded.bootstrap import OWNERS
 from energy_assets.landing.erasures import CUSTOMER, REPLACEMENT, SUBJECTS, Period
+from energy_assets.resources.answers import answer
 from energy_assets.resources.ledger import stale_records
-from energy_assets.resources.serving import DATABASE
-from energy_assets.resources.serving_ddl import quoted
+from energy_assets.resources.serving_ddl import DATABASE, quoted
 from energy_assets.resources.serving_swap import make_beside
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def count_rows(cursor: Cursor, known: Iterable[Table], held: Held) -> Counter[st
                 ),
                 _parameters(held),
             )
-            found[table.called] = cursor.fetchone()[0]
+            found[table.called] = answer(cursor)
     return +found
 
 
@@ -376,7 +376,7 @@ def _type_of(cursor: Cursor, table: Table, column: str) -> str:
         " join pg_namespace on pg_namespace.oid = relnamespace where nspname = %s and relname = %s and attname = %s",
         (table.schema, table.name, column),
     )
-    return cursor.fetchone()[0]
+    return answer(cursor)
 
 
 def _as_json(name: str) -> str:

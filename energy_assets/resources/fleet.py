@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -148,10 +148,13 @@ class FleetDay:
     @cached_property
     def register(self) -> Register:
         if "stg_meters" not in self._held:
-            return Register(*np.zeros((4, 0), dtype=str), np.zeros(0, dtype=bool), np.zeros(0))
+            return Register(*np.zeros((4, 0), dtype=str), np.zeros(0, dtype=bool), np.zeros(0))  # type: ignore[call-arg]  # four and two
         table = self._warehouse.table(REGISTER, {"day": self.day})
-        texts = (texts_of(table[name]) for name in ("meter_id", "customer_class", "transformer_id", "feeder_id"))
-        return Register(*texts, table["is_prepaid"].to_numpy(zero_copy_only=False), table["ct_multiplier"].to_numpy())
+        meters, classes, transformers, feeders = (
+            texts_of(table[name]) for name in ("meter_id", "customer_class", "transformer_id", "feeder_id")
+        )
+        is_prepaid = table["is_prepaid"].to_numpy(zero_copy_only=False)
+        return Register(meters, classes, transformers, feeders, is_prepaid, table["ct_multiplier"].to_numpy())
 
     def groups(self) -> list[Group]:
         """The meters that the fleet knows, by interval length: the register's, or without one those seen in the lookback."""
@@ -276,7 +279,7 @@ def same_day_type(day: date, days: Iterable[date]) -> list[date]:
     return [of for of, kind in zip(days, types, strict=True) if kind == wanted]
 
 
-def looked_up(ids: np.ndarray, known: np.ndarray, values: np.ndarray, otherwise: object) -> np.ndarray:
+def looked_up(ids: np.ndarray, known: np.ndarray, values: np.ndarray, otherwise: Any) -> np.ndarray:
     """Value of each id, `known` being sorted; `otherwise` where it is not known."""
     if not len(known):
         return np.full(len(ids), otherwise)

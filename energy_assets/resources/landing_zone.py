@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from energy_assets.resources.ledger import ActiveFile
 
 
-class LandingZone(dg.ConfigurableResource):
+class LandingZone(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own resources are not parametrised either
     """Listing opens no file; reading happens in runs."""
 
     home: str

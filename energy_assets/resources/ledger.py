@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from energy_assets.days import DayWindow
 from energy_assets.landing.contract import DAILY_SOURCES, RECORD_SOURCES, Source
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from energy_assets.landing.files import DataFile
     from energy_assets.landing.land import LandedFile
-    from energy_assets.resources.warehouse import Warehouse
+    from energy_assets.resources.warehouse import Rows, Warehouse
 
 
 class RetractionError(Exception):
@@ -55,9 +55,7 @@ class UnreadableFile:
     message: str
 
 
-def unread(
-    warehouse: Warehouse, files: Iterable[DataFile], mappings_changed_at: datetime | None = None
-) -> list[DataFile]:
+def unread(warehouse: Rows, files: Iterable[DataFile], mappings_changed_at: datetime | None = None) -> list[DataFile]:
     """Those of `files` whose path, size and modification time are not the ones that were last read.
 
     One that could not be read is unread again once the mappings changed: one of them may fit it now.
@@ -117,7 +115,7 @@ def day_inputs(warehouse: Warehouse, source: Source, window: DayWindow) -> dict[
     return {day: known.get(day, DayInputs()) for day in window}
 
 
-def stale_days(warehouse: Warehouse) -> dict[date, dict[str, str]]:
+def stale_days(warehouse: Rows) -> dict[date, dict[str, str]]:
     """Days of raw tables that were loaded from other files than count now, or never: what landings touched and no run redid.
 
     Each raw table of a day comes with a fingerprint of what there is to load and what was loaded: it changes when either does.
@@ -172,7 +170,7 @@ def staged_records(source: Source) -> str:
     return f"stg_{source.table}"
 
 
-def _stale_record_days(warehouse: Warehouse) -> list[tuple]:
+def _stale_record_days(warehouse: Rows) -> list[tuple[Any, ...]]:
     """Days that were staged from other records than count for them now."""
     return [
         (day, table, f"{inputs}:{version}" if inputs is not None else str(version))
@@ -215,7 +213,7 @@ def delivered_days(warehouse: Warehouse) -> DayWindow | None:
     return DayWindow(first, last) if first else None
 
 
-def unreadable_files(warehouse: Warehouse, day: date | None = None) -> list[UnreadableFile]:
+def unreadable_files(warehouse: Rows, day: date | None = None) -> list[UnreadableFile]:
     """Unreadable files that nobody corrected or withdrew.
 
     Of a day: those whose path names it or held rows of it before; any, where the day has no rows.

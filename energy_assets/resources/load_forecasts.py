@@ -84,8 +84,10 @@ def _transformers(areas: Areas, origin: date, known: Settings) -> _Forecast:
 
 def _feeders(transformers: list[_Forecast]) -> Iterator[_Forecast]:
     """Each feeder as the sum of its transformers, at the longest of their intervals."""
-    names = np.unique(np.concatenate([forecast.feeder_ids for forecast in transformers])) if transformers else []
-    for name in names[names != ""] if len(names) else []:
+    if not transformers:
+        return
+    names = np.unique(np.concatenate([forecast.feeder_ids for forecast in transformers]))
+    for name in names[names != ""]:
         parts = [forecast for forecast in transformers if (forecast.feeder_ids == name).any()]
         minutes = max(forecast.interval_minutes for forecast in parts)
         ahead = combined(

@@ -133,6 +133,8 @@ class _Weeks:
                 wh[:, members] = np.where(is_off[:, transformers[at]][:, None, :], np.nan, wh[:, members])
             history = FleetHistory(wh, types[-len(self._days) :], self._class[meters], number, lost[:, transformers])
             found = explained(history, traits.of(span, self._meters[meters]), types)
+            if found is None:
+                return SCHEMA.empty_table()
             return self._rows(found, meters, number, transformers, span.start)
 
         return pa.concat_tables(map(of_feeders, neighbours(self._transformer, self._feeder, MOST_AT_ONCE)))
@@ -195,6 +197,8 @@ class _Weeks:
         self, found: Explanation, meters: np.ndarray, number: np.ndarray, transformers: np.ndarray, first: date
     ) -> pa.Table:
         """`meters` behind balanced transformers, then what nobody explains, by transformer; `number` is the place of each meter's in `transformers`."""
+        if found.is_misplaced is None:
+            raise ValueError("who is misplaced is told before losses are explained")
         is_balanced = ~np.isnan(found.unexplained_wh)  # within the last weeks, too
         rows = np.flatnonzero((number != NO_TRANSFORMER) & ~np.isnan(found.gain) & is_balanced[number])
         left = np.flatnonzero(is_balanced)

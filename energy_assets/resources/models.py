@@ -32,7 +32,7 @@ class Loaded:
     model: AnomalyModel
 
 
-class Models(dg.ConfigurableResource):
+class Models(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own resources are not parametrised either
     """The models of a home: their store, and the anomaly models of its weeks."""
 
     home: str

@@ -20,7 +20,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from http.client import HTTPException
 from ipaddress import ip_address
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -155,7 +155,7 @@ class Mail:
         known = urlsplit(self.server.get_secret_value())
         host = known.hostname or ""
         # By default smtplib asks the resolver for a full name of this machine, which may take long.
-        common = {"local_hostname": socket.gethostname(), "timeout": TIMEOUT_SECONDS}
+        common: dict[str, Any] = {"local_hostname": socket.gethostname(), "timeout": TIMEOUT_SECONDS}
         if known.scheme == "smtps":
             context = ssl.create_default_context()
             session: smtplib.SMTP = smtplib.SMTP_SSL(host, known.port or 465, context=context, **common)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Connection as AdbcConnection
@@ -23,7 +23,7 @@ def psycopg2_connection(dsn: str) -> Iterator[Connection]:
     """A connection that answers, whatever happened to the server since it was last used; rolled back when returned."""
     pooled = _engine(dsn).raw_connection()
     try:
-        yield pooled.driver_connection
+        yield cast("Connection", pooled.driver_connection)
     finally:
         pooled.close()
 
@@ -33,7 +33,7 @@ def adbc_connection(dsn: str) -> Iterator[AdbcConnection]:
     """An ADBC connection outside autocommit; given up where its use fails."""
     pooled = _adbc_pool(dsn).connect()
     try:
-        yield pooled.driver_connection
+        yield cast("Connection", pooled.driver_connection)
     except BaseException:
         pooled.invalidate()
         raise

@@ -106,17 +106,17 @@ def _view(statement: exp.Create, known_types: Mapping[str, str]) -> PostgresTabl
     return PostgresTable(_name(statement), _comment(statement), tuple(columns), key=(), is_view=True)
 
 
-def _name(statement: exp.Create) -> str:
+def _name(statement: exp.Create | exp.Alter) -> str:
     table = statement.this.find(exp.Table) if not isinstance(statement.this, exp.Table) else statement.this
     return f"{table.db}.{table.name}"
 
 
-def _type(kind: exp.DataType) -> str:
-    name = kind.sql("postgres").lower()
+def _type(kind: exp.DataType | None) -> str:
+    name = kind.sql("postgres").lower() if kind else ""
     return CATALOGUE_NAMES.get(name, name)
 
 
-def _comment(node: exp.Expression) -> str:
+def _comment(node: exp.Expr) -> str:
     return " ".join(line.strip() for line in node.comments or [])
 
 

@@ -10,7 +10,7 @@ records that count say about that day, not by which files they came in: a change
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from energy_assets.landing.contract import RECORD_SOURCES, VERSION, Source
 
@@ -108,7 +108,7 @@ def _changes(source: Source) -> Iterator[sql.Composed]:
         "select {source} as source, {lasting} as is_lasting, {day} as changed_on,"
         " hashtextextended(row({said})::text, 0)::numeric as hash from raw_data.{view}"
     )
-    known = {
+    known: dict[str, Any] = {
         "source": sql.Literal(source.name),
         "lasting": sql.Literal(source.is_lasting),
         "view": sql.Identifier(current_view(source)),

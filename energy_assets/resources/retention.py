@@ -16,7 +16,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.keys import GATED
-from energy_assets.resources.serving import DATABASE
+from energy_assets.resources.serving_ddl import DATABASE
 from energy_assets.resources.serving_swap import drop_partitions
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from energy_assets.landing.contract import DAILY_SOURCES, Source
+from energy_assets.resources.answers import answer
 from energy_assets.resources.record_tables import record_statements
 from energy_assets.resources.seeds import load_seeds
 
@@ -63,7 +64,7 @@ def raw_table(source: Source) -> sql.Composed:
     ).format(
         table=sql.Identifier(source.table),
         columns=sql.SQL(", ").join(columns),
-        day=sql.Identifier(source.date_column),
+        day=sql.Identifier(source.day_column),
     )
 
 
@@ -71,7 +72,7 @@ def _has_monitor(connection: Connection) -> bool:
     """Whether there is the role that metrics are asked for with; the roles of a real Postgres are its operator's business."""
     with connection, connection.cursor() as cursor:
         cursor.execute("select exists (select from pg_roles where rolname = 'monitor')")
-        return cursor.fetchone()[0]
+        return answer(cursor)
 
 
 def _execute(connection: Connection, statement: sql.Composable) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from energy_assets.embedded.errors import StoreError
 from energy_assets.keys import REFERENCE
+from energy_assets.resources.answers import answer
 from energy_assets.resources.dbt import PROJECT_DIR
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _unreadable(seed: Seed, error: Any) -> str:
 
 def _loaded_version(cursor: Cursor, seed: Seed) -> str | None:
     cursor.execute("select obj_description(to_regclass(%s), 'pg_class')", (f"{REFERENCE}.{seed.name}",))
-    return cursor.fetchone()[0]
+    return answer(cursor)
 
 
 def _held_columns(cursor: Cursor, seed: Seed) -> list[tuple[str, str]]:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from energy_assets.home import Home
 from energy_assets.keys import GATED, SERVING
-from energy_assets.resources.serving import DATABASE, Serving
-from energy_assets.resources.serving_ddl import quoted, served_columns
+from energy_assets.resources.serving import Serving
+from energy_assets.resources.serving_ddl import DATABASE, quoted, served_columns
 from energy_assets.resources.warehouse import quoted_name
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ RETRY_AFTER_SECONDS = 20.0
 """A server that restarts is back within a minute; one that is down for longer is for a person to look at."""
 
 
-class Serving(dg.ConfigurableResource):
+class Serving(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own resources are not parametrised either
     """Clients are made when used, never when the code location loads."""
 
     home: str

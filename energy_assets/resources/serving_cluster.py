@@ -8,6 +8,9 @@ text: the embedded engine has neither replicas nor shards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from sqlglot import exp
 
 from energy_assets.resources.serving_ddl import DATABASE, Script, added_columns, parsed, projection_change
@@ -17,6 +20,9 @@ REPLICA_PATH, REPLICA_NAME = "/clickhouse/tables/{shard}/{database}/{table}", "{
 LOCAL = "_local"
 SHARDED_BY = "meter_id"
 """A meter's rows stay on one shard, so what is asked by meter is answered there without moving rows."""
+
+
+Statement = TypeVar("Statement", exp.Create, exp.Alter)
 
 
 def cluster_script(script: Script, cluster: str) -> Script:
@@ -33,8 +39,11 @@ def cluster_form(statement: str, cluster: str) -> list[str]:
     if change := projection_change(statement):
         return [change.on(change.table + LOCAL, cluster)]
     tree = parsed(statement)
+    forms: Sequence[exp.Create | exp.Alter]
     if isinstance(tree, exp.Alter):
         forms = [_alter_of(tree, LOCAL, cluster), _alter_of(_without_storage(tree), "", cluster)]
+    elif not isinstance(tree, exp.Create):
+        raise ValueError(f"there is no cluster form here of: {statement[:80]}")
     elif tree.kind == "TABLE" and isinstance(tree.this, exp.Schema):
         forms = [_local(tree, cluster), _distributed(tree, cluster)]
     elif tree.kind in ("SCHEMA", "DATABASE", "VIEW") and not tree.find(exp.MaterializedProperty):
@@ -48,6 +57,8 @@ def _local(tree: exp.Create, cluster: str) -> exp.Create:
     """The table that holds rows, one replica on each server of a shard."""
     form = _on_cluster(_renamed(tree.copy(), LOCAL), cluster)
     engine = form.find(exp.EngineProperty)
+    if engine is None:
+        raise ValueError(f"a table needs an engine: {tree.sql('clickhouse')[:80]}")
     arguments = engine.this.expressions if isinstance(engine.this, exp.Anonymous) else []
     if not engine.this.name.endswith("MergeTree"):
         raise ValueError(f"only tables of the MergeTree family are replicated: {tree.sql('clickhouse')[:80]}")
@@ -60,7 +71,7 @@ def _local(tree: exp.Create, cluster: str) -> exp.Create:
 def _distributed(tree: exp.Create, cluster: str) -> exp.Create:
     """The table of the plain name: the same columns, no rows."""
     form = _without_storage(tree)
-    table = form.find(exp.Table)
+    table = _table_of(form)
     engine = exp.Anonymous(
         this="Distributed",
         expressions=[
@@ -80,11 +91,11 @@ def _sharding_key(tree: exp.Create) -> exp.Expression:
     columns = [column.name for column in tree.this.expressions if isinstance(column, exp.ColumnDef)]
     order = tree.find(exp.Order)
     first = order.find(exp.Column) if order else None
-    if SHARDED_BY not in columns and first is None:
+    if SHARDED_BY in columns:
+        first = exp.column(SHARDED_BY)
+    if first is None:
         raise ValueError(f"a table without {SHARDED_BY} needs an order key to shard by: {tree.sql('clickhouse')[:80]}")
-    return exp.Anonymous(
-        this="cityHash64", expressions=[exp.column(SHARDED_BY) if SHARDED_BY in columns else first.copy()]
-    )
+    return exp.Anonymous(this="cityHash64", expressions=[first.copy()])
 
 
 def _alter_of(tree: exp.Alter, suffix: str, cluster: str) -> exp.Alter:
@@ -101,17 +112,25 @@ def _on_cluster(form: exp.Create, cluster: str) -> exp.Create:
     return form
 
 
-def _renamed(form: exp.Create | exp.Alter, suffix: str) -> exp.Create | exp.Alter:
+def _table_of(form: exp.Create | exp.Alter) -> exp.Table:
     table = form.find(exp.Table)
+    if table is None:
+        raise ValueError(f"which table is this about? {form.sql('clickhouse')[:80]}")
+    return table
+
+
+def _renamed(form: Statement, suffix: str) -> Statement:
+    table = _table_of(form)
     table.set("this", exp.to_identifier(table.name + suffix, quoted=table.this.args.get("quoted")))
     return form
 
 
-def _without_storage(tree: exp.Create | exp.Alter) -> exp.Create | exp.Alter:
+def _without_storage(tree: Statement) -> Statement:
     """A copy without what only a table with rows has: codecs, projections, indexes."""
     form = tree.copy()
     for codec in list(form.find_all(exp.CompressColumnConstraint)):
-        codec.parent.pop()
+        if codec.parent:
+            codec.parent.pop()
     if isinstance(form.this, exp.Schema):
         form.this.set("expressions", [part for part in form.this.expressions if isinstance(part, exp.ColumnDef)])
     return form

@@ -124,7 +124,8 @@ def declared_tables(statements: Iterable[str]) -> dict[str, DeclaredTable]:
             tables[change.table] = _with_projection(tables[change.table], change)
             continue
         statement = parsed(text)
-        name = statement.find(exp.Table).name if statement.find(exp.Table) else ""
+        table = statement.find(exp.Table)
+        name = table.name if table else ""
         if isinstance(statement, exp.Create) and statement.kind in ("TABLE", "VIEW"):
             if statement.args.get("replace") or name not in tables:
                 tables[name] = _created(name, statement)
@@ -221,7 +222,7 @@ def _column(column: exp.ColumnDef) -> ServedColumn:
     comment = _constraint(column, exp.CommentColumnConstraint)
     return ServedColumn(
         column.name,
-        column.kind.sql("clickhouse"),
+        column.kind.sql("clickhouse") if column.kind else "",
         comment.this.name if comment else "",
         is_stored=_constraint(column, exp.ComputedColumnConstraint) is None,
     )
@@ -231,7 +232,7 @@ def _constraint(column: exp.ColumnDef, kind: type[exp.Expression]) -> exp.Expres
     return next((constraint.kind for constraint in column.constraints if isinstance(constraint.kind, kind)), None)
 
 
-def _key(tree: exp.Expression) -> tuple[str, ...]:
+def _key(tree: exp.Expr) -> tuple[str, ...]:
     inner = tree.unnest()
     parts = inner.expressions if isinstance(inner, exp.Tuple | exp.Struct) else [inner]
     return tuple(part.sql("clickhouse") for part in parts)

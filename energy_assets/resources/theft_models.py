@@ -61,7 +61,7 @@ class TheftModels:
         if theft < least_labels:
             decision = too_few(theft, clean, has_champion=champion is not None, least_labels=least_labels)
         else:
-            decision = decide(visits.seen, champion and champion.ranker, until=week, least_labels=least_labels)
+            decision = decide(visits.seen, champion.ranker if champion else None, until=week, least_labels=least_labels)
         return self.publish(week, decision, champion, run_id=run_id)
 
     def scoring(self, week: date) -> InService | None:

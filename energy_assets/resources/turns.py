@@ -21,6 +21,7 @@ from dagster._core.storage.tags import (
 )
 
 from energy_assets.days import ONE_DAY, DayWindow
+from energy_assets.resources.answers import answer
 
 HOME, FILES = 0, 1
 """What is reserved of a whole home: its tables, which every run shares; its parts and models, which a copy of the home reads for longer."""
@@ -89,7 +90,7 @@ def _holding(dsn: str, what: int, *, is_shared: bool, waiting: str, say: Callabl
             kind = "_shared" if is_shared else ""
             lock = f"advisory_lock{kind}(hashtext('energy_assets home'), %s)"
             cursor.execute(f"select pg_try_{lock}", (what,))
-            if not cursor.fetchone()[0]:
+            if not answer(cursor):
                 say(waiting)
                 cursor.execute(f"select pg_{lock}", (what,))
         yield
@@ -99,6 +100,6 @@ def _take(cursor: Cursor, day: date, *, is_shared: bool, say: Callable[[str], No
     kind = "_shared" if is_shared else ""
     lock = f"advisory_lock{kind}(hashtext('energy_assets days'), %s)"
     cursor.execute(f"select pg_try_{lock}", (day.toordinal(),))
-    if not cursor.fetchone()[0]:
+    if not answer(cursor):
         say(f"another run is over {day}: this one goes on when that one has ended")
         cursor.execute(f"select pg_{lock}", (day.toordinal(),))

@@ -9,9 +9,9 @@ alone, so that no order of delivery changes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -161,7 +161,7 @@ class _Seen:
         is_off = (group.is_reported_off | group.is_dark)[part]
         past = self._validation.past.of(self._days, ids, minutes, wh.shape[1])
         has_past = bool(self._fleet.past_days)
-        for name, check in (
+        checks: tuple[tuple[str, Callable[[Rule], Finding]], ...] = (
             ("spike", lambda rule: profile_checks.spike(wh, past, rule)),
             ("high_low", lambda rule: profile_checks.high_low(wh, past, rule)),
             ("dynamic_comparison", lambda rule: profile_checks.dynamic_comparison(wh, past, rule)),
@@ -172,7 +172,8 @@ class _Seen:
             ),
             ("frozen_value", lambda rule: profile_checks.frozen_value(wh, past, rule, interval_minutes=minutes)),
             ("clock_drift", lambda rule: profile_checks.clock_drift(wh, past, rule, interval_minutes=minutes)),
-        ):
+        )
+        for name, check in checks:
             rule = self._on(name)
             if rule and has_past and minutes < 1440:
                 yield self._rows(name, group, ids, check(rule))
@@ -277,7 +278,7 @@ class _Seen:
         energy = np.concatenate([past, wh[None]]).transpose(1, 0, 2)
         figure, better = fleet_checks.wrong_transformer(energy, group.transformer[part], residual, rule)
         found = self._whole_day(group, figure, rule["correlation"], ~np.isnan(figure))
-        related = np.where(better == NO_TRANSFORMER, None, group.transformer_ids[better])
+        related: Any = np.where(better == NO_TRANSFORMER, None, group.transformer_ids[better])
         yield self._rows("wrong_transformer", group, group.meter_ids[part], found, related)
 
     def _day_starts_at(self, day: date) -> np.datetime64:

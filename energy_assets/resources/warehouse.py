@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
 from energy_assets.home import Home
+from energy_assets.resources.answers import answer
 from energy_assets.resources.pools import adbc_connection, psycopg2_connection
 from energy_assets.resources.turns import among_runs, reserved, run_window
 from energy_assets.settings import settings
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from energy_assets.embedded.connections import Connections
 
 
-class Warehouse(dg.ConfigurableResource):
+class Rows(Protocol):
+    """Whoever answers small questions: the warehouse, or a reader of its own connection that cannot write."""
+
+    def rows(
+        self, query: sql.Composable | str, parameters: Sequence[Any] | dict[str, Any] = ()
+    ) -> list[tuple[Any, ...]]: ...
+
+
+class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own resources are not parametrised either
     """Connections are opened when used, never when the code location loads.
 
     For as long as a run goes on, the days that it is over are its own, and the `lookback_days` before them stay as they are.
@@ -61,7 +70,9 @@ class Warehouse(dg.ConfigurableResource):
         with psycopg2_connection(self._dsn(as_loader)) as connection, connection:
             yield connection
 
-    def rows(self, query: sql.Composable | str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple]:
+    def rows(
+        self, query: sql.Composable | str, parameters: Sequence[Any] | dict[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """A small result, whole."""
         with self.transaction() as connection, connection.cursor() as cursor:
             cursor.execute(query, parameters or None)
@@ -147,7 +158,7 @@ class Warehouse(dg.ConfigurableResource):
         partition = partition_of(table, day)
         with self.transaction(as_loader=as_loader) as connection, connection.cursor() as cursor:
             cursor.execute("select to_regclass(%s)", (quoted_name(schema, partition),))
-            if cursor.fetchone()[0] is None:
+            if answer(cursor) is None:
                 cursor.execute("select quality.lock_table(%s)", (f"{schema}.{table} partitions",))
                 cursor.execute(
                     sql.SQL("create table if not exists {} partition of {} for values in ({})").format(

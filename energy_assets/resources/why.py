@@ -89,7 +89,7 @@ def remedy_of_file(file: ledger.UnreadableFile) -> tuple[str, ...]:
 
 def failed_steps(events: Iterable[dg.DagsterEvent]) -> dict[str, str]:
     """Each failed step's own message, without stack traces."""
-    return {event.step_key: said_by_step(event)[0] for event in events if event.event_type_value == "STEP_FAILURE"}
+    return {str(event.step_key): said_by_step(event)[0] for event in events if event.event_type_value == "STEP_FAILURE"}
 
 
 def _explain(warehouse: Warehouse, state: DayState) -> Explanation:

@@ -77,7 +77,8 @@ def day_of(day: date, zone: ZoneInfo) -> Day:
 def starts_of(day: date, zone: ZoneInfo) -> np.ndarray:
     """Starts of the local day's intervals as UTC datetime64[m]: 48 of them, or 46 to 50 where clocks change."""
     bounds = [datetime.combine(d, time(), zone).astimezone(UTC).replace(tzinfo=None) for d in (day, day + ONE_DAY)]
-    return np.arange(*np.array(bounds, "datetime64[m]"), np.timedelta64(MINUTES, "m"))
+    first, end = np.array(bounds, "datetime64[m]")
+    return np.arange(first, end, np.timedelta64(MINUTES, "m"))
 
 
 def local_ordinals(starts: np.ndarray, zone: ZoneInfo) -> np.ndarray:

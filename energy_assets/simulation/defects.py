@@ -204,12 +204,12 @@ class _Spoiler:
         starting = np.flatnonzero(drawn[:, 0] < self.rates.frozen_meter_days)
         first = (drawn[starting, 1] * (self.day.slots - 10)).astype(int)
         last = np.minimum(first + self.rng.integers(8, 40, len(starting)), self.day.slots)
-        for meter, start, end in zip(starting, first, last, strict=True):
-            changes = np.ptp(self.kwh[meter, start:end]) > 0
-            if changes and self.is_free[meter, start:end].all():
-                self.kwh[meter, start:end] = self.kwh[meter, start]
-                self.is_free[meter, start:end] = False
-                self.note("frozen_value", np.array([meter]), np.array([start]), np.array([end]))
+        for one, start, end in zip(starting, first, last, strict=True):
+            changes = np.ptp(self.kwh[one, start:end]) > 0
+            if changes and self.is_free[one, start:end].all():
+                self.kwh[one, start:end] = self.kwh[one, start]
+                self.is_free[one, start:end] = False
+                self.note("frozen_value", np.array([one]), np.array([start]), np.array([end]))
         for kind, rate in (
             ("unit_mistake", self.rates.unit_mistakes),
             ("negative", self.rates.negatives),
@@ -252,10 +252,12 @@ class _Spoiler:
         twice = twice[is_free[twice]] if len(kept) else twice[:0]
         self.note("duplicate", meter[twice], slot[twice], slot[twice] + 1)
         meter[nameless] = -1
-        columns = zip(*((p.due, p.meter, p.starts, p.kwh, p.version) for p in self.postponed), strict=True)
-        postponed = Postponed(*map(np.concatenate, columns)) if self.postponed else NOTHING_POSTPONED
-        columns = (np.concatenate([column, column[twice]]) for column in (meter, slot, kwh, unreadable))
-        return Delivered(*columns, postponed, self.defects)
+        later = zip(*((p.due, p.meter, p.starts, p.kwh, p.version) for p in self.postponed), strict=True)
+        postponed = Postponed(*map(np.concatenate, later)) if self.postponed else NOTHING_POSTPONED
+        meter, slot, kwh, unreadable = (
+            np.concatenate([column, column[twice]]) for column in (meter, slot, kwh, unreadable)
+        )
+        return Delivered(meter, slot, kwh, unreadable, postponed, self.defects)
 
     def somewhere(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Different half-hours, meter by meter, about `share` of all: (meters, slots)."""

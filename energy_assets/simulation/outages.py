@@ -9,6 +9,7 @@ working days. Rates are chosen, not measured. What starts on a day is drawn from
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -133,7 +134,7 @@ def as_reported(day: Day, interruptions: list[Interruption]) -> pa.Table:
     )
 
 
-def instants(values: object) -> pa.Array:
+def instants(values: Iterable[np.datetime64 | None]) -> pa.Array:
     """datetime64 values, or None, as UTC timestamps."""
     return pa.array([None if value is None else value.item() for value in values], pa.timestamp("us")).cast(
         pa.timestamp("us", "UTC")

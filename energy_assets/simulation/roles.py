@@ -76,7 +76,9 @@ class Roles:
 
     attacks: dict[str, Group] = field(default_factory=dict)
     look_alikes: dict[str, Group] = field(default_factory=dict)
-    hooks: Hooks = field(default_factory=lambda: Hooks(*(np.zeros(0, int) for _ in range(3)), np.zeros(0)))
+    hooks: Hooks = field(
+        default_factory=lambda: Hooks(np.zeros(0, int), np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+    )
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -194,7 +196,8 @@ def _look_alike_days(
     first, last = (part * horizon for part in ONSET_WINDOW)
     onset = since + rng.uniform(first, last, count).astype(int)
     lasts = LOOK_ALIKES[name].lasts
-    length = rng.uniform(*(lasts or (1, 2)), count).round().astype(int)
+    least, most = lasts or (1, 2)
+    length = rng.uniform(least, most, count).round().astype(int)
     is_lasting = np.full(count, lasts is None)
     if name in FROM_THE_FIRST_DAY:
         # Half of what the registry has wrong is never found.

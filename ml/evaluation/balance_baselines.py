@@ -6,7 +6,7 @@ transformer that has a meter. What does not: methods on a meter's readings alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +92,7 @@ def transformers(history: FleetHistory) -> Iterator[Transformer]:
         yield Transformer(members, lost[is_balanced], reported, usual, is_balanced.sum() / history.slots)
 
 
-def expectation(history: FleetHistory):
+def expectation(history: FleetHistory) -> Callable[[int, np.ndarray], np.ndarray]:
     """A function (days, members) -> what was expected of them on the last `days`, float64 [days, members, slots], NaN where unknown."""
     earlier = history.days - recent_days(history.days)
     past, types = history.wh[:earlier], history.day_types

@@ -128,7 +128,7 @@ def read_labels(path: Path) -> Labels:
         )
     ids = frame[meter].to_numpy().astype(str)
     steals = answers.is_in(YES).to_numpy()
-    first = {}
+    first: dict[str, tuple[np.bool, np.integer]] = {}
     for line, (one, said) in zip(lines, zip(ids, steals, strict=True), strict=True):
         if first.setdefault(one, (said, line))[0] != said:
             raise FileError(
@@ -136,7 +136,7 @@ def read_labels(path: Path) -> Labels:
                 "  → keep one line for each meter"
             )
     kept = np.sort(np.unique(ids, return_index=True)[1])
-    onsets = [None] * len(kept)
+    onsets: list[date | None] = [None] * len(kept)
     if onset:
         onsets = [_onset(path, frame[onset][int(row)], int(lines[row]), onset) for row in kept]
     return Labels(ids[kept], steals[kept], tuple(onsets))
@@ -171,7 +171,7 @@ def _long(path: Path, columns: list[str], timezone: str, form: Form) -> Series:
     if not len(frame):
         raise FileError(f"{path}: holds no reading\n  → one line for each meter and interval: {form.describe()}")
     if frame["is_wrong"].any():
-        row = int(frame["is_wrong"].arg_max())
+        row = frame["is_wrong"].arg_max() or 0
         raise FileError(_no_number(path, energy, row, _cell(path, energy, row)))
     for name, column in (("id", meter), ("at", instant)):
         if len(rows := np.flatnonzero((frame[name].is_null() | (frame[name] == "")).to_numpy())):
@@ -194,9 +194,10 @@ def _placed(
     timezone: str,
 ) -> Series:
     """Readings by day, id and slot; `of_id` and `of_text` say which id and instant each of `kwh` belongs to."""
-    read = [_moment(text, timezone) for text in _year_first(path, texts)]
-    if None in read:
-        row = int(np.flatnonzero(of_text == read.index(None))[0])
+    moments = [_moment(text, timezone) for text in _year_first(path, texts.tolist())]
+    read = [moment for moment in moments if moment is not None]
+    if len(read) < len(moments):
+        row = int(np.flatnonzero(of_text == moments.index(None))[0])
         raise FileError(
             f"{path}, line {row + 2}, column {column}: {str(texts[of_text[row]])!r} is no date-time\n"
             "  → write the start of the interval as 2024-03-07 18:30, 2024-03-07T17:30:00Z or, of a day, 2024-03-07"
@@ -274,7 +275,7 @@ def _refuse_words(path: Path, scan: pl.LazyFrame, meter: str, names: list[str], 
     for name, has, should in zip(names, known, filled, strict=True):
         if has < should:
             wrong = _collected(path, scan.select(_number(name).is_null() & ~_is_nothing(name))).to_series()
-            row = int(wrong.arg_max())
+            row = wrong.arg_max() or 0
             raise FileError(_no_number(path, name, row, _cell(path, name, row)))
 
 
@@ -314,7 +315,8 @@ def _moment(text: str, timezone: str) -> tuple[datetime, datetime, bool] | None:
         if not (match := _DATE.match(text)):
             return None
         try:
-            found = datetime(*(int(part or 0) for part in match.groups()))
+            year, *others = (int(part or 0) for part in match.groups())
+            found = datetime(year, *others)  # type: ignore[arg-type]  # as many numbers as the pattern has
         except ValueError:
             return None
     if found.tzinfo is None:
@@ -330,10 +332,11 @@ def _year_first(path: Path, texts: Sequence[str]) -> list[str]:
     found = [_YEAR_LAST.match(text) for text in texts]
     if not any(found):
         return list(texts)
-    spans = {}
+    spans: dict[tuple[int, int], int] = {}
     for order in ((1, 0), (0, 1)):
-        days = [_date_of((match[3], *(match[1 + at] for at in order))) for match in found if match]
-        if None not in days:
+        told = [_date_of((match[3], *(match[1 + at] for at in order))) for match in found if match]
+        days = [day for day in told if day is not None]
+        if len(days) == len(told):
             spans[order] = (max(days) - min(days)).days
     if not spans:
         return list(texts)
@@ -341,7 +344,7 @@ def _year_first(path: Path, texts: Sequence[str]) -> list[str]:
         sample = next(text for text, match in zip(texts, found, strict=True) if match)
         if any(match[1] != match[2] for match in found if match):
             raise FileError(f"{path}: {str(sample)!r} can be day/month or month/day\n  → write dates as 2024-03-07")
-    month, day = min(spans, key=spans.get)
+    month, day = min(spans, key=lambda order: spans[order])
     return [
         f"{match[3]}-{match[1 + month]}-{match[1 + day]}{match[4]}" if match else text
         for text, match in zip(texts, found, strict=True)

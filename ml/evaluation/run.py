@@ -13,8 +13,9 @@ import numpy as np
 
 from ml.evaluation import measures
 from ml.evaluation.measures import Interval
-from ml.evaluation.methods import METHODS, NEED_BALANCE, SUPERVISED, Verdict, verdict
+from ml.evaluation.methods import METHODS, NEED_BALANCE, SUPERVISED, verdict
 from ml.evaluation.supervised import out_of_fold_scores
+from ml.evaluation.verdicts import Verdict
 from ml.theft.history import FleetHistory
 
 SHARES = (0.01, 0.05)

@@ -49,7 +49,9 @@ def highest(said: Sequence[Verdict]) -> Verdict:
         values = [getattr(one, name) for one in said]
         return None if values[0] is None else np.stack(values)[best, np.arange(scores.shape[1])]
 
-    return Verdict(*(chosen(name) for name in ("scores", "onset", "stolen_wh", "value")))
+    return Verdict(
+        scores[best, np.arange(scores.shape[1])], *(chosen(name) for name in ("onset", "stolen_wh", "value"))
+    )
 
 
 def _verdict(window: Window) -> Verdict:

@@ -28,7 +28,7 @@ def daily_wh(history: FleetHistory) -> np.ndarray:
     return found
 
 
-def profiles(history: FleetHistory) -> tuple[np.ndarray, np.ndarray]:
+def profiles(history: FleetHistory) -> tuple[np.ndarray, int]:
     """(profiles float32 [points, meters, features], how many of the last points are recent).
 
     A point is a day, of 24 hours; or of readings too coarse for that, a week, of the slots of seven days, weeks being counted back from the

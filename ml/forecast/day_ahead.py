@@ -85,13 +85,11 @@ class DayAhead:
 
     def coarser(self, by: int) -> DayAhead:
         """The same with `by` slots as one."""
-        return DayAhead(
-            *(
-                values.reshape(*values.shape[:-1], values.shape[-1] // by, by).sum(axis=-1)
-                for values in (self.wh, self.naive_wh, self.errors_wh)
-            ),
-            self.method,
+        wh, naive_wh, errors_wh = (
+            values.reshape(*values.shape[:-1], values.shape[-1] // by, by).sum(axis=-1)
+            for values in (self.wh, self.naive_wh, self.errors_wh)
         )
+        return DayAhead(wh, naive_wh, errors_wh, self.method)
 
 
 def combined(parts: Iterable[DayAhead]) -> DayAhead:

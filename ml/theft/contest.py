@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def decide(visits: Visits, champion: Learnt | None, *, until: date, least_labels
     visits = visits.of((ago > 0) & (ago <= LABEL_DAYS)).in_order()
     if visits.theft < least_labels:
         return too_few(visits.theft, visits.clean, has_champion=champion is not None, least_labels=least_labels)
-    counts = {"theft": visits.theft, "clean": visits.clean}
+    counts: dict[str, Any] = {"theft": visits.theft, "clean": visits.clean}
     first_judged = np.quantile(visits.day.astype(int), 1 - LATER_SHARE, method="higher").astype("datetime64[D]")
     later = visits.of(visits.day >= first_judged)
     earlier = visits.of((visits.day < first_judged) & ~np.isin(visits.meter, later.meter))
@@ -137,7 +138,7 @@ def match(visits: Visits, log_odds: np.ndarray, other: np.ndarray) -> Match:
 
 
 def _kept_or(
-    otherwise: str, decisive: Match, beside: str, visits: Visits, until: date, known: dict[str, object]
+    otherwise: str, decisive: Match, beside: str, visits: Visits, until: date, known: dict[str, Any]
 ) -> Decision:
     if decisive.is_won:
         return Decision(KEPT, f"better than {beside}: {_told(decisive)}", **known, ranker=fit(visits, until=until))

@@ -91,7 +91,7 @@ def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> E
     `onsets` int [candidates, meters] are days from which each meter may have stolen, 0 for always; `usual_w` float [candidates, meters,
     parts] what it drew before in equal parts of the day, W, NaN where that is not known: for onsets that lie before these days.
     """
-    meters, transformers = history.meters, history.lost_wh.shape[1]
+    meters, transformers = history.meters, history.known_losses.shape[1]
     floats = {
         name: np.zeros(meters)
         for name in ("gain", "gain_share", "stolen_wh", "stolen_low_wh", "stolen_high_wh", "share")
@@ -113,7 +113,7 @@ def explain(history: FleetHistory, onsets: np.ndarray, usual_w: np.ndarray) -> E
         left[:, number] = one.left()
 
     places = history.members()
-    balanced = ~np.isnan(history.lost_wh).all(axis=(0, 2))
+    balanced = ~np.isnan(history.known_losses).all(axis=(0, 2))
     # Each writes what is its own; numpy lets other threads run while it computes.
     with ThreadPoolExecutor(cores()) as pool:
         deque(pool.map(fit, (number for number in np.flatnonzero(balanced) if len(places[number]))), maxlen=0)
@@ -167,7 +167,7 @@ class _Transformer:
         self._history, self._members = history, members
         self._wh = history.wh[:, members].astype(np.float64)
         self._factor = factor
-        lost = history.lost_wh[:, number]
+        lost = history.known_losses[:, number]
         self._known = ~np.isnan(lost)
         limit = np.quantile(np.abs(lost[self._known]), 1 - EXTREME_SHARE)
         self._loss = np.clip(np.where(self._known, lost, 0.0), -limit, limit)

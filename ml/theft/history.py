@@ -37,6 +37,13 @@ class FleetHistory:
             raise ValueError(f"losses {self.lost_wh.shape} do not fit readings {self.wh.shape}")
 
     @property
+    def known_losses(self) -> np.ndarray:
+        """`lost_wh` of a history that has losses; ValueError of another one."""
+        if self.lost_wh is None:
+            raise ValueError("no transformer has a meter: there is no loss to explain")
+        return self.lost_wh
+
+    @property
     def days(self) -> int:
         return self.wh.shape[0]
 

@@ -38,7 +38,7 @@ class Placed:
 
 def placed(history: FleetHistory) -> Placed:
     """Losses and places of `history`, which has losses; the surest meter is moved first."""
-    lost, transformer = history.lost_wh.copy(), history.transformer.copy()
+    lost, transformer = history.known_losses.copy(), history.transformer.copy()
     draw = np.nan_to_num(history.wh)
     x = _limited(_centred(history.wh.astype(np.float32)))
     moved: list[int] = []
@@ -60,7 +60,16 @@ def placed(history: FleetHistory) -> Placed:
     return Placed(lost, transformer, np.array(moved, dtype=int))
 
 
-def _surest(x, y, known, slope, correlation, transformer, lost, draw) -> tuple[int, int] | None:
+def _surest(
+    x: np.ndarray,
+    y: np.ndarray,
+    known: np.ndarray,
+    slope: np.ndarray,
+    correlation: np.ndarray,
+    transformer: np.ndarray,
+    lost: np.ndarray,
+    draw: np.ndarray,
+) -> tuple[int, int] | None:
     """(Meter, its better transformer) of the clearest case, None without any."""
     is_candidate = (np.abs(slope + 1) <= SLOPE_TOLERANCE) & (correlation <= -LEAST_OF_BOTH)
     for meter in np.flatnonzero(is_candidate)[np.argsort(correlation[is_candidate])]:
@@ -75,7 +84,7 @@ def _surest(x, y, known, slope, correlation, transformer, lost, draw) -> tuple[i
     return None
 
 
-def _own_fit(x, y, known, transformer) -> tuple[np.ndarray, np.ndarray]:
+def _own_fit(x: np.ndarray, y: np.ndarray, known: np.ndarray, transformer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(Slope, correlation) of each meter with its own transformer's loss, [meters]; 0 where there is none."""
     slope, correlation = np.zeros((2, len(x)))
     for number in range(len(y)):

@@ -87,7 +87,7 @@ class _Told:
 
 
 def reasons_of(
-    evidence: Evidence, first_day: date, transformers: Sequence[str], extra: Sequence[_Told] = ()
+    evidence: Evidence, first_day: date, transformers: Sequence[str] | np.ndarray, extra: Sequence[_Told] = ()
 ) -> list[list[Reason]]:
     """Reasons of each meter, the most telling first, at most MOST_TOLD. Day 0 of the traits is `first_day`; `transformers` [meters] are names."""
     kinds = [*_of_balance(evidence, transformers), *extra, *_of_history(evidence, first_day), *_of_peers(evidence)]
@@ -124,7 +124,7 @@ def without_purchase(used_wh: np.ndarray, unbought: np.ndarray, days: int, holds
     )
 
 
-def _of_balance(evidence: Evidence, transformers: Sequence[str]) -> list[_Told]:
+def _of_balance(evidence: Evidence, transformers: Sequence[str] | np.ndarray) -> list[_Told]:
     explained = evidence.explanation
     if explained is None:
         return []

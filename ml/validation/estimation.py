@@ -10,6 +10,7 @@ they are kept beside readings and never read back as history.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,13 +43,12 @@ def estimate(
     """
     is_wanted = np.isnan(wh) & is_open
     found = Estimates(np.full(wh.shape, np.nan), np.full(wh.shape, NONE, dtype=np.int8))
-    for number, values in enumerate(
-        (
-            lambda: interpolated(wh, LONGEST_INTERPOLATED_MINUTES // interval_minutes),
-            lambda: proxy_days(proxies, LEAST_PROXY_DAYS),
-            lambda: profile,
-        )
-    ):
+    ways: tuple[Callable[[], np.ndarray], ...] = (
+        lambda: interpolated(wh, LONGEST_INTERPOLATED_MINUTES // interval_minutes),
+        lambda: proxy_days(proxies, LEAST_PROXY_DAYS),
+        lambda: profile,
+    )
+    for number, values in enumerate(ways):
         still = is_wanted & (found.method == NONE)
         if not still.any():
             break

@@ -40,7 +40,7 @@ def unread_days(has_readings: np.ndarray) -> np.ndarray:
 
 def inactive(wh: np.ndarray, is_registered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(Energy in Wh, whether it is a hit), [meters] each, of `wh` float [meters, slots]: a meter unknown to the register delivers some."""
-    energy = np.nansum(wh, axis=1, dtype=np.float64)
+    energy = np.asarray(np.nansum(wh, axis=1, dtype=np.float64))
     return energy, ~is_registered & (energy > 0)
 
 
@@ -60,7 +60,7 @@ def prepaid_without_purchases(
 
     `bought_wh` is what was bought on the same days, of which those of `purchase_days` may be read.
     """
-    used = np.nansum(past, axis=(0, 2), dtype=np.float64) + np.nansum(wh, axis=1, dtype=np.float64)
+    used = np.asarray(np.nansum(past, axis=(0, 2), dtype=np.float64) + np.nansum(wh, axis=1, dtype=np.float64))
     read_days = (~np.isnan(past)).any(axis=2).sum(axis=0)
     knows = (read_days >= rule["least_days"]) & (purchase_days >= rule["least_days"])
     return used, is_prepaid & knows & (bought_wh <= 0) & (used >= rule["least_wh"])

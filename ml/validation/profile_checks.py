@@ -66,9 +66,9 @@ def spike(wh: np.ndarray, past: np.ndarray, rule: Rule) -> Finding:
     days = _days_with_readings(past)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = wh / np.where((days >= rule["least_days"]) & (largest > 0), largest, np.nan)[:, None]
-    is_hit = ratio > rule["ratio"]
+    is_hit = np.asarray(ratio > rule["ratio"])
     first, last = _extent(is_hit)
-    return finding(_max(ratio, 1), rule["ratio"], is_hit.any(axis=1), wh.shape[1], first, last, is_hit.sum(axis=1))
+    return finding(_max(ratio, 1), rule["ratio"], np.any(is_hit, axis=1), wh.shape[1], first, last, is_hit.sum(axis=1))
 
 
 def high_low(wh: np.ndarray, past: np.ndarray, rule: Rule) -> Finding:

@@ -16,12 +16,18 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import uvicorn
 import uvloop
 
 from energy_assets.home import Home
+
+if TYPE_CHECKING:
+    from energy_assets.embedded.clickhouse.access import Users
+    from energy_assets.embedded.clickhouse.app import Endpoint
+    from energy_assets.embedded.clickhouse.engine import Engine
 
 HOST = "127.0.0.1"
 _FINISH_SECONDS = 7
@@ -109,7 +115,7 @@ def _listen(port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn that cancels statements before it gives up on requests, and leaves the exit to `main`."""
 
-    def __init__(self, config: uvicorn.Config, endpoint: object) -> None:
+    def __init__(self, config: uvicorn.Config, endpoint: Endpoint) -> None:
         super().__init__(config)
         self._endpoint = endpoint
 
@@ -138,7 +144,7 @@ class _Quiet(logging.Filter):
         return "without completing response" not in record.getMessage()
 
 
-async def _serve(engine: object, users: object, listening: socket.socket, home: Path | None) -> int:
+async def _serve(engine: Engine, users: Users, listening: socket.socket, home: Path | None) -> int:
     from energy_assets.embedded.clickhouse.app import Endpoint, application
     from energy_assets.embedded.clickhouse.query_log import QueryLog
     from energy_assets.embedded.clickhouse.wire import GuardedProtocol

@@ -318,7 +318,7 @@ class _Run:
     async def _spooled(self, first: bytes, format_name: str) -> None:
         """Send nothing before the query's end, as `wait_end_of_query` asks: its errors then have a status of their own."""
         job, answer = self._job, self._answer
-        with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY_BYTES, dir=self._engine.spool) as spool:
+        with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY_BYTES, dir=str(self._engine.spool)) as spool:
             piece = first
             while piece:
                 await self._call(spool.write, piece)

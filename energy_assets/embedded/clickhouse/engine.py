@@ -103,14 +103,14 @@ class Engine:
             config = self._prepare(data, memory_bytes)
             import chdb  # the engine's 0.3 s and 500 MB of library are paid by the process that serves, nobody else
 
-            self._chdb = chdb
-            self._root = chdb.connect(f"{self._store}?config-file={config}")
+            self._chdb: Any = chdb  # its functions say no types
+            self._root = self._chdb.connect(f"{self._store}?config-file={config}")
         except OSError as error:
             raise DataDirectoryError(f"cannot use {data} for data: {error}") from error
         except RuntimeError as error:
             raise DataDirectoryError(f"the engine cannot open {data}: {engine_error(error).message}") from error
         self._control_lock = threading.Lock()
-        self._control = chdb.connect(str(self._store))
+        self._control = self._chdb.connect(str(self._store))
         self.version = self._text("SELECT version()")
         self.timezone = self._text("SELECT timezone()")
         self._root.query(f"CREATE DATABASE IF NOT EXISTS {sql.quote_identifier(access.READABLE)}")
@@ -220,9 +220,10 @@ class Job:
         if request.user.readonly:
             access.check_bi_settings(request.settings)
         with _engine_errors():
-            is_kept = session is not None and session.handle is not None
-            self._handle = session.handle if is_kept else self._engine.connect()
-            database = request.database or (session.database if is_kept else "")
+            kept = session if session is not None and session.handle is not None else None
+            is_kept = kept is not None
+            self._handle = kept.handle if kept else self._engine.connect()
+            database = request.database or (kept.database if kept else "")
             if request.user.readonly:
                 database = access.database_of_bi(database)
             if database and (is_kept or database != "default"):
@@ -333,10 +334,10 @@ class Job:
 
     def _restore_session(self) -> None:
         """Take back what this request set, and the session did not."""
-        session = self._session
+        known = self._session.settings if self._session else {}
         for name in self._request.settings:
-            if name in session.settings:
-                self._set({name: session.settings[name]})
+            if name in known:
+                self._set({name: known[name]})
             elif name != "readonly":
                 self._handle.query(f"SET {_setting_name(name)} = DEFAULT")
 
@@ -370,7 +371,8 @@ class Job:
 
     def fetch(self) -> bytes:
         """The next piece of a streamed result: about PIECE_BYTES, less where the engine is slow. Empty at its end."""
-        pieces, size, started = [], 0, time.monotonic()
+        pieces: list[bytes] = []
+        size, started = 0, time.monotonic()
         with _engine_errors():
             while size < PIECE_BYTES and not (pieces and time.monotonic() - started > _PIECE_SECONDS):
                 if self.is_cancelled:
@@ -402,13 +404,20 @@ class Job:
 
     def feed(self, data: bytes) -> None:
         with _engine_errors():
-            self._sink.append(data)
+            self._insert.append(data)
 
     def finish_insert(self) -> None:
         """Commit. Only after this may an insert be acknowledged."""
         with _engine_errors():
-            self.statistics = self._sink.finish()
+            self.statistics = self._insert.finish()
             self._sink = None
+
+    @property
+    def _insert(self) -> _SpooledInsert:
+        """The insert that `begin_insert` started."""
+        if self._sink is None:
+            raise EndpointError(49, "LOGICAL_ERROR", "no insert was begun")
+        return self._sink
 
     def cancel(self) -> None:
         """Ask a running statement to stop; from any thread, again and again until it did."""
@@ -548,7 +557,7 @@ class _engine_errors:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise EndpointError(
                 243, "NOT_ENOUGH_SPACE", f"{error.strerror}: the disk of ClickHouse's data is full"
@@ -556,7 +565,6 @@ class _engine_errors:
         # ChdbError is a RuntimeError; ValueError is a parameter that cannot be handed over, such as broken UTF-8.
         if isinstance(error, (RuntimeError, ValueError)):
             raise engine_error(error) from error
-        return False
 
 
 def pieces(data: bytes) -> Iterator[bytes]:

@@ -37,7 +37,7 @@ class Session:
 class Sessions:
     """The endpoint's sessions by user and id. For one thread: the event loop's."""
 
-    def __init__(self, close: Callable[[Session], None]) -> None:
+    def __init__(self, close: Callable[[Session], object]) -> None:
         """`close` gives up an ended session's handle."""
         self._close = close
         self._sessions: dict[tuple[str, str], Session] = {}

@@ -68,9 +68,12 @@ class DataInsert:
 
 
 def tokens(sql: bytes) -> Iterator[Token]:
-    at, heredocs = 0, None
+    at = 0
+    heredocs: dict[bytes, list[int]] | None = None
     while at < len(sql):
         match = _TOKEN.match(sql, at)
+        if match is None or match.lastgroup is None:
+            raise ValueError(f"no token at {at}: the last kind takes any byte")
         kind, end = match.lastgroup, match.end()
         if match.group() == b"$":
             heredocs = _heredoc_marks(sql) if heredocs is None else heredocs
@@ -136,9 +139,9 @@ def data_insert(sql: bytes) -> DataInsert | None:
                 name = next(found, None)
                 if name is None or name.kind != "word":
                     return None
-                return _data_insert(
-                    sql, token.start, settings_at, name.text.decode(), _DATA_START.match(sql, name.end).end()
-                )
+                gap = _DATA_START.match(sql, name.end)
+                data_at = gap.end() if gap else name.end
+                return _data_insert(sql, token.start, settings_at, name.text.decode(), data_at)
         last = token
     return None
 

@@ -38,6 +38,7 @@ from energy_assets.operations.errors import OperationError
 from energy_assets.operations.keeping import manifest as manifests
 from energy_assets.operations.keeping.manifest import FileEntry, Manifest
 from energy_assets.operations.keeping.programs import dump, program, server_major
+from energy_assets.resources.answers import answer
 from energy_assets.resources.contents import Held, contents
 from energy_assets.resources.turns import alone, files_kept
 from energy_assets.settings import Settings, settings
@@ -240,13 +241,13 @@ def _let_runs_end(home: Home) -> None:
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("select to_regclass('runs') is not null")
-        if not cursor.fetchone()[0]:
+        if not answer(cursor):
             return
         while time.monotonic() < until:
             cursor.execute(
                 "select exists (select from runs where status in ('STARTED', 'CANCELING') and update_timestamp > now() at time zone 'utc' - interval '1 day')"
             )
-            if not cursor.fetchone()[0]:
+            if not answer(cursor):
                 return
             time.sleep(0.2)
 
@@ -254,14 +255,14 @@ def _let_runs_end(home: Home) -> None:
 def _written_days(dsn: str) -> str | None:
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("select max(reading_date)::text from quality.day_versions where row_count > 0")
-        return cursor.fetchone()[0]
+        return answer(cursor)
 
 
 def _copy_dropped_days(home: Home, target: Path) -> None:
     """Of each served table the days that only ClickHouse still has, as Parquet, table/day.parquet."""
     from energy_assets.assets.serving import SERVED as TABLES
-    from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
     from energy_assets.resources.serving import Serving
+    from energy_assets.resources.serving_ddl import DATABASE as SERVING_DATABASE
     from energy_assets.resources.serving_ddl import quoted
     from energy_assets.resources.warehouse import Warehouse
 
@@ -277,7 +278,7 @@ def _copy_dropped_days(home: Home, target: Path) -> None:
         (target / served.table).mkdir(mode=0o700, parents=True)
         with Serving(home=str(home.path)).client() as client:
             for (day,) in days:
-                stream = client.raw_stream(
+                stream: Any = client.raw_stream(
                     f"SELECT {', '.join(quoted(column.name) for column in served.columns if column.is_stored)}"
                     f" FROM {quoted(SERVING_DATABASE, served.table)} WHERE {quoted(served.date_column)} = {{day:Date}}",
                     parameters={"day": day.isoformat()},

@@ -42,11 +42,12 @@ from energy_assets.landing.keyed import KEY_FILE, key_of, pseudonym
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.keeping.backup import Source, backup, databases, known_backups, remove
 from energy_assets.resources import erasure as rows
+from energy_assets.resources.answers import answer
 from energy_assets.resources.erasure import Held, Table, patterns
 from energy_assets.resources.ledger import stale_records
 from energy_assets.resources.pseudonyms import is_pseudonymised, meter_key
-from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
 from energy_assets.resources.serving import Serving
+from energy_assets.resources.serving_ddl import DATABASE as SERVING_DATABASE
 from energy_assets.resources.serving_ddl import quoted
 from energy_assets.resources.turns import alone, files_kept
 from energy_assets.resources.warehouse import Warehouse, partition_of
@@ -54,6 +55,7 @@ from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
 logger = logging.getLogger(__name__)
@@ -210,7 +212,7 @@ def _as_served(home: Home, held: Held) -> Held:
     return replace(held, periods=tuple(replace(period, meter=meter_key(key, period.meter)) for period in held.periods))
 
 
-def _parts_with(home: Home, held: Held) -> Iterator[tuple[Path, int, object]]:
+def _parts_with(home: Home, held: Held) -> Iterator[tuple[Path, int, pa.Table]]:
     """Each part that holds rows of the customer: (path, rows now, table without them)."""
     import pyarrow.parquet as pq
 
@@ -225,7 +227,7 @@ def _rewrite_parts(home: Home, held: Held, found: Erasure) -> dict[tuple[str, st
     """Write parts anew without the customer; (start of the file's hash, source, day) -> rows that are left."""
     import pyarrow.parquet as pq
 
-    recounted = {}
+    recounted: dict[tuple[str, str, date], int] = {}
     draft = parts.draft_directory(home.parts)
     try:
         for path, before, kept in _parts_with(home, held):
@@ -275,7 +277,8 @@ def _landed_with(home: Home, held: Held, shas: Collection[str]) -> tuple[list[Pa
     hashes of files whose parts hold such rows."""
     known = dict(Warehouse(home=str(home.path)).rows("select path, sha256 from raw_data.landing_paths"))
     named = _bytes_pattern(held)
-    read, unread = [], []
+    read: list[Path] = []
+    unread: list[Path] = []
     for path in sorted(home.landing.rglob("*")):
         if not path.is_file():
             continue
@@ -324,9 +327,9 @@ def _erase_tables(
             for table, days in rows.delete_rows(cursor, known, held).items():
                 found.rows[table.called] += sum(days.values())
                 touched[table] = set(days)
-            for table, days in rows.reword(cursor, known, held, everywhere=False).items():
-                found.reworded += len(days) or 1
-                touched[table] = touched.get(table, set()) | days
+            for table, reworded in rows.reword(cursor, known, held, everywhere=False).items():
+                found.reworded += len(reworded) or 1
+                touched[table] = touched.get(table, set()) | reworded
             rows.recount_parts(cursor, recounted)
             rows.keep_not_owed(cursor, stale)
             cursor.execute("delete from quality.records_served")  # copied whole again, with the words that are left
@@ -368,7 +371,7 @@ def _wait_for_older_transactions(cursor: Cursor) -> None:
     One that lasts longer is logged of: the rows are gone, and what they were leaves the files with the next vacuum of their tables.
     """
     cursor.execute("select pg_current_xact_id()::xid::text")
-    (now,) = cursor.fetchone()
+    now = answer(cursor)
     until = time.monotonic() + OLDER_SECONDS
     while time.monotonic() < until:
         cursor.execute(OLDER_TRANSACTIONS, (now,))
@@ -380,7 +383,7 @@ def _wait_for_older_transactions(cursor: Cursor) -> None:
     )
 
 
-def _rewrite_tables(connection: object, touched: dict[Table, set[date | None]]) -> None:
+def _rewrite_tables(connection: Connection, touched: dict[Table, set[date | None]]) -> None:
     """Write the tables anew that rows were taken from, or rather their days: else what was deleted stays in the file until it is overwritten."""
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -389,12 +392,12 @@ def _rewrite_tables(connection: object, touched: dict[Table, set[date | None]]) 
             names = [partition_of(table.name, day) for day in days if day] if table.is_partitioned else [table.name]
             for name in names:
                 cursor.execute("select to_regclass(format('%%I.%%I', %s, %s))", (table.schema, name))
-                if cursor.fetchone()[0]:
+                if answer(cursor):
                     cursor.execute(sql.SQL("vacuum (full, analyze) {}").format(sql.Identifier(table.schema, name)))
             if table.is_partitioned:
                 cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(table.schema, table.name)))
         cursor.execute("select usesuper from pg_user where usename = current_user")
-        if cursor.fetchone()[0] and not settings().postgres_url:  # of another server its operator decides
+        if answer(cursor) and not settings().postgres_url:  # of another server its operator decides
             # What the planner remembers of columns, and the log of changes: both hold values.
             _wait_for_older_transactions(cursor)
             cursor.execute("vacuum full pg_catalog.pg_statistic")

@@ -46,8 +46,8 @@ from energy_assets.operations.keeping.programs import load, program, server_majo
 from energy_assets.operations.keeping.serve import serve_anew
 from energy_assets.operations.stores import bring_up
 from energy_assets.resources.contents import names_in
-from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
 from energy_assets.resources.serving import connect, held_tables
+from energy_assets.resources.serving_ddl import DATABASE as SERVING_DATABASE
 from energy_assets.settings import settings
 
 SHOWN = 5

@@ -198,9 +198,9 @@ def _needs() -> dict[str, Need]:
     from energy_assets.assets.anomaly import MODEL_LOOKBACK_DAYS as ANOMALY_DAYS
     from energy_assets.assets.theft import MODEL_LOOKBACK_DAYS as THEFT_DAYS
     from energy_assets.automation.edges import EDGES
-    from energy_assets.case_sheet.read import LOOKBACK_DAYS as SHEET_DAYS
     from energy_assets.case_sheet.read import TABLES as SHEET_TABLES
     from energy_assets.keys import FEATURES
+    from ml.theft.lookbacks import LOOKBACK_DAYS as SHEET_DAYS
 
     others = [
         (FEATURES, Need(ANOMALY_DAYS, "anomaly_model")),

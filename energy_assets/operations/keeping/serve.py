@@ -29,8 +29,8 @@ def serve_anew(home: Home, dropped: Path | None = None) -> int:
     """
     from energy_assets.assets.serving import SERVED as TABLES
     from energy_assets.resources.served_records import copy
-    from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
     from energy_assets.resources.serving import Serving
+    from energy_assets.resources.serving_ddl import DATABASE as SERVING_DATABASE
     from energy_assets.resources.serving_ddl import quoted
 
     warehouse, serving = Warehouse(home=str(home.path)), Serving(home=str(home.path))
@@ -97,8 +97,8 @@ def identifier_of(home: Home, key: str) -> str:
 def _rename_dropped(home: Home) -> None:
     """Days that ClickHouse alone holds are read from there, and written under the other names."""
     from energy_assets.assets.serving import SERVED as TABLES
-    from energy_assets.resources.serving import DATABASE as SERVING_DATABASE
     from energy_assets.resources.serving import Serving
+    from energy_assets.resources.serving_ddl import DATABASE as SERVING_DATABASE
     from energy_assets.resources.serving_ddl import quoted
 
     warehouse, serving = Warehouse(home=str(home.path)), Serving(home=str(home.path))
