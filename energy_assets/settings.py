@@ -86,8 +86,8 @@ class Settings(BaseSettings):
     )
     run_resources: dict[Literal["landing", "daily"], dict[Literal["requests", "limits"], dict[str, str]]] = Field(
         default_factory=dict,
-        description='what the pods of a job\'s runs ask for and may use, {"landing": {"limits": {"memory": "2Gi"}}}; a job that is not named, and runs of'
-        " chosen assets, have what Dagster's launcher gives",
+        description='what the pods of a job\'s runs ask for and may use, {"landing": {"limits": {"memory": "2Gi"}}}; what is not named, and runs'
+        " of chosen assets, have what Dagster's launcher gives",
     )
 
     serving_retention_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
