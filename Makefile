@@ -20,7 +20,8 @@ HOOKS := $(VENV)/tools/hooks
 # Some environments forbid bytecode; every start would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom docker-env docker-up docker-down docker-ps docker-logs docker-build docs docs-serve .PHONY: setup build restart ps logs ingest pipeline dbt-deps dbt-run dbt-test dbt-build dbt-docs dbt-clean ge-init ge-run ge-docs documents hooks types
+.PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom docker-env docker-up docker-down docker-ps docker-logs docker-build docs docs-serve
+.PHONY: setup build restart ps logs ingest pipeline dbt-deps dbt-run dbt-test dbt-build dbt-docs dbt-clean ge-init ge-run ge-docs documents hooks types
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'

@@ -3,7 +3,7 @@
 What belongs here: selections, and requesting the chain for a range of days. What does not: when they run (sensors, schedules).
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -21,7 +21,7 @@ POD_TAG = "dagster-k8s/config"
 """By which a run tells Dagster's launcher of Kubernetes what its pod is like; every other launcher leaves it alone."""
 
 
-def pod_tags(job: str, known: Settings) -> dict[str, Any]:
+def pod_tags(job: Literal["landing", "daily"], known: Settings) -> dict[str, Any]:
     """The tag that gives pods of the job's runs resources of their own. A run is one pod: its assets have none apart."""
     resources = known.run_resources.get(job)
     return {POD_TAG: {"container_config": {"resources": resources}}} if resources else {}

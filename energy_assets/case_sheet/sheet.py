@@ -167,7 +167,7 @@ def _facts(sheet: Sheet, words: Words) -> list[Fact]:
             words("prepaid") if place.is_prepaid else "",
             words.phases(place.phases) if place.phases else "",
             words("multiplier", multiplier=words.number(place.ct_multiplier, 0 if place.ct_multiplier % 1 == 0 else 2))
-            if place.ct_multiplier not in (None, 1)
+            if place.ct_multiplier is not None and place.ct_multiplier != 1
             else "",
         ]
         known_class = words.customer_class(place.customer_class) if place.customer_class else words("not_known")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -96,9 +97,10 @@ def _first_line(head: bytes) -> bytes:
 
 def _split_header(line: bytes, dialect: CsvDialect) -> list[str]:
     text = line.decode(dialect.encoding).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-    quoting = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
+    given = csv.reader([text], delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting)
     try:
-        return next(csv.reader([text], delimiter=dialect.delimiter, **quoting))
+        return next(given)
     except csv.Error as error:
         raise UnreadableFile(
             f"row 1 is no header ({error}): deliver the file with the names of its columns as its first row"

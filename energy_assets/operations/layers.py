@@ -8,6 +8,7 @@ Run `python -m energy_assets.operations.layers` after an asset came, went or rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -105,7 +106,7 @@ def _layer_of(path: Sequence[str]) -> str:
     return GATED[path[-1].removesuffix("_checkpoint")] if path[0] == QUALITY else path[0]
 
 
-def _writer(kinds: set[str]) -> str:
+def _writer(kinds: AbstractSet[str]) -> str:
     if "dbt" in kinds:
         return "dbt"
     if "clickhouse" in kinds:

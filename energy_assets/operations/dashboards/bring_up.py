@@ -69,7 +69,7 @@ def bring_up(home: Home, *, port: int | None, say: Say, is_reset: bool = False) 
         home.superset.mkdir(mode=0o700, exist_ok=True)
         known = connections(home, known_settings)
         held = ports.remembered(home).get("superset", 0)
-        if port not in (None, held):
+        if port is not None and port != held:
             _require_free(port)
         superset = Superset.of(home, port or held, known, secrets)
         is_current = bool(superset.port) and superset.is_current()

@@ -136,10 +136,10 @@ def erase(home: Home, customer: str, *, reason: str, say: Say = lambda line: Non
         say("ClickHouse")
         serving = Serving(home=str(home.path))
         deleted: Counter[str] = Counter()
-        with serving.client() as client, serving.servers(client) as known:
-            for shard in known.shards:
+        with serving.client() as client, serving.servers(client) as there:
+            for shard in there.shards:
                 for table, count in rows.delete_served(shard, _as_served(home, held)).items():
-                    deleted[known.plain(table)] += count
+                    deleted[there.plain(table)] += count
         found.rows.update({f"{SERVING_DATABASE}.{name}": count for name, count in deleted.items()})
         say("Postgres")
         touched = _erase_tables(home, held, recounted, found)
