@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.measure import Measure
+from benchmarks.misses import reasons
 from energy_assets.embedded.machine import GIB, total_memory
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -45,6 +46,7 @@ def write(measures: Sequence[Measure], command: str, load_before: float) -> None
         "| measured | ours | bare tool | result | goal | |",
         "|---|---|---|---|---|---|",
         *(row(measure) for measure in measures),
+        *reasons(measure.name for measure in measures if not measure.is_met),
         *(text for measure in measures if measure.items for text in itemised(measure)),
     ]
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
