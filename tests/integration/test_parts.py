@@ -235,6 +235,16 @@ def test_without_its_superuser_a_server_is_no_home_and_the_message_says_what_to_
     assert "POSTGRES_ADMIN_URL: is for a server on which the platform has roles of its own" in said
 
 
+def test_a_backup_needs_the_superuser_whom_init_alone_knows(containers: Containers) -> None:
+    target = containers.root.parent / "backups"
+    assert "set POSTGRES_ADMIN_URL" in containers.run("code", "backup", "--to", str(target), code=1)
+    containers.run("init", "backup", "--to", str(target))
+    (made,) = target.iterdir()
+    assert {path.name for path in (made / "postgres").iterdir()} == {"energy.dump", "dagster.dump", "superset.dump"}
+    said = containers.run("init", "restore", str(made), "--home", "again", code=1)
+    assert "the server that POSTGRES_URL names has dagster, energy, superset already" in said
+
+
 def test_services_are_well_know_the_graph_and_end_when_asked(containers: Containers) -> None:
     with started(containers):
         page = f"http://127.0.0.1:{containers.port('webserver')}"
@@ -301,3 +311,25 @@ def test_clickhouses_users_are_made_by_statements_that_clickhouse_reads(containe
             assert formatted.split()[0] == statement.split()[0]
     assert sum(statement.startswith("CREATE USER IF NOT EXISTS") for statement in statements) == 2
     assert "GRANT energy_reader TO bi" in statements and "GRANT energy_writer TO writer" in statements
+
+
+@pytest.mark.full
+def test_a_server_that_lost_its_databases_gets_them_back_with_roles_and_rights(tmp_path: Path) -> None:
+    root = Path(tempfile.mkdtemp(prefix="energy-parts-"))
+    try:
+        with without_containers(root) as containers:
+            containers.run("init")
+            before = catalogue(containers)
+            containers.run("init", "backup", "--to", str(tmp_path))
+            for name in DATABASE_OWNERS:
+                containers.postgres.drop_database(name)
+            (made,) = tmp_path.iterdir()
+
+            containers.run("init", "restore", str(made), "--home", "again")
+
+            told = [
+                row for row in catalogue(containers) if row[0] != "role"
+            ]  # a restored home has passwords of its own
+            assert told == [row for row in before if row[0] != "role"]
+    finally:
+        shutil.rmtree(root)
