@@ -73,9 +73,9 @@ def run(home: Home, part: Part, *, port: int | None, code: Address, say: Say) ->
     elif part in (Part.superset, Part.superset_worker):
         _become(*_superset(home, part, chosen, say))
     elif part is Part.docs:
-        _become([*_python("energy_assets.operations.docs_server"), str(home.path), str(chosen)], environment(home))
+        _become([*_python("energy_assets.operations.docs_server"), str(home.path), str(chosen)], _known(home))
     else:
-        _become(_dagster(home, part, chosen, code), environment(home))
+        _become(_dagster(home, part, chosen, code), _known(home))
 
 
 def is_well(home: Home, part: Part, *, port: int | None) -> bool:
@@ -102,7 +102,7 @@ def _run_code(home: Home, port: int, say: Say) -> None:
         process = subprocess.Popen(
             [*_python("energy_assets.operations.service"), str(home.path), *server],
             cwd=home.path,
-            env={**os.environ, **environment(home)},
+            env=_known(home),
         )
         try:
             _watch(process, home, port, say)
@@ -156,11 +156,18 @@ def _python(module: str) -> list[str]:
     return [sys.executable, "-m", module]
 
 
-def _become(command: list[str], more: dict[str, str]) -> None:
-    """Replace this process: who sends it a signal, or reads its output, then speaks to the program itself."""
+def _known(home: Home) -> dict[str, str]:
+    return {**os.environ, **environment(home)}
+
+
+def _become(command: list[str], environment: dict[str, str]) -> None:
+    """Replace this process: who sends it a signal, or reads its output, then speaks to the program itself.
+
+    It knows `environment` and nothing else: Superset is told no password of those who write.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(command[0], command, {**os.environ, **more})  # noqa: S606 (our own programs)
+    os.execve(command[0], command, environment)  # noqa: S606 (our own programs)
 
 
 def _answers(port: int, path: str) -> bool:

@@ -132,3 +132,14 @@ def test_keys_that_everybody_knows_are_not_used(configured: dict[str, object]) -
 def test_what_readers_connect_as_may_not_write(configured: dict[str, object]) -> None:
     (clickhouse,) = (document.content for document in read().documents if document.folder == "databases")
     assert [clickhouse[name] for name in ("allow_ctas", "allow_cvas", "allow_dml", "allow_csv_upload")] == [False] * 4
+
+
+def test_a_superset_in_a_container_of_its_own_knows_nobody_who_writes(monkeypatch, tmp_path) -> None:
+    from energy_assets.operations import part
+
+    told: dict[str, str] = {}
+    monkeypatch.setenv("CLICKHOUSE_URL", "http://writer:of-who-writes@clickhouse:8123/")
+    monkeypatch.setattr(part.os, "execve", lambda program, command, environment: told.update(environment))
+    monkeypatch.setattr(part, "_superset", lambda *_: (["/bin/true"], {"ENERGY_SUPERSET_PORT": "8088"}))
+    part.run(Home(tmp_path), part.Part.superset, port=None, code=part.Address("127.0.0.1", 1), say=print)
+    assert told == {"ENERGY_SUPERSET_PORT": "8088"}
