@@ -6,8 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
+import typer
 import typer.main
 from support.parallel_pages import commands, differences, links, numbers, said, sections
 
@@ -21,6 +21,8 @@ TWINS = {"README.md": "README.fr.md", GUIDE: GUIDE_IN_FRENCH}
 PAIRS = list(TWINS.items())
 PROGRAM = re.compile(r"(?:\.venv/bin/)?energy-assets (?=\w)")
 QUOTES_OTHERS = "How far to trust it"
+REFUSED = typer.BadParameter.mro()[1]
+"""What typer raises for a line that it cannot take: of its errors it shows only one by name."""
 
 
 def text(name: str) -> str:
@@ -135,7 +137,9 @@ def test_every_command_that_is_shown_exists_with_its_options(name: str) -> None:
 
 def test_a_command_that_does_not_exist_would_be_found() -> None:
     assert problem("cases --top 5") is None
-    assert problem("case adopt M000001") and problem("cases --best 5") and problem("case visit M000001 --outcome stolen")
+    assert (
+        problem("case adopt M000001") and problem("cases --best 5") and problem("case visit M000001 --outcome stolen")
+    )
 
 
 def problem(line: str) -> str | None:
@@ -147,7 +151,7 @@ def problem(line: str) -> str | None:
         command = command.commands[arguments.pop(0)]
     try:
         command.make_context(command.name, arguments)
-    except click.UsageError as error:
+    except REFUSED as error:
         return error.format_message()
     return None
 
