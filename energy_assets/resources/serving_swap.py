@@ -23,6 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 from energy_assets.resources.pseudonyms import Pseudonyms
 from energy_assets.resources.serving_cluster import LOCAL
 from energy_assets.resources.serving_ddl import DATABASE, quoted
+from energy_assets.resources.serving_schema import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ class Servers:
 def servers(writer: Client, url: str, cluster: str | None, connect: Callable[[str], Client]) -> Iterator[Servers]:
     """The servers of `cluster`, one a shard, reached as `writer` is at `url`: by the same port, user and password.
 
-    Raises clickhouse_connect's OperationalError where no replica of a shard answers.
+    Raises SchemaError where the server knows no such cluster, clickhouse_connect's OperationalError where no replica of a shard answers.
     """
     if not cluster:
         yield Servers(writer, [writer])
@@ -70,6 +71,11 @@ def servers(writer: Client, url: str, cluster: str | None, connect: Callable[[st
         "SELECT shard_num, host_name FROM system.clusters WHERE cluster = {cluster:String} ORDER BY shard_num, replica_num",
         parameters={"cluster": cluster},
     ).result_rows
+    if not known:
+        raise SchemaError(
+            f"the ClickHouse that CLICKHOUSE_URL names knows no cluster {cluster}\n  → set ENERGY_CLICKHOUSE_CLUSTER to one of its"
+            " system.clusters, or unset it where there is one server"
+        )
     shards: list[Client] = []
     try:
         for _, replicas in groupby(known, key=itemgetter(0)):

@@ -240,7 +240,7 @@ def test_a_second_bootstrap_changes_nothing(stores):
         order by 1, 2, 3"""
     before = run(superuser, catalog)
 
-    bootstrap.bootstrap_embedded(port, postgres)
+    bootstrap.bootstrap(postgres_url("postgres", postgres.superuser, port, "postgres"), postgres)
 
     assert run(superuser, catalog) == before
     assert len(before) > 20
@@ -254,7 +254,7 @@ def test_up_goes_through_while_somebody_else_changes_the_rights_of_the_same_tabl
 
     def bring_up_again(_: int) -> None:
         for _round in range(6):
-            bootstrap.bootstrap_embedded(port, postgres)
+            bootstrap.bootstrap(postgres_url("postgres", postgres.superuser, port, "postgres"), postgres)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(bring_up_again, range(3)))

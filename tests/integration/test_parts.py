@@ -229,7 +229,10 @@ def test_without_its_superuser_a_server_is_no_home_and_the_message_says_what_to_
 ) -> None:
     other = {"POSTGRES_URL": f"postgresql://127.0.0.1:{containers.postgres.port}", "ENERGY_TIMEZONE": "Africa/Douala"}
     commands.run(tmp_path, "new", "--first-day", FIRST_DAY, **other)
-    said = commands.run(tmp_path, "up", code=1, **other)
+    try:
+        said = commands.run(tmp_path, "up", code=1, **other)
+    finally:
+        commands.run(tmp_path, "down")
     assert "POSTGRES_ADMIN_URL=postgresql://postgres:…@host:port/" in said
     said = commands.run(tmp_path, "up", code=1, POSTGRES_ADMIN_URL="postgresql://postgres:x@127.0.0.1:1/")
     assert "POSTGRES_ADMIN_URL: is for a server on which the platform has roles of its own" in said

@@ -267,7 +267,9 @@ def test_rights_that_an_earlier_version_granted_are_taken_away(graph_home, urls)
         cursor.execute("grant execute on all functions in schema quality to public")
         cursor.execute("alter role bi set default_transaction_read_only = off")
 
-    bootstrap.bootstrap_embedded(ports.remembered(graph_home)["postgres"], credentials.read(graph_home).postgres)
+    passwords = credentials.read(graph_home).postgres
+    superuser_url = postgres_url("postgres", passwords.superuser, ports.remembered(graph_home)["postgres"], "postgres")
+    bootstrap.bootstrap(superuser_url, passwords)
 
     with closing(psycopg2.connect(urls.loader_dsn)) as loader:
         assert is_refused(loader, "select one from marts.tried")

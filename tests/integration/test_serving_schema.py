@@ -225,12 +225,12 @@ def test_a_table_forgets_days_that_are_older_than_its_number_and_only_while_it_i
         apply_retention(client, applied, {"nowhere": 30})
 
 
-def test_a_day_on_a_cluster_is_refused_in_so_many_words(
+def test_a_cluster_that_the_server_does_not_know_is_refused_in_so_many_words(
     client: Client, stores: tuple[Home, Connections], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         serving, "settings", lambda: Settings(CLICKHOUSE_URL=stores[1].clickhouse_url, clickhouse_cluster="main")
     )
     swapping = Serving(home=str(stores[0].path)).swapping(client, "meter_readings", run_id="r")
-    with pytest.raises(SchemaError, match=r"(?s)cluster main.*→ unset ENERGY_CLICKHOUSE_CLUSTER"), swapping:
+    with pytest.raises(SchemaError, match=r"(?s)no cluster main.*→ set ENERGY_CLICKHOUSE_CLUSTER"), swapping:
         pass
