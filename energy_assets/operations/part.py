@@ -7,9 +7,7 @@ Parts of one home share its directory; those that look after runs must also see 
 
 from __future__ import annotations
 
-import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,9 +19,11 @@ import psutil
 
 from energy_assets.embedded import ports, processes
 from energy_assets.embedded.ports import LOOPBACK
-from energy_assets.home import Home, HomeError, write_atomically
+from energy_assets.home import Home, write_atomically
+from energy_assets.operations.code_reload import CalendarWatch
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import LOCATION, dagster_instance, environment
+from energy_assets.operations.listening import answers, listens
 from energy_assets.settings import settings
 
 ANSWER_SECONDS = 10.0
@@ -82,11 +82,9 @@ def is_well(home: Home, part: Part, *, port: int | None) -> bool:
     """Whether the part of this machine (or container) answers."""
     chosen = port or PORTS.get(part, 0)
     if part in PATHS:
-        return _answers(chosen, PATHS[part])
+        return answers(chosen, PATHS[part], seconds=ANSWER_SECONDS)
     if part is Part.code:
-        with socket.socket() as probe:
-            probe.settimeout(ANSWER_SECONDS)
-            return probe.connect_ex((LOOPBACK, chosen)) == 0
+        return listens(chosen, seconds=ANSWER_SECONDS)
     if part is Part.daemon:
         return _daemon_beats(home)
     raise OperationError(f"whether {part} is well is not known: it answers nobody")
@@ -113,21 +111,12 @@ def _run_code(home: Home, port: int, say: Say) -> None:
 
 
 def _watch(process: subprocess.Popen[bytes], home: Home, port: int, say: Say) -> None:
-    from energy_assets.operations.ui import POLL_SECONDS, UiError, reload_code
+    from energy_assets.operations.ui import POLL_SECONDS
 
-    loaded = home.calendar()
-    said = ""
+    calendar = CalendarWatch(home, port, say)
     while (ended := process.poll()) is None:
         time.sleep(POLL_SECONDS)
-        try:
-            if (calendar := home.calendar()) != loaded:
-                reload_code(port)
-                loaded = calendar
-                say(f"the calendar changed ({calendar.first_day} … {calendar.last_day or ''}): the code was reloaded")
-            said = ""
-        except (HomeError, UiError) as error:
-            if str(error) != said:
-                say(said := str(error))
+        calendar.look()
     raise OperationError(f"the code server ended by itself (code {ended}): the lines above say why")
 
 
@@ -168,18 +157,6 @@ def _become(command: list[str], environment: dict[str, str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command[0], command, environment)  # noqa: S606 (our own programs)
-
-
-def _answers(port: int, path: str) -> bool:
-    # Past any proxy of the environment: what runs on this machine is not reached through one.
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _daemon_beats(home: Home) -> bool:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +21,13 @@ import psutil
 
 from energy_assets.embedded import ports, processes
 from energy_assets.embedded.ports import LOOPBACK
-from energy_assets.home import Home, HomeError, write_atomically
+from energy_assets.home import Home, write_atomically
 from energy_assets.links import is_served
 from energy_assets.operations import dbt_docs
+from energy_assets.operations.code_reload import CalendarWatch
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.instance import LOCATION, environment
+from energy_assets.operations.listening import answers, listens
 
 WORKSPACE = """\
 # Written by `energy-assets ui` and `part`.
@@ -38,7 +38,6 @@ load_from:
       location_name: {name}
 """
 START_SECONDS = 180.0
-RELOAD_SECONDS = 120
 POLL_SECONDS = 1.0
 STOP_STEPS = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 END_SECONDS = sum(seconds for _, seconds in (*STOP_STEPS, *STOP_STEPS[1:])) + 10.0
@@ -205,7 +204,7 @@ def _start_all(home: Home, chosen: Ports) -> list[Service]:
     code = _start_dagster(
         home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port)
     )
-    _wait([code], lambda: _listens(code_port))
+    _wait([code], lambda: listens(code_port))
     _raise_if_broken(code, code_port)
     services = [
         code,
@@ -213,7 +212,7 @@ def _start_all(home: Home, chosen: Ports) -> list[Service]:
         _start_dagster(home, "daemon", "dagster-daemon", "run", "-w", str(file)),
         _start_dagster(home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(file)),
     ]
-    _wait(services, lambda: is_served(home) and _answers(f"http://{LOOPBACK}:{web_port}/server_info"))
+    _wait(services, lambda: is_served(home) and answers(web_port, "/server_info", seconds=5.0))
     return services
 
 
@@ -247,8 +246,7 @@ def _start(home: Home, name: str, module: str, *arguments: str) -> Service:
 
 def _watch(services: list[Service], home: Home, code_port: int, say: Say, documenting: Service | None) -> None:
     """Stay until a process ends; reload the code when the home's calendar changes."""
-    loaded = home.calendar()
-    broken = ""
+    calendar = CalendarWatch(home, code_port, say)
     while True:
         time.sleep(POLL_SECONDS)
         _raise_if_ended(services)
@@ -256,28 +254,7 @@ def _watch(services: list[Service], home: Home, code_port: int, say: Say, docume
             if code:
                 say(f"dbt docs were not built: {documenting.log} says why; energy-assets dbt-docs tries again")
             documenting = None
-        try:
-            calendar = home.calendar()
-            if calendar != loaded:
-                reload_code(code_port)
-                loaded = calendar
-                say(f"the calendar changed ({calendar.first_day} … {calendar.last_day or ''}): the code was reloaded")
-            broken = ""
-        except (HomeError, UiError) as error:
-            # Said once; a calendar that is corrected, or a code server that answers again, is taken up by itself.
-            if str(error) != broken:
-                say(broken := str(error))
-
-
-def reload_code(code_port: int) -> None:
-    """Let the code server of this machine load the code anew. Raises UiError where it does not answer."""
-    from dagster._core.errors import DagsterUserCodeUnreachableError
-    from dagster._grpc.client import DagsterGrpcClient
-
-    try:
-        DagsterGrpcClient(host=LOOPBACK, port=code_port).reload_code(timeout=RELOAD_SECONDS)
-    except DagsterUserCodeUnreachableError as error:
-        raise UiError("the code server did not reload the changed calendar yet: trying again") from error
+        calendar.look()
 
 
 def _raise_if_broken(code: Service, code_port: int) -> None:
@@ -311,20 +288,6 @@ def _raise_if_ended(services: list[Service]) -> None:
             raise UiError(
                 f"the {service.name} ended by itself (code {code}):\n{tail}\n→ run `energy-assets ui` again; its log is {service.log}"
             )
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((LOOPBACK, port)) == 0
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 (our own loopback address)
-            return response.status == 200
-    except OSError:
-        return False
 
 
 def _clear(home: Home, found: Callable[[], None], say: Say) -> None:

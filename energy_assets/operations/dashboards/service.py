@@ -6,7 +6,6 @@ What belongs here: one server of one home. What does not: its tables and pages (
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import signal
 import time
@@ -25,6 +24,7 @@ from energy_assets.embedded.ports import LOOPBACK
 from energy_assets.home import Home
 from energy_assets.operations.dashboards.install import ENVIRONMENT, LOCK, PYTHON
 from energy_assets.operations.errors import OperationError
+from energy_assets.operations.listening import answers
 from energy_assets.settings import settings
 from ml.cores import cores
 
@@ -112,15 +112,7 @@ class Superset:
 
     def answers(self) -> bool:
         """Whether the page for logging in is there: `/health` answers even where no page can be drawn."""
-        # Past any proxy of the environment: what runs on this machine is not reached through one.
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=10)
-        try:
-            connection.request("GET", "/login/")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers(self.port, "/login/")
 
     def start(self, say: Say) -> None:
         """Start the server and wait for its first page. Raises OperationError, with the end of its log, where none comes."""
