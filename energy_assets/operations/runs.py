@@ -142,7 +142,7 @@ class Runner:
 
     def newest_day(self) -> date:
         """The newest day of which a table holds rows. Raises OperationError where there is none."""
-        newest = self.warehouse.rows("select max(reading_date) from quality.day_versions where row_count > 0")[0][0]
+        newest = self.warehouse.newest_day()
         if newest is None:
             raise OperationError("no day was run yet: `energy-assets resume` runs what is owed")
         return newest

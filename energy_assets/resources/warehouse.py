@@ -181,6 +181,10 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
             cursor.execute("select quality.lock_table(%s)", (name,))
             yield
 
+    def newest_day(self) -> date | None:
+        """The newest day of which a table holds rows."""
+        return self.rows("select max(reading_date) from quality.day_versions where row_count > 0")[0][0]
+
     def row_counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
         """Rows per day, as the last write of each day counted them."""
         return dict(

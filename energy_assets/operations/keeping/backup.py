@@ -158,15 +158,20 @@ def databases(home: Home, known: Settings) -> dict[str, Source]:
     return {name: Source(in_database(superuser, name)) for name in (DATABASE, DAGSTER_DATABASE, SUPERSET_DATABASE)}
 
 
+def servers_superuser(known: Settings) -> str:
+    """The superuser of the server on which the platform has roles of its own. Raises OperationError where the settings do not name it."""
+    if known.postgres_admin_url is None:
+        raise OperationError(
+            "the databases on the server that POSTGRES_URL names are read and made whole by its superuser alone: set POSTGRES_ADMIN_URL to it for"
+            " this command, then again"
+        )
+    return known.postgres_admin_url.get_secret_value()
+
+
 def _superuser_url(home: Home, known: Settings) -> str:
     """The server on which the platform has roles of its own, as its superuser."""
     if known.has_roles_on_server:
-        if known.postgres_admin_url is None:
-            raise OperationError(
-                "the databases on the server that POSTGRES_URL names are read whole by its superuser alone: set POSTGRES_ADMIN_URL to it for"
-                " this command, then again"
-            )
-        return known.postgres_admin_url.get_secret_value()
+        return servers_superuser(known)
     password, port = credentials.read(home).postgres.superuser, ports.remembered(home).get("postgres")
     if port is None:
         raise OperationError(f"the Postgres of home {home.name} was never started: energy-assets up, then again")

@@ -39,6 +39,7 @@ from energy_assets.operations.keeping.backup import (
     Source,
     databases,
     held,
+    servers_superuser,
     told_settings,
 )
 from energy_assets.operations.keeping.manifest import AGAIN, Manifest
@@ -180,14 +181,7 @@ def _require_same_kind(manifest: Manifest) -> None:
 
 def _server_url() -> str:
     """The Postgres that the settings name, as whoever reads a dump into it."""
-    known = settings()
-    if known.postgres_user_url:
-        return known.postgres_user_url
-    if known.postgres_admin_url is None:
-        raise OperationError(
-            "a dump is read into a server by its superuser: set POSTGRES_ADMIN_URL to it, then restore"
-        )
-    return known.postgres_admin_url.get_secret_value()
+    return settings().postgres_user_url or servers_superuser(settings())
 
 
 def _require_whole(folder: Path, manifest: Manifest) -> None:

@@ -124,7 +124,7 @@ def kept_by(home: Home) -> list[Kept]:
         LANDING: Need(1, "nobody"),
     }
     _require_allowed(periods, limits)
-    newest = warehouse.rows("select max(reading_date) from quality.day_versions where row_count > 0")[0][0]
+    newest = warehouse.newest_day()
     by_table: dict[str, list[HeldDay]] = defaultdict(list)
     for held in held_days(warehouse):
         by_table[held.table].append(held)
