@@ -146,7 +146,10 @@ def free_port() -> int:
 
 
 def is_ready(monitored: Monitored) -> bool:
+    """Listening is not ready: until its storage is open Prometheus answers every question with 503 and no JSON."""
     try:
+        if httpx.get(f"{monitored.url}/-/ready").status_code != httpx.codes.OK:
+            return False
         counted = monitored.ask("count_over_time(energy_assets_days_owed[1m])")
         evaluated = all(rule["health"] == "ok" for group in monitored.get("rules")["groups"] for rule in group["rules"])
     except httpx.TransportError:

@@ -630,12 +630,15 @@ def test_the_query_log_knows_a_query_by_the_clients_id(server, writer):
 def test_an_idle_connection_serves_many_queries(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     headers = {"X-ClickHouse-User": "writer", "X-ClickHouse-Key": PASSWORDS["writer"]}
-    started = time.monotonic()
+    took = []
     for statement in ["SELECT 1", "selec", *["SELECT 2"] * 98]:
+        started = time.monotonic()
         connection.request("POST", "/", body=statement, headers=headers)
         socket_before = connection.sock
         connection.getresponse().read()
         assert connection.sock is socket_before
+        took.append(time.monotonic() - started)
     connection.close()
 
-    assert (time.monotonic() - started) / 100 < 0.04, "a delayed acknowledgement costs 40 ms a query"
+    # Each query would have it, but for the first ones, which the kernel acknowledges at once; a busy machine delays some, never all.
+    assert min(took[50:]) < 0.04, "a delayed acknowledgement costs 40 ms a query"
