@@ -29,6 +29,7 @@ FROM_POSTGRES = "from_postgres"
 """The database of Postgres' rows."""
 KEYS = {
     "stg_meter_readings": ("meter_id", "reading_at"),
+    "int_consumption_features": ("meter_id",),
     "int_readings_hourly": ("meter_id", "hour_at"),
     "int_transformer_balance": ("transformer_id", "reading_at"),
 }

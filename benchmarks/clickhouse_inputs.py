@@ -149,15 +149,18 @@ def stored(warehouse: Warehouse, table: Table, day: date) -> AbstractContextMana
 def create_statement(warehouse: Warehouse, table: Table, into: str) -> str:
     """A day-partitioned table like Postgres', of the columns that are needed."""
     types, keys = postgres_types(warehouse, table), (DATE_COLUMN, *table.key)
-    columns = ", ".join(
-        f"{quoted(name)} {clickhouse_types()[types[name]] if name in keys else f'Nullable({clickhouse_types()[types[name]]})'}"
-        for name in table.selected
-    )
+    columns = ", ".join(f"{quoted(name)} {_column_type(types[name], name in keys)}" for name in table.selected)
     order = ", ".join(map(quoted, keys))
     return (
         f"CREATE TABLE IF NOT EXISTS {into} ({columns}) ENGINE = MergeTree"
         f" PARTITION BY {quoted(DATE_COLUMN)} ORDER BY ({order})"
     )
+
+
+def _column_type(declared: str, is_key: bool) -> str:
+    """Keys and arrays are never null; ClickHouse has no array that may be."""
+    known = clickhouse_types()[declared]
+    return known if is_key or declared.endswith("[]") else f"Nullable({known})"
 
 
 @lru_cache(maxsize=1)
@@ -170,9 +173,9 @@ def postgres_types(warehouse: Warehouse, table: Table) -> dict[str, str]:
     """The type of each column, as models declare it. Raises LookupError where the table lacks one of them."""
     found = dict(
         warehouse.rows(
-            "select column_name, replace(data_type, 'timestamp with time zone', 'timestamptz') from information_schema.columns"
-            " where table_schema = %s and table_name = %s",
-            (table.schema, table.name),
+            "select attname, replace(format_type(atttypid, null), 'timestamp with time zone', 'timestamptz') from pg_attribute"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+            (quoted_name(table.schema, table.name),),
         )
     )
     if lacking := [name for name in table.selected if name not in found]:

@@ -22,6 +22,7 @@ from energy_assets.resources.dbt import PROJECT_DIR, connection_variables
 
 MODELS = {
     "stg_meter_readings": "staging",
+    "int_consumption_features": "intermediate",
     "int_readings_hourly": "intermediate",
     "int_transformer_balance": "intermediate",
 }

@@ -78,6 +78,24 @@ percentile_disc({{ share }}) within group (order by {{ value }})
 arraySort(groupArray({{ value }}))[greatest(toInt64(ceil({{ share }} * count({{ value }}))), 1)]
 {%- endmacro %}
 
+{# How often a whole number goes into another, neither below nothing. #}
+{% macro whole_quotient(dividend, divisor) -%}{{ return(adapter.dispatch('whole_quotient')(dividend, divisor)) }}{%- endmacro %}
+{% macro postgres__whole_quotient(dividend, divisor) -%}
+{{ dividend }} / {{ divisor }}
+{%- endmacro %}
+{% macro clickhouse__whole_quotient(dividend, divisor) -%}
+intDiv({{ dividend }}, {{ divisor }})
+{%- endmacro %}
+
+{# Aggregate: the values as an array, nulls among them, in the order of `place`. #}
+{% macro array_in_order(value, place) -%}{{ return(adapter.dispatch('array_in_order')(value, place)) }}{%- endmacro %}
+{% macro postgres__array_in_order(value, place) -%}
+array_agg({{ value }} order by {{ place }})
+{%- endmacro %}
+{% macro clickhouse__array_in_order(value, place) -%}
+arrayMap(placed -> placed.2, arraySort(placed -> placed.1, groupArray(({{ place }}, {{ value }}))))
+{%- endmacro %}
+
 {# A quotient of whole numbers, exact until it is rounded, halves away from zero. #}
 {% macro quotient(dividend, divisor, digits) -%}{{ return(adapter.dispatch('quotient')(dividend, divisor, digits)) }}{%- endmacro %}
 {% macro postgres__quotient(dividend, divisor, digits) -%}

@@ -52,7 +52,7 @@
 
 {# Intervals of a local day: 46 to 50 half-hours. A daily reading is one, however long the day is. #}
 {% macro day_intervals(day, interval_minutes) -%}
-  (case when {{ interval_minutes }} >= 1440 then 1 else ceil({{ day_minutes(day) }}::numeric / {{ interval_minutes }}) end)
+  (case when {{ interval_minutes }} >= 1440 then 1 else ceil(1.0 * {{ day_minutes(day) }} / {{ interval_minutes }}) end)
 {%- endmacro %}
 
 {# workday, saturday or sunday; public holidays are not known here. #}

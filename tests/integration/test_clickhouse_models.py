@@ -163,7 +163,19 @@ def test_both_engines_hold_the_same_and_a_failed_run_leaves_it(both: Both) -> No
     ) == {2}
     assert both.values("select count(*) > 100 from intermediate.int_readings_hourly where std_wh > 0") == {True}
 
+    # Slots in which nothing was accepted, and days of an hour more in every grain.
+    assert both.values(
+        "select cardinality(profile_wh) from intermediate.int_consumption_features where accepted_count > 0"
+    ) == {1, 25, 50, 100}
+    assert both.values(
+        "select array_position(profile_wh, null) from intermediate.int_consumption_features where meter_id = 'HOME1'"
+    ) == {21}
+
     # What is not the same is found.
+    both.client.command(
+        "ALTER TABLE intermediate.int_consumption_features UPDATE profile_wh = arrayMap(wh -> ifNull(wh, 0), profile_wh)"
+        " WHERE meter_id = 'HOME1' SETTINGS mutations_sync = 1"
+    )
     both.client.command(
         "ALTER TABLE intermediate.int_readings_hourly UPDATE mean_wh = mean_wh + 1 WHERE meter_id = 'FOLD' SETTINGS mutations_sync = 1"
     )
@@ -176,6 +188,7 @@ def test_both_engines_hold_the_same_and_a_failed_run_leaves_it(both: Both) -> No
     differing = both.compared()
     assert {model: one.differences for model, one in differing.items()} == {
         "stg_meter_readings": 1,
+        "int_consumption_features": 1,
         "int_readings_hourly": 25,
         "int_transformer_balance": 50,
     }

@@ -2,72 +2,74 @@
 
 -- One row per meter and day with the day's profile: slot k is the k-th interval since local midnight, null where nothing
 -- was accepted. A day with a clock change has 46 or 50 half-hour slots. This is the grain that history is read in.
-with readings as (
+-- Nearly every meter has one reading for each slot: its profile is its readings in their order. Those of the others are laid out slot by slot.
+{%- set place = seconds_between(day_starts_at('reading_date'), 'reading_at') ~ ' / 60 / interval_minutes' %}
+with meters as (
     select
         reading_date,
         meter_id,
-        min(interval_minutes) over (partition by reading_date, meter_id) as interval_minutes,
-        extract(epoch from reading_at - {{ day_starts_at('reading_date') }})::integer / 60 as minute_of_day,
-        accepted_wh
+        min(interval_minutes)            as interval_minutes,
+        max(interval_minutes)            as longest_minutes,
+        count(*)                         as reading_count,
+        count(*) filter (where {{ place }} <> floor({{ place }})) as off_grid_count,
+        min(reading_at)                  as first_at,
+        max(reading_at)                  as last_at,
+        {{ array_in_order('accepted_wh', 'reading_at') }} as readings_wh,
+        count(accepted_wh)::smallint     as accepted_count,
+        coalesce(sum(accepted_wh), 0)::bigint as total_wh
     from {{ ref('stg_meter_readings') }}
     where {{ in_window('reading_date') }}
+    group by reading_date, meter_id
 ),
 
--- Two readings within one interval are off the grid: their energy belongs to the slot all the same.
+-- As many readings as slots, each on the grid, from the first slot to the last: one in each, for no two are of one instant.
+gauged as materialized (
+    select
+        *,
+        {{ day_intervals('reading_date', 'interval_minutes') }}::integer as slot_count,
+        longest_minutes = interval_minutes
+            and reading_count = {{ day_intervals('reading_date', 'interval_minutes') }}
+            and off_grid_count = 0
+            and first_at = {{ day_starts_at('reading_date') }}
+            and last_at = {{ minutes_after(day_starts_at('reading_date'), '(reading_count - 1)::integer * interval_minutes') }} as is_whole
+    from meters
+),
+
+-- Two readings within one interval are off the grid: their energy belongs to the slot all the same. A daily reading has one slot, also in the 25th hour.
 slots as (
     select
         reading_date,
         meter_id,
-        interval_minutes,
-        minute_of_day / interval_minutes as slot,
-        sum(accepted_wh)::bigint         as slot_wh,
-        count(accepted_wh)               as accepted_count
-    from readings
-    group by reading_date, meter_id, interval_minutes, slot
+        least(
+            {{ whole_quotient(minutes_between(day_starts_at('reading_date'), 'readings.reading_at'), 'gauged.interval_minutes') }}, gauged.slot_count - 1
+        ) as slot,
+        sum(readings.accepted_wh)::bigint as slot_wh
+    from {{ ref('stg_meter_readings') }} as readings
+    join gauged using (reading_date, meter_id)
+    where {{ in_window('readings.reading_date') }} and not gauged.is_whole
+    group by reading_date, meter_id, slot
 ),
 
-meters as (
-    select
-        reading_date,
-        meter_id,
-        interval_minutes,
-        {{ day_intervals('reading_date', 'interval_minutes') }}::integer as slot_count,
-        count(*)                         as filled_count,
-        sum(accepted_count)::smallint    as accepted_count,
-        coalesce(sum(slot_wh), 0)::bigint as total_wh
-    from slots
-    group by reading_date, meter_id, interval_minutes
+expected as (
+    select gauged.reading_date as reading_date, gauged.meter_id as meter_id, slot
+    from gauged
+    {{ cross_join_numbers('slot', 'gauged.slot_count') }}
+    where not gauged.is_whole
 ),
 
--- Only a meter with gaps needs its empty slots spelled out.
-gaps as (
-    select meters.reading_date, meters.meter_id, missing.slot
-    from meters
-    cross join lateral generate_series(0, meters.slot_count - 1) as missing (slot)
-    where meters.filled_count < meters.slot_count
-    except
-    select reading_date, meter_id, slot
-    from slots
-),
-
-padded as (
-    select reading_date, meter_id, slot, slot_wh from slots
-    union all
-    select reading_date, meter_id, slot, null from gaps
-),
-
-profiles as (
-    select reading_date, meter_id, array_agg(slot_wh order by slot) as profile_wh
-    from padded
+laid_out as (
+    select reading_date, meter_id, {{ array_in_order('slot_wh', 'slot') }} as profile_wh
+    from expected
+    left join slots using (reading_date, meter_id, slot)
     group by reading_date, meter_id
 )
 
 select
     reading_date,
     meter_id,
-    meters.interval_minutes,
-    profiles.profile_wh,
-    meters.accepted_count,
-    meters.total_wh
-from meters
-join profiles using (reading_date, meter_id)
+    gauged.interval_minutes as interval_minutes,
+    case when gauged.is_whole then gauged.readings_wh else laid_out.profile_wh end as profile_wh,
+    gauged.accepted_count   as accepted_count,
+    gauged.total_wh         as total_wh
+from gauged
+left join laid_out using (reading_date, meter_id)
