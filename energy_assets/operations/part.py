@@ -19,10 +19,11 @@ import psutil
 
 from energy_assets.embedded import ports, processes
 from energy_assets.embedded.ports import LOOPBACK
-from energy_assets.home import Home, write_atomically
+from energy_assets.home import Home
+from energy_assets.operations import programs
 from energy_assets.operations.code_reload import CalendarWatch
 from energy_assets.operations.errors import OperationError
-from energy_assets.operations.instance import LOCATION, dagster_instance, environment
+from energy_assets.operations.instance import dagster_instance, environment
 from energy_assets.operations.listening import answers, listens
 from energy_assets.settings import settings
 
@@ -73,9 +74,12 @@ def run(home: Home, part: Part, *, port: int | None, code: Address, say: Say) ->
     elif part in (Part.superset, Part.superset_worker):
         _become(*_superset(home, part, chosen, say))
     elif part is Part.docs:
-        _become([*_python("energy_assets.operations.docs_server"), str(home.path), str(chosen)], _known(home))
+        _become(programs.docs(home, chosen), _known(home))
     else:
-        _become(_dagster(home, part, chosen, code), _known(home))
+        workspace = programs.written_workspace(home, code.host, code.port)
+        daemon = programs.daemon(home, workspace)
+        page = programs.page(home, settings().listen_address, chosen, workspace)
+        _become(daemon if part is Part.daemon else page, _known(home))
 
 
 def is_well(home: Home, part: Part, *, port: int | None) -> bool:
@@ -94,14 +98,9 @@ def _run_code(home: Home, port: int, say: Say) -> None:
     """The code server, reloaded when the calendar of the home widens: a landing in a run does that."""
     from energy_assets.operations.ui import STOP_STEPS, interruptible
 
-    listening = settings().listen_address
-    server = ["dagster", "code-server", "start", "-m", "energy_assets.definitions", "-h", listening, "-p", str(port)]
+    command = programs.code_server(home, settings().listen_address, port)
     with interruptible():
-        process = subprocess.Popen(
-            [*_python("energy_assets.operations.service"), str(home.path), *server],
-            cwd=home.path,
-            env=_known(home),
-        )
+        process = subprocess.Popen(command, cwd=home.path, env=_known(home))
         try:
             _watch(process, home, port, say)
         except KeyboardInterrupt:
@@ -120,18 +119,6 @@ def _watch(process: subprocess.Popen[bytes], home: Home, port: int, say: Say) ->
     raise OperationError(f"the code server ended by itself (code {ended}): the lines above say why")
 
 
-def _dagster(home: Home, part: Part, port: int, code: Address) -> list[str]:
-    """Dagster's daemon or page, on the code that is served at `code`."""
-    from energy_assets.operations.ui import workspace
-
-    file = home.dagster / "workspace.yaml"
-    write_atomically(file, workspace(code.host, code.port, LOCATION))
-    program = [*_python("energy_assets.operations.service"), str(home.path)]
-    if part is Part.daemon:
-        return [*program, "dagster-daemon", "run", "-w", str(file)]
-    return [*program, "dagster-webserver", "-h", settings().listen_address, "-p", str(port), "-w", str(file)]
-
-
 def _superset(home: Home, part: Part, port: int, say: Say) -> tuple[list[str], dict[str, str]]:
     from energy_assets.operations.dashboards.bring_up import prepared
     from energy_assets.operations.dashboards.service import server_command, worker_command
@@ -139,10 +126,6 @@ def _superset(home: Home, part: Part, port: int, say: Say) -> tuple[list[str], d
     superset = prepared(home, port, say, sets_up=part is Part.superset)
     command = server_command(port, settings().listen_address) if part is Part.superset else worker_command()
     return command, superset.environment()
-
-
-def _python(module: str) -> list[str]:
-    return [sys.executable, "-m", module]
 
 
 def _known(home: Home) -> dict[str, str]:

@@ -9,7 +9,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,22 +20,14 @@ import psutil
 
 from energy_assets.embedded import ports, processes
 from energy_assets.embedded.ports import LOOPBACK
-from energy_assets.home import Home, write_atomically
+from energy_assets.home import Home
 from energy_assets.links import is_served
-from energy_assets.operations import dbt_docs
+from energy_assets.operations import dbt_docs, programs
 from energy_assets.operations.code_reload import CalendarWatch
 from energy_assets.operations.errors import OperationError
-from energy_assets.operations.instance import LOCATION, environment
+from energy_assets.operations.instance import environment
 from energy_assets.operations.listening import answers, listens
 
-WORKSPACE = """\
-# Written by `energy-assets ui` and `part`.
-load_from:
-  - grpc_server:
-      host: {host}
-      port: {port}
-      location_name: {name}
-"""
 START_SECONDS = 180.0
 POLL_SECONDS = 1.0
 STOP_STEPS = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
@@ -198,45 +189,32 @@ def _ports(home: Home, port: int | None, say: Say) -> Ports:
 def _start_all(home: Home, chosen: Ports) -> list[Service]:
     """The processes, once the code is loaded and the page answers."""
     code_port, web_port = chosen.code, chosen.page
-    file = home.dagster / "workspace.yaml"
-    write_atomically(file, workspace(LOOPBACK, code_port, LOCATION))
-    module = ["-m", "energy_assets.definitions"]
-    code = _start_dagster(
-        home, "code-server", "dagster", "code-server", "start", *module, "-h", LOOPBACK, "-p", str(code_port)
-    )
+    workspace = programs.written_workspace(home, LOOPBACK, code_port)
+    code = _start(home, "code-server", programs.code_server(home, LOOPBACK, code_port))
     _wait([code], lambda: listens(code_port))
     _raise_if_broken(code, code_port)
     services = [
         code,
-        _start(home, "docs", "energy_assets.operations.docs_server", str(home.path), str(chosen.docs)),
-        _start_dagster(home, "daemon", "dagster-daemon", "run", "-w", str(file)),
-        _start_dagster(home, "webserver", "dagster-webserver", "-h", LOOPBACK, "-p", str(web_port), "-w", str(file)),
+        _start(home, "docs", programs.docs(home, chosen.docs)),
+        _start(home, "daemon", programs.daemon(home, workspace)),
+        _start(home, "webserver", programs.page(home, LOOPBACK, web_port, workspace)),
     ]
     _wait(services, lambda: is_served(home) and answers(web_port, "/server_info", seconds=5.0))
     return services
 
 
-def workspace(host: str, port: int, name: str) -> str:
-    """What Dagster's programs are told of the code server."""
-    return WORKSPACE.format(host=host, port=port, name=name)
-
-
 def _document(home: Home) -> Service | None:
     """Let dbt document a project that changed, beside everything else: nothing waits for it."""
-    return _start(home, "dbt-docs", "energy_assets", "dbt-docs") if dbt_docs.is_stale(home) else None
+    command = programs.module("energy_assets", "dbt-docs")
+    return _start(home, "dbt-docs", command) if dbt_docs.is_stale(home) else None
 
 
-def _start_dagster(home: Home, name: str, program: str, *arguments: str) -> Service:
-    """One of Dagster's programs."""
-    return _start(home, name, "energy_assets.operations.service", str(home.path), program, *arguments)
-
-
-def _start(home: Home, name: str, module: str, *arguments: str) -> Service:
+def _start(home: Home, name: str, command: programs.Command) -> Service:
     log = home.logs / f"{name}.log"
     processes.rotate(log)
     since = log.stat().st_size
     process = processes.start(
-        [sys.executable, "-m", module, *arguments],
+        command,
         log=log,
         cwd=home.path,
         environment={**os.environ, **environment(home), MARK: str(home.path)},
