@@ -6,6 +6,7 @@ What does not: opening (formats.py), Parquet's pages (parquet.py), and what the 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -154,7 +155,7 @@ def _csv_blocks(path: Path, dialect: CsvDialect, header: Sequence[str], on_ragge
         return "error" if refusals else "skip"  # raising here would only be printed
 
     with as_unreadable(path, dialect, refusals), open_csv(path) as stream:
-        watched = _Watched(stream, dialect.quote.encode())
+        watched = _Watched(stream, dialect)
         names = [str(position) for position in range(len(header))]
         first = 2
         for columns in _gathered(_csv_batches(watched, dialect, names, note)):
@@ -187,6 +188,7 @@ def _csv_batches(
             ),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
+                check_utf8=False,  # done as it is read
                 strings_can_be_null=False,
                 quoted_strings_can_be_null=False,
             ),
@@ -273,11 +275,17 @@ def _read_ahead(blocks: Generator[Block]) -> Generator[Block]:
 
 
 class _Watched(io.RawIOBase):
-    """A byte stream that remembers whether a quote went by."""
+    """A byte stream that remembers whether a quote went by, and raises UnicodeDecodeError at what is no UTF-8 where it should be.
 
-    def __init__(self, stream: io.RawIOBase, quote: bytes) -> None:
+    Other encodings are decoded by the parser as it reads. UTF-8 it would check once rows are cut, after it gave ragged ones to their
+    handler as text: a ragged row that is no text would only be printed, with a stack trace.
+    """
+
+    def __init__(self, stream: io.RawIOBase, dialect: CsvDialect) -> None:
         self._stream = stream
-        self._quote = quote
+        self._quote = dialect.quote.encode()
+        is_utf8 = dialect.encoding.startswith("utf-8")
+        self._check = codecs.getincrementaldecoder("utf-8")().decode if is_utf8 else None
         self.saw_quote = False
 
     def readable(self) -> bool:
@@ -285,5 +293,7 @@ class _Watched(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
+        if self._check:
+            self._check(data, final=not data)
         self.saw_quote = self.saw_quote or bool(self._quote and self._quote in data)
         return data

@@ -66,7 +66,7 @@ def _damage_reason(path: Path, dialect: CsvDialect, error: str) -> str:
         return f"the file is damaged, or no Parquet that can be read ({_first_line(error)}): deliver it again"
     if "straddl" in error:
         return _long_row_reason(path, dialect)
-    if "invalid UTF8" in error or _undecodable(path, dialect):
+    if _undecodable(path, dialect):
         return _encoding_reason(path, dialect)
     return f"the file is damaged or of another format ({_first_line(error)}): deliver it again"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import sys
 from datetime import date, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from landing_support import HEADER, Zone, rejected
 
+from energy_assets.landing.blocks import PARSED_BYTES
 from energy_assets.landing.contract import WEATHER_OBSERVATIONS
 from energy_assets.landing.quarantine import describe
 
@@ -189,6 +191,22 @@ def test_a_file_that_cannot_be_read_is_rejected_whole_with_a_remedy(
     assert describe(landed.path, landed.rejects()) == [f"meter_readings/{name}: {landed.message}"]
     assert (landed.sources, landed.rows_read) == ({}, 0)
     assert not list(zone.parts.rglob("*"))
+
+
+def test_a_ragged_row_that_is_no_text_is_told_once_and_without_a_stack_trace(
+    zone: Zone, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # pytest's own keeps it from the terminal
+    landed = zone.land_text(HEADER.encode() + GOOD.encode() + b"M\xff1,2024-01-01\n" * 5)
+    assert "not encoded in utf-8 (row 3 holds the byte 0xff)" in landed.message
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("first", ["M", "M2"])  # the piece ends within a character of one of them
+def test_a_character_that_two_reads_cut_in_half_is_whole(zone: Zone, first: str) -> None:
+    rows = ("é" * 200 + ",2024-01-01,1\n") * (PARSED_BYTES // 400)
+    landed = zone.land_text(HEADER + f"{first},2024-01-01,1\n" + rows)
+    assert (landed.status, landed.rows_rejected) == ("landed", 0)
 
 
 def test_a_parquet_file_cut_in_the_middle_leaves_no_part(zone: Zone) -> None:
