@@ -290,8 +290,7 @@ lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile docs/requirements.in $(LOCKED) --output-file docs/requirements.lock
 
 clean: ## Remove what building and testing left
-	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis site
-	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .mypy_cache .hypothesis site
 
 clean-all: clean ## Also stop and remove every home and the installation
 	@test ! -x $(CLI) || $(CLI) down --all
