@@ -5,6 +5,10 @@ What belongs here: who may do what in which schema. What does not: tables (who f
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
@@ -22,7 +26,6 @@ from energy_assets.embedded.connections import (
     DATABASE,
     SUPERSET_DATABASE,
     in_database,
-    role_url,
 )
 from energy_assets.embedded.credentials import PostgresPasswords
 from energy_assets.embedded.errors import StoreError
@@ -99,6 +102,8 @@ reaches the credentials file beside it. The roles that people connect as keep th
 CHANGED_ATTEMPTS = 40
 """So often is a statement tried while runs change the catalogue: each makes a table now and then, none does so for seconds."""
 
+_SCRAM = re.compile(r"SCRAM-SHA-256\$(?P<rounds>\d+):(?P<salt>[^$]+)\$(?P<stored_key>[^:]+):.+")
+
 OWN_THE_SCHEMAS = "let POSTGRES_URL's user own the platform's schemas and what is in them (reassign owned by … to …), or name the user that does"
 """What to do where a real Postgres says `permission denied`."""
 
@@ -112,7 +117,7 @@ def bootstrap(superuser: str, passwords: PostgresPasswords) -> None:
     """
     with closing(_connect(in_database(superuser, "postgres"))) as server:
         _require_superuser(server)
-        _make_roles(server, superuser, passwords)
+        _make_roles(server, passwords)
         for name, owner in DATABASE_OWNERS.items():
             _make_database(server, name, owner)
     with closing(_connect(in_database(superuser, DATABASE))) as database:
@@ -239,13 +244,15 @@ def _require_superuser(server: Connection) -> None:
         )
 
 
-def _make_roles(server: Connection, superuser: str, passwords: PostgresPasswords) -> None:
-    existing = _names(server, "select rolname from pg_roles")
+def _make_roles(server: Connection, passwords: PostgresPasswords) -> None:
+    with server.cursor() as cursor:
+        cursor.execute("select rolname, rolpassword from pg_authid")
+        verifiers: dict[str, str | None] = dict(cursor.fetchall())
     for role in LOGIN_ROLES:
         password = asdict(passwords)[role]
-        if role not in existing:
+        if role not in verifiers:
             _run(server, [_compose("create role {} login", role)])
-        if role not in existing or not _accepts(role_url(superuser, role, password, "postgres")):
+        if not _is_made_of(password, verifiers.get(role)):
             # Hashed on this side, so that no log and no statistics view ever holds the password.
             verifier = _verifier(server, role, password)
             _run(server, [sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier))])
@@ -258,6 +265,20 @@ def _verifier(server: Connection, role: str, password: str) -> str:
     # libpq hashes with as many rounds as the server reports at the moment.
     _run(server, [sql.SQL("set scram_iterations = {}").format(sql.Literal(rounds) if rounds else sql.SQL("default"))])
     return encrypt_password(password, role, scope=server, algorithm="scram-sha-256")
+
+
+def _is_made_of(password: str, verifier: str | None) -> bool:
+    """Whether a role's verifier, as Postgres keeps it (RFC 5803), is that of `password`.
+
+    Computed rather than tried by connecting, each of which would be an error in the server's log. A password beyond ASCII that
+    Postgres normalises before it hashes is taken for another one, and set again.
+    """
+    found = _SCRAM.fullmatch(verifier or "")
+    if not found:
+        return False
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), b64decode(found["salt"]), int(found["rounds"]))
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    return hmac.compare_digest(hashlib.sha256(client_key).digest(), b64decode(found["stored_key"]))
 
 
 def _make_database(server: Connection, name: str, owner: str | None) -> None:
@@ -275,19 +296,6 @@ def _make_schemas(database: Connection, owners: Mapping[str, str | None]) -> Non
             _run(database, [_compose("create schema {}", schema)])
         if owner:
             _run(database, [_compose("alter schema {} owner to {}", schema, owner)])
-
-
-def _accepts(url: str) -> bool:
-    try:
-        psycopg2.connect(url, connect_timeout=10).close()
-    except psycopg2.OperationalError as error:
-        # The password is asked for first: then this database, which is nobody's but the superuser's, is refused.
-        if "permission denied for database" in str(error):
-            return True
-        if "password authentication failed" in str(error):
-            return False
-        raise
-    return True
 
 
 def _connect(url: str) -> Connection:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -244,6 +245,32 @@ def test_a_second_bootstrap_changes_nothing(stores):
 
     assert run(superuser, catalog) == before
     assert len(before) > 20
+
+
+def test_a_bootstrap_leaves_no_error_in_the_log_of_postgres(stores):
+    home, _ = stores
+    postgres, port = credentials.read(home).postgres, ports.remembered(home)["postgres"]
+    log = home.logs / "postgres.log"
+    before = log.stat().st_size
+
+    bootstrap.bootstrap(postgres_url("postgres", postgres.superuser, port, "postgres"), postgres)
+
+    said = log.read_bytes()[before:].decode()
+    assert not [line for line in said.splitlines() if "ERROR" in line or "FATAL" in line]
+
+
+def test_a_password_that_was_changed_in_the_credentials_is_set_and_the_former_refused(stores):
+    home, urls = stores
+    postgres, port = credentials.read(home).postgres, ports.remembered(home)["postgres"]
+    superuser = postgres_url("postgres", postgres.superuser, port, "postgres")
+    try:
+        bootstrap.bootstrap(superuser, replace(postgres, bi="another"))
+        assert run(postgres_url("bi", "another", port, "energy"), "select 1") == [(1,)]
+        with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+            run(urls.bi_dsn, "select 1")
+    finally:
+        bootstrap.bootstrap(superuser, postgres)
+    assert run(urls.bi_dsn, "select 1") == [(1,)]
 
 
 def test_up_goes_through_while_somebody_else_changes_the_rights_of_the_same_tables(stores):
