@@ -834,7 +834,8 @@ def print_scan(report: ScanReport) -> None:
         key = (file.mapping, file.unit, file.local_zone)
         by_mapping[key] = by_mapping.get(key, 0) + 1
     for (mapping, unit, zone), count in by_mapping.items():
-        out.print(f"mapping {mapping or 'none'}: {count} files, {unit or ''}, local times in {zone}", markup=False)
+        told = [f"{count} {'file' if count == 1 else 'files'}", unit, zone and f"local times in {zone}"]
+        out.print(f"mapping {mapping or 'none'}: {', '.join(filter(None, told))}", markup=False)
     first = next((file for file in report.files if file.first_rows), None)
     if first:
         out.print(f"first rows of {first.path}, as they would be taken in:", markup=False)

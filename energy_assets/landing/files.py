@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +124,7 @@ def deliver(data: Path, landing: Path, progress: Callable[[int, int], None] | No
     """
     listing = list_files(data)
     if not listing.settled:
-        raise DeliveryError(_nothing_to_deliver(data, listing))
+        raise DeliveryError(nothing_to_deliver(data, listing.refused, listing.left_alone))
     if data.resolve() == landing.resolve():
         raise DeliveryError(f"{data} is the landing zone itself: nothing to deliver, its files are read where they are")
     delivered = []
@@ -157,6 +157,21 @@ def why_refused(path: Path, root: Path) -> str | None:
     return None
 
 
+def nothing_to_deliver(data: Path, refused: Mapping[str, str], left_alone: Sequence[str]) -> str:
+    """What is said of a place that holds no file that is read."""
+    if not data.exists():
+        return f"{data} does not exist: give a folder of deliveries, or one file"
+    if left_alone:
+        return (
+            f"{data} holds data files only in folders that no source is named after, such as {left_alone[0]}: "
+            f"move them into {', '.join(FOLDERS)}, or give the folder itself"
+        )
+    if refused:
+        path, reason = next(iter(refused.items()))
+        return f"{data} holds no readable data file; {path}: {reason}"
+    return f"{data} holds no data file: deliver {', '.join(SUFFIXES)}"
+
+
 def _candidates(root: Path, refused: dict[str, str]) -> Iterator[Path]:
     if not root.is_dir():
         if root.exists():
@@ -186,20 +201,6 @@ def _printable(name: str) -> str:
 
 def _by_path(files: list[DataFile]) -> tuple[DataFile, ...]:
     return tuple(sorted(files, key=lambda file: file.relative))
-
-
-def _nothing_to_deliver(data: Path, listing: Listing) -> str:
-    if not data.exists():
-        return f"{data} does not exist"
-    if listing.left_alone:
-        return (
-            f"{data} holds data files only in folders that no source is named after, such as {listing.left_alone[0]}: "
-            f"move them into {', '.join(FOLDERS)}, or give the folder itself"
-        )
-    if listing.refused:
-        path, reason = next(iter(listing.refused.items()))
-        return f"{data} holds no readable data file; {path}: {reason}"
-    return f"{data} holds no data file ({', '.join(SUFFIXES)})"
 
 
 def _copy_atomically(origin: Path, target: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from energy_assets import home as homes
 from energy_assets.home import Calendar, Home, HomeError
-from energy_assets.landing.files import deliver
+from energy_assets.landing.files import deliver, nothing_to_deliver
 from energy_assets.landing.mapping import load_mappings
 from energy_assets.landing.scan import ScanReport, scan
 from energy_assets.logs import configure
@@ -22,6 +22,9 @@ from energy_assets.settings import settings
 
 if TYPE_CHECKING:
     from energy_assets.days import DayWindow
+
+
+SHOWN_REASONS = 5
 
 
 @dataclass
@@ -47,18 +50,25 @@ def look(data: Path, home: Home | None) -> ScanReport:
 
     Raises HomeError where it holds nothing that could be ingested: a new home needs readings, whose days become its own.
     """
-    if not data.exists():
-        raise HomeError(f"{data} does not exist: give a folder of deliveries, or one file")
     report = scan(data, load_mappings(home.mappings if home else None), settings().timezone)
+    if not report.files:
+        raise HomeError(nothing_to_deliver(data, report.refused, report.left_alone))
     if report.first_day is None and not (report.rows_accepted and home and home.exists()):
-        reasons = "\n".join(f"  {file.path}: {file.message}" for file in report.unreadable[:5])
         remedy = (
             " A new home takes its days from readings: deliver those first, or together."
             if report.rows_accepted
             else ""
         )
-        raise HomeError(f"{data} holds no reading that could be taken in.{remedy}\n{reasons}".rstrip())
+        raise HomeError(f"{data} holds no reading that could be taken in.{remedy}{_reasons(report)}")
     return report
+
+
+def _reasons(report: ScanReport) -> str:
+    """Why no reading was taken in, a line each: files that could not be read, and rows where all of a file's were rejected."""
+    said = [f"{file.path}: {file.message}" for file in report.unreadable]
+    said += [reason for file in report.files for reason in file.rejects]
+    more = f"\n  and {len(said) - SHOWN_REASONS:,} more" if len(said) > SHOWN_REASONS else ""
+    return "".join(f"\n  {reason}" for reason in said[:SHOWN_REASONS]) + more
 
 
 def prepare_home(home: Home, report: ScanReport, *, is_historical: bool) -> None:

@@ -256,6 +256,31 @@ def test_a_register_alone_makes_no_home_and_goes_into_one_that_is_there(zone: Zo
     assert look(zone.root, home).rows_accepted == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "meter_readings/a.csv",
+            "meter_id,reading_at,consumption_kwh\nM1,01/02/2024 00:00,1\n",
+            'holds no reading that could be taken in.\n  meter_readings/a.csv, row 2, column reading_at: "01/02/2024 00:00" is no date-time',
+        ),
+        (
+            "exports/a.csv",
+            "meter_id\n",
+            "holds data files only in folders that no source is named after, such as exports/a.csv: move",
+        ),
+        ("meter_readings/a.xlsx", "", "holds no data file: deliver .csv, .csv.gz, .parquet"),
+    ],
+)
+def test_deliveries_of_which_nothing_can_be_taken_in_are_refused_with_what_is_wrong_and_what_to_do(
+    zone: Zone, name: str, content: str, told: str
+) -> None:
+    zone.put(content, name)
+    with pytest.raises(HomeError) as error:
+        look(zone.root, None)
+    assert str(error.value).startswith(f"{zone.root} {told}")
+
+
 def test_a_register_that_cannot_be_read_is_refused_with_its_reason_everywhere(zone: Zone) -> None:
     zone.put(HEADER, "meters/register.csv")
     home = Home(zone.path / "home")
