@@ -827,7 +827,10 @@ def print_status(home: Home) -> None:
 
 def print_scan(report: ScanReport) -> None:
     out.print(f"zone    {report.timezone} (from {report.timezone_origin})", markup=False)
-    out.print(f"days    {report.first_day} … {report.last_day}, {len(report.rows_by_day)} with rows")
+    days = (
+        f"{report.first_day} … {report.last_day}, {len(report.rows_by_day)} with rows" if report.rows_by_day else "none"
+    )
+    out.print(f"days    {days}")
     out.print(f"rows    {report.rows_read:,} read, {report.rows_rejected:,} would be rejected")
     by_mapping: dict[tuple[str | None, str | None, str | None], int] = {}
     for file in report.files:

@@ -67,8 +67,12 @@ def _reasons(report: ScanReport) -> str:
     """Why no reading was taken in, a line each: files that could not be read, and rows where all of a file's were rejected."""
     said = [f"{file.path}: {file.message}" for file in report.unreadable]
     said += [reason for file in report.files for reason in file.rejects]
-    more = f"\n  and {len(said) - SHOWN_REASONS:,} more" if len(said) > SHOWN_REASONS else ""
-    return "".join(f"\n  {reason}" for reason in said[:SHOWN_REASONS]) + more
+    lines = [f"  {reason}" for reason in said[:SHOWN_REASONS]]
+    if len(said) > SHOWN_REASONS:
+        lines.append(f"  and {len(said) - SHOWN_REASONS:,} more")
+    if report.rows_rejected and not report.rows_accepted:
+        lines.append("→ dates or numbers of another form are declared in a mapping: energy-assets mapping new FILE")
+    return "".join(f"\n{line}" for line in lines)
 
 
 def prepare_home(home: Home, report: ScanReport, *, is_historical: bool) -> None:

@@ -10,10 +10,8 @@ from pathlib import Path
 
 from energy_assets.home import Home, write_atomically
 from energy_assets.landing.draft import Draft, draft
-from energy_assets.landing.files import data_file
 from energy_assets.landing.formats import UnreadableFile
 from energy_assets.landing.mapping import Mappings, load_mappings, parse_mapping
-from energy_assets.landing.reader import choose_mapping
 from energy_assets.landing.scan import ScanReport, scan
 from energy_assets.operations.errors import OperationError
 from energy_assets.settings import settings
@@ -31,7 +29,7 @@ class Tried:
 def new_mapping(file: Path, home: Home, *, save: bool) -> Tried:
     """Draft a mapping for `file`; saved only where `save` says so and the file has rows that could be taken in.
 
-    Raises OperationError where there is no such file, a mapping fits it already, or one of the draft's name exists.
+    Raises OperationError where there is no such file, a mapping fits it and takes rows of it in, or one of the draft's name exists.
     """
     if not file.is_file():
         raise OperationError(f"{file} is no file: give one delivered file")
@@ -57,11 +55,9 @@ def new_mapping(file: Path, home: Home, *, save: bool) -> Tried:
 
 
 def _fitting(file: Path, home: Home) -> str | None:
-    """The mapping that the file takes as things are; None where none fits, or it cannot be read."""
-    try:
-        return choose_mapping(data_file(file, file), load_mappings(home.mappings))[0].name
-    except UnreadableFile:
-        return None
+    """The mapping that takes rows of the file in as things are; None where none does: other dates or numbers need another mapping too."""
+    taken = scan(file, load_mappings(home.mappings), settings().timezone)
+    return next((known.mapping for known in taken.files if known.rows_read > known.rows_rejected), None)
 
 
 def _why(report: ScanReport) -> str:

@@ -297,6 +297,7 @@ LAYERS = {
     "dbt_marts": "marts",
     "quality__": "gates",
     "energy_analytics__": "ClickHouse",
+    "freshness_check_": "freshness",
 }
 
 

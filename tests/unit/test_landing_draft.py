@@ -8,8 +8,12 @@ import pytest
 from landing_support import Zone
 from support.commands import run
 
+from energy_assets.home import Home, HomeError
 from energy_assets.landing.draft import draft
 from energy_assets.landing.mapping import MappingError, load_mappings
+from energy_assets.operations.errors import OperationError
+from energy_assets.operations.ingest import look
+from energy_assets.operations.mappings import new_mapping
 
 FILES = {
     "german.csv": (
@@ -55,6 +59,21 @@ def test_a_draft_lets_the_file_land_that_it_was_drafted_from(tmp_path: Path, nam
     rows = zone.rows(landed)
     assert rows["meter_id"].to_list() == meters
     assert rows["consumption_kwh"].to_list() == energies
+
+
+def test_a_file_that_a_mapping_fits_and_takes_nothing_of_is_drafted_for(tmp_path: Path) -> None:
+    delivery = tmp_path / "a.csv"
+    delivery.write_text("meter_id,reading_at,consumption_kwh\nM1,13/02/2024 00:00,1\nM1,13/02/2024 00:30,2\n")
+    home = Home(tmp_path / "home")
+    with pytest.raises(HomeError, match="declared in a mapping: energy-assets mapping new FILE"):
+        look(tmp_path, None)
+
+    tried = new_mapping(delivery, home, save=True)
+
+    assert (tried.report.rows_read, tried.report.rows_rejected) == (2, 0)
+    assert look(delivery, home).rows_accepted == 2, "the home's own outranks the one that fits too"
+    with pytest.raises(OperationError, match="needs no new mapping: a fits it"):
+        new_mapping(delivery, home, save=True)
 
 
 def test_a_draft_says_what_it_rests_on(tmp_path: Path) -> None:
