@@ -180,6 +180,10 @@ class Home:
         except (TOMLKitError, UnicodeDecodeError, TypeError) as error:
             raise HomeError(f"{self.calendar_file} cannot be read ({error}): correct it by hand") from error
 
+    def timezone(self) -> str | None:
+        """The zone of its days; None while it has no calendar."""
+        return self.calendar().timezone if self.exists() else None
+
     def write_calendar(self, calendar: Calendar) -> None:
         """Store `calendar`, atomically. The first day may move earlier; the zone never changes.
 
@@ -189,7 +193,7 @@ class Home:
         if held.timezone != calendar.timezone:
             raise HomeError(
                 f"home {self.name} keeps its days in {held.timezone}, not {calendar.timezone}: "
-                f"use another home, e.g. `energy-assets --home {self.name}-{_slug(calendar.timezone)} …`"
+                f"use another home, e.g. `energy-assets --home {self.name}-{_slug(calendar.timezone)} …`, or, if ENERGY_TIMEZONE says so, unset it"
             )
         if held.first_day < calendar.first_day:
             raise HomeError(

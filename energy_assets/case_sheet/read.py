@@ -189,7 +189,7 @@ def subject_of(warehouse: Warehouse, identifier: str, day: date) -> Subject:
         return Subject(Kind.TRANSFORMER, identifier)
     raise HomeError(
         f"no meter and no transformer {identifier} has anything to show in the sixteen weeks to {day}: is the identifier right, and is the day in the"
-        ' home? energy-assets sql "select …" shows those that delivered'
+        ' home? energy-assets sql "select meter_id, max(reading_date) from intermediate.int_readings_daily group by 1 order by 1" shows who delivered'
     )
 
 

@@ -69,7 +69,7 @@ class ScanReport:
     files: tuple[FileScan, ...]
     timezone: str
     timezone_origin: str
-    """Who says so: `ENERGY_TIMEZONE`, `mapping NAME` or `default`."""
+    """Who says so: `ENERGY_TIMEZONE`, `mapping NAME`, `the home` or `default`."""
     refused: dict[str, str] = field(default_factory=dict)
     left_alone: tuple[str, ...] = ()
 
@@ -109,16 +109,22 @@ class ScanReport:
 
 
 def scan(
-    data_path: Path, mappings: Mappings, settings_timezone: str | None = None, now: datetime | None = None
+    data_path: Path,
+    mappings: Mappings,
+    settings_timezone: str | None = None,
+    now: datetime | None = None,
+    *,
+    home_timezone: str | None = None,
 ) -> ScanReport:
     """Read every data file of `data_path` (a folder or one file) as landing would, and write nothing.
 
-    The zone of days is `settings_timezone`, else that of the files' mappings, else Africa/Douala.
+    The zone of days is `settings_timezone`, else that of the files' mappings, else that of the home they go into, else Africa/Douala.
     Raises ScanError where the files' mappings name different zones and no setting decides.
     """
     listing = list_files(data_path)
     chosen = [_choose(file, mappings) for file in listing.settled]
-    timezone, origin = _zone([mapping for _, mapping, _, _ in chosen if mapping is not None], settings_timezone)
+    used = [mapping for _, mapping, _, _ in chosen if mapping is not None]
+    timezone, origin = _zone(used, settings_timezone, home_timezone)
     moment = now or datetime.now(UTC)
     files = tuple(_scan_file(*one, timezone, moment) for one in chosen)
     return ScanReport(files, timezone, origin, listing.refused, listing.left_alone)
@@ -163,7 +169,7 @@ def _choose(file: DataFile, mappings: Mappings) -> tuple[DataFile, Mapping | Non
         return file, None, [], str(error)
 
 
-def _zone(mappings: list[Mapping], settings_timezone: str | None) -> tuple[str, str]:
+def _zone(mappings: list[Mapping], settings_timezone: str | None, home_timezone: str | None) -> tuple[str, str]:
     if settings_timezone is not None:
         return settings_timezone, "ENERGY_TIMEZONE"
     zones = {mapping.timezone: mapping.name for mapping in mappings if mapping.timezone is not None}
@@ -172,7 +178,7 @@ def _zone(mappings: list[Mapping], settings_timezone: str | None) -> tuple[str, 
         raise ScanError(f"the files' mappings name several zones, {named}: set ENERGY_TIMEZONE, or ingest them apart")
     for zone, name in zones.items():
         return zone, f"mapping {name}"
-    return DEFAULT_TIMEZONE, "default"
+    return (home_timezone, "the home") if home_timezone else (DEFAULT_TIMEZONE, "default")
 
 
 def _scan_file(

@@ -50,7 +50,12 @@ def look(data: Path, home: Home | None) -> ScanReport:
 
     Raises HomeError where it holds nothing that could be ingested: a new home needs readings, whose days become its own.
     """
-    report = scan(data, load_mappings(home.mappings if home else None), settings().timezone)
+    report = scan(
+        data,
+        load_mappings(home.mappings if home else None),
+        settings().timezone,
+        home_timezone=home.timezone() if home else None,
+    )
     if not report.files:
         raise HomeError(nothing_to_deliver(data, report.refused, report.left_alone))
     if report.first_day is None and not (report.rows_accepted and home and home.exists()):

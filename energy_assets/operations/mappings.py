@@ -41,7 +41,7 @@ def new_mapping(file: Path, home: Home, *, save: bool) -> Tried:
         raise OperationError(f"{file.name}: {error}") from error
     target = home.mappings / f"{drafted.name}.toml"
     mapping = parse_mapping(drafted.text, target.name, is_users=True)
-    report = scan(file, Mappings((mapping,)), settings().timezone)
+    report = scan(file, Mappings((mapping,)), settings().timezone, home_timezone=home.timezone())
     if not save:
         return Tried(drafted, report, None)
     if target.exists():
@@ -56,7 +56,7 @@ def new_mapping(file: Path, home: Home, *, save: bool) -> Tried:
 
 def _fitting(file: Path, home: Home) -> str | None:
     """The mapping that takes rows of the file in as things are; None where none does: other dates or numbers need another mapping too."""
-    taken = scan(file, load_mappings(home.mappings), settings().timezone)
+    taken = scan(file, load_mappings(home.mappings), settings().timezone, home_timezone=home.timezone())
     return next((known.mapping for known in taken.files if known.rows_read > known.rows_rejected), None)
 
 

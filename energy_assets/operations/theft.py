@@ -188,6 +188,12 @@ def dossier(warehouse: Warehouse, meter_id: str, day: date) -> Dossier:
     return Dossier(day, suspect, known_days, evidence, shared[0][0] if shared else None, sharers)
 
 
+DELIVERED = (
+    'energy-assets sql "select meter_id, max(reading_date) from intermediate.int_readings_daily group by 1 order by 1"'
+)
+"""The command that lists the meters that delivered, with the newest day of each."""
+
+
 def _absent(warehouse: Warehouse, meter_id: str, day: date) -> str:
     newest = newest_day(warehouse)
     if newest is None:
@@ -199,7 +205,7 @@ def _absent(warehouse: Warehouse, meter_id: str, day: date) -> str:
         (meter_id, day),
     )[0][0]
     if known is None:
-        return f'no meter {meter_id} delivered anything until {day}: is the identifier right? energy-assets sql "select …" shows those that did'
+        return f"no meter {meter_id} delivered anything until {day}: is the identifier right? {DELIVERED} shows those that did"
     return f"{meter_id} delivered last on {known}, too little in the sixteen weeks to {day} to be looked at"
 
 

@@ -281,6 +281,15 @@ def test_deliveries_of_which_nothing_can_be_taken_in_are_refused_with_what_is_wr
     assert str(error.value).startswith(f"{zone.root} {told}")
 
 
+def test_readings_without_a_zone_go_into_a_home_of_any(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENERGY_TIMEZONE", raising=False)
+    zone.put("meter_id,reading_at,consumption_kwh\nM1,2024-02-01 10:00,1\n", "meter_readings/a.csv")
+    home = Home(zone.path / "home")
+    home.write_calendar(Calendar("Europe/London", date(2024, 2, 1)))
+    report = look(zone.root, home)
+    assert (report.timezone, report.timezone_origin) == ("Europe/London", "the home")
+
+
 def test_a_register_that_cannot_be_read_is_refused_with_its_reason_everywhere(zone: Zone) -> None:
     zone.put(HEADER, "meters/register.csv")
     home = Home(zone.path / "home")
