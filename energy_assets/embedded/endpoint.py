@@ -77,7 +77,15 @@ class ClickHouse:
 
     def version(self, port: int, credentials: Credentials) -> str:
         """The engine's version as it tells the writer. Raises OSError where it does not answer, StoreError where it refuses."""
-        return server_version(clickhouse_url("writer", credentials.clickhouse.writer, port))
+        try:
+            return server_version(clickhouse_url("writer", credentials.clickhouse.writer, port))
+        except StoreError as error:
+            if " answered 403 " not in str(error):
+                raise
+            raise StoreError(
+                f"the ClickHouse of home {self.home.path} refuses the writer's password in {self.home.credentials_file}, which was changed"
+                " since it started: `energy-assets down`, then `energy-assets up`"
+            ) from error
 
     def _is_server(self, arguments: list[str]) -> bool:
         pairs = set(pairwise(arguments))

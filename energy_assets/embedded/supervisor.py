@@ -342,7 +342,11 @@ def _health(home: Home, store: Store, server: psutil.Process | None, port: int |
     if server is None or port is None:
         return None, "not running: `energy-assets up`"
     try:
-        return store.version(port, credentials.read(home)), None
+        passwords = credentials.read(home)
+    except StoreError as error:  # it was not asked, and its message is the remedy
+        return None, str(error)
+    try:
+        return store.version(port, passwords), None
     except _UNREACHABLE as error:
         return (
             None,

@@ -287,6 +287,27 @@ def test_up_goes_through_while_somebody_else_changes_the_rights_of_the_same_tabl
         list(pool.map(bring_up_again, range(3)))
 
 
+def test_credentials_that_the_stores_do_not_know_are_told_with_what_to_do_and_not_by_another_remedy(stores):
+    home, _ = stores
+    held = home.credentials_file.read_text()
+    try:
+        home.credentials_file.chmod(0o644)
+        assert {state.problem for state in supervisor.status(home, EMBEDDED)} == {
+            f"{home.credentials_file} can be read by others (mode 0644): chmod 600 {home.credentials_file}"
+        }
+        home.credentials_file.unlink()
+        with pytest.raises(
+            StoreError, match=r"the ClickHouse of home .* refuses the writer's password .*: `energy-assets down`, then"
+        ):
+            supervisor.up(home, EMBEDDED)
+    finally:
+        home.credentials_file.unlink(missing_ok=True)
+        home.credentials_file.write_text(held)
+        home.credentials_file.chmod(0o600)
+    supervisor.up(home, EMBEDDED)
+    assert all(state.is_healthy for state in supervisor.status(home, EMBEDDED))
+
+
 # A real server, by its URL -------------------------------------------------------------------------------------------
 
 
