@@ -153,6 +153,8 @@ def _rights() -> list[Statement]:
         *_function_rights(),
         _read_only("bi"),
         _read_only("monitor"),
+        _without_warnings("loader"),
+        _without_warnings("transformer"),
         # How large a database is, also of one that it may not read.
         _compose("grant pg_read_all_stats to {}", "monitor"),
     ]
@@ -234,6 +236,11 @@ def _table_rights(rights: str, schema: str, owner: str, role: str) -> Iterable[S
 def _read_only(role: str) -> Statement:
     # The rights already forbid writing; this makes the error say so, and spares temporary objects too.
     return _compose("alter role {} set default_transaction_read_only = on", role)
+
+
+def _without_warnings(role: str) -> Statement:
+    # ADBC and dbt begin a transaction that has begun, hundreds of times a run: nobody would find anything else in the log.
+    return _compose("alter role {} set log_min_messages = error", role)
 
 
 def _require_superuser(server: Connection) -> None:

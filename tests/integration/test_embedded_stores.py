@@ -259,6 +259,18 @@ def test_a_bootstrap_leaves_no_error_in_the_log_of_postgres(stores):
     assert not [line for line in said.splitlines() if "ERROR" in line or "FATAL" in line]
 
 
+def test_what_writes_warns_its_own_session_and_not_the_log_of_postgres(stores):
+    home, urls = stores
+    log = home.logs / "postgres.log"
+    before = log.stat().st_size
+    for url in (urls.loader_dsn, urls.transformer_dsn):
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            cursor.execute("begin")
+            assert "already a transaction in progress" in connection.notices[-1]
+
+    assert "already a transaction" not in log.read_bytes()[before:].decode()
+
+
 def test_a_password_that_was_changed_in_the_credentials_is_set_and_the_former_refused(stores):
     home, urls = stores
     postgres, port = credentials.read(home).postgres, ports.remembered(home)["postgres"]
