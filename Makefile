@@ -21,7 +21,7 @@ HOOKS := $(VENV)/tools/hooks
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up down status ui dashboards dashboards-down dashboards-export metrics notebooks notebooks-clear doctor test test-all test-e2e test-rules pages bench ge-profile download-data download-data-manual lint format lock clean clean-all bench-vee bench-forecast bench-detection bench-campaigns chaos soak fuzz audit sbom docker-env docker-up docker-down docker-ps docker-logs docker-build docs docs-serve
-.PHONY: setup build restart ps logs ingest pipeline dbt-deps dbt-run dbt-test dbt-build dbt-docs dbt-clean ge-init ge-run ge-docs documents hooks types
+.PHONY: setup build restart ps logs ingest pipeline dbt-deps dbt-run dbt-test dbt-build dbt-docs dbt-clean ge-init ge-run ge-docs documents hooks types needs-compose
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-20s %s\n", $$1, $$2}'
@@ -47,6 +47,7 @@ setup: install ## Install: there is nothing else to set up, a home makes its own
 	@echo "set up. next: make demo, or make ingest DATA=DIR"
 
 build: install ## Install: nothing else is built, dbt's manifest is made with it
+	@echo "built: nothing else is to be"
 
 demo: install ## Do the whole job once and show the result; DATA=DIR takes your own deliveries
 	@$(CLI) demo $(if $(DATA),--data "$(DATA)")
@@ -255,23 +256,26 @@ sbom: $(AUDIT)/bin/pip-audit ## Write what is installed, with versions and licen
 docker-env: ## Write .env for Docker, with new passwords where they are missing: FIRST_DAY=2026-01-01 TIMEZONE=Africa/Douala
 	@$(PYTHON) deploy/compose/env.py $(if $(FIRST_DAY),ENERGY_FIRST_DAY=$(FIRST_DAY)) $(if $(TIMEZONE),ENERGY_TIMEZONE=$(TIMEZONE))
 
-docker-up: .env ## Start everything in containers and wait until it is well
+docker-up: .env needs-compose ## Start everything in containers and wait until it is well
 	@$(COMPOSE) up --detach --build --wait
 
-docker-down: .env ## Stop the containers; what they hold stays
+docker-down: .env needs-compose ## Stop the containers; what they hold stays
 	@$(COMPOSE) --profile "*" down
 
-docker-ps: .env ## Show the containers
+docker-ps: .env needs-compose ## Show the containers
 	@$(COMPOSE) --profile "*" ps --all
 
-docker-logs: .env ## Follow what the containers say; docker-logs-SERVICE one of them
+docker-logs: .env needs-compose ## Follow what the containers say; docker-logs-SERVICE one of them
 	@$(COMPOSE) --profile "*" logs --follow --tail 200
 
-docker-logs-%: .env
+docker-logs-%: .env needs-compose
 	@$(COMPOSE) --profile "*" logs --follow --tail 200 $*
 
-docker-build: .env ## Build the images
+docker-build: .env needs-compose ## Build the images
 	@$(COMPOSE) --profile "*" build
+
+needs-compose:
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "containers need Docker with Compose 2 (docker compose version does not answer): Docker's own packages docker-ce and docker-compose-plugin bring both"; exit 1; }
 
 .env:
 	@echo "no .env yet: make docker-env writes it, with new passwords"; exit 1
