@@ -185,7 +185,7 @@ dbt-docs: install ## Build dbt's documentation of the models, and say where it i
 	@$(CLI) up
 	@$(CLI) dbt-docs
 
-dbt-clean: ## Remove what dbt compiled; the next make parses the project again
+dbt-clean: ## Remove what dbt compiled, while nothing runs; the next make parses the project again
 	@rm -rf dbt_project/target dbt_project/logs
 
 ge-init: ## Nothing to set up: suites are code, in quality_suites/
@@ -293,7 +293,7 @@ lock: install ## Lock dependencies anew
 	@$(BIN)/uv pip compile dashboards/superset/requirements.in $(LOCKED) --output-file dashboards/superset/requirements.lock
 	@$(BIN)/uv pip compile docs/requirements.in $(LOCKED) --output-file docs/requirements.lock
 
-clean: ## Remove what building and testing left
+clean: ## Remove what building and testing left, while nothing runs; make install makes again what is needed
 	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .mypy_cache .hypothesis site
 
 clean-all: clean ## Also stop and remove every home and the installation

@@ -174,6 +174,7 @@ def errors() -> Iterator[None]:
     except Exception as error:
         fail_if_disk_is_full(error)
         fail_if_role_may_not(error)
+        fail_if_nothing_is_parsed(error)
         logger.exception("a defect")
         raise
 
@@ -204,6 +205,15 @@ def fail_if_role_may_not(error: Exception) -> None:
         fail(f"POSTGRES_URL's user may not do this: {first}\n→ {OWN_THE_SCHEMAS}", error)
 
 
+def fail_if_nothing_is_parsed(error: Exception) -> None:
+    """Say so where dbt's manifest was removed, as `make clean` does; told by name, for importing dagster_dbt takes a second of every command."""
+    if type(error).__name__ == "DagsterDbtManifestNotFoundError":
+        fail(
+            f"{error} It is made by `make install`, and removed by `make clean` and `make dbt-clean`\n→ make install, then again",
+            error,
+        )
+
+
 def variable_of(loc: tuple[int | str, ...]) -> str:
     """The environment variable that pydantic's place of an error is about; the stores' addresses have names of their own."""
     name = "_".join(map(str, loc)).upper()
@@ -222,9 +232,10 @@ def remedy_of_store(error: Exception) -> str:
 
     name = "CLICKHOUSE_URL" if isinstance(error, ClickHouseDown) else "POSTGRES_URL"
     is_real = getattr(settings(), name.lower())
-    return (
-        f"see to the server that {name} names, or correct or unset that" if is_real else "energy-assets up, then again"
-    )
+    if is_real:
+        return f"see to the server that {name} names, or correct or unset that"
+    of_home = f" --home {_chosen['home']}" if "home" in _chosen else ""
+    return f"energy-assets{of_home} up, then again"
 
 
 def fail(message: str, error: Exception) -> NoReturn:

@@ -8,8 +8,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import typer
+from dagster_dbt.dbt_manifest import read_manifest_path
 from support.commands import run
 
+from energy_assets.console import errors
+from energy_assets.embedded import credentials, ports
 from energy_assets.home import Calendar, Home
 
 
@@ -55,6 +59,21 @@ def test_a_home_that_is_not_there_is_no_home_to_start(tmp_path: Path) -> None:
 )
 def test_a_setting_that_does_not_hold_is_named(home: Home, setting: str, value: str, words: str) -> None:
     assert f"error {words}" in said(home, "why", "2024-01-01", **{setting: value})
+
+
+def test_a_manifest_that_make_clean_removed_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, errors():
+        read_manifest_path(Path("/nowhere/manifest.json"))
+    assert ended.value.exit_code == 1
+    said = capsys.readouterr().err
+    assert "/nowhere/manifest.json does not exist." in said and "→ make install, then again" in said
+
+
+def test_the_remedy_of_a_store_that_does_not_answer_is_for_the_home_that_was_named(home: Home) -> None:
+    credentials.ensure(home)
+    ports.remember(home, postgres=1, clickhouse=1)
+    printed = said(home.path.parent, "--home", home.name, "sql", "select 1")
+    assert f"energy-assets --home {home.name} up, then again" in " ".join(printed.split())
 
 
 def test_a_store_of_others_that_does_not_answer_is_for_them_to_see_to(home: Home) -> None:
