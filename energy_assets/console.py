@@ -6,6 +6,7 @@ What belongs here: consoles, the chosen home, known errors as one message with i
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -126,6 +127,7 @@ def errors() -> Iterator[None]:
     from clickhouse_connect.driver.exceptions import OperationalError as ClickHouseDown
     from psycopg2 import OperationalError as PostgresDown
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
     from sqlalchemy.exc import OperationalError as DagsterStorageDown
 
     from energy_assets.dashboards.bundle import BundleError
@@ -158,6 +160,8 @@ def errors() -> Iterator[None]:
             "\n".join(f"{variable_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()),
             error,
         )
+    except SettingsError as error:
+        fail(no_json(error), error)
     except (PostgresDown, ClickHouseDown, DagsterStorageDown) as error:
         fail_if_disk_is_full(error)
         first = str(error).strip().splitlines()[0]
@@ -212,6 +216,13 @@ def fail_if_nothing_is_parsed(error: Exception) -> None:
             f"{error} It is made by `make install`, and removed by `make clean` and `make dbt-clean`\n→ make install, then again",
             error,
         )
+
+
+def no_json(error: ValueError) -> str:
+    """What is said of a setting of several values that is no JSON: pydantic names its field, and gives the place as the cause."""
+    field = re.search(r'field "(\w+)"', str(error))
+    variable = variable_of((field[1],)) if field else "a setting"
+    return f"{variable}: is no JSON ({error.__cause__}): write it in single quotes, as docs/keeping-data.md and energy_assets/settings.py show it"
 
 
 def variable_of(loc: tuple[int | str, ...]) -> str:

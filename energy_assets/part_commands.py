@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from energy_assets import home as homes
-from energy_assets.console import current, errors, out, say
+from energy_assets.console import chosen, current, errors, is_home_named, out, say
 from energy_assets.home import DEFAULT_TIMEZONE, Calendar, HomeError
 from energy_assets.operations.part import PORTS, Address, Part
 from energy_assets.settings import settings
@@ -21,11 +21,15 @@ def new(
     first_day: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The first day that will be delivered.")
     ],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Below $ENERGY_HOME.")] = "utility",
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Below $ENERGY_HOME; as --home.", show_default="utility")
+    ] = None,
 ) -> None:
     """Make a live home before anything was delivered, in the zone of ENERGY_TIMEZONE; twice is once."""
     with errors():
-        home = homes.named(name)
+        if name and is_home_named():
+            raise HomeError("give the new home's name once, after the command or by --home")
+        home = chosen() if is_home_named() else homes.named(name or "utility")
         wanted = Calendar(settings().timezone or DEFAULT_TIMEZONE, first_day.date())
         if home.exists():
             held = home.calendar()

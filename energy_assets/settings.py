@@ -22,7 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from energy_assets.context_profiles import GENERIC, thresholds
 
@@ -363,5 +363,5 @@ def log_level() -> str:
     """The lowest level that is logged, also where other settings do not hold: who needs those says so."""
     try:
         return settings().log_level
-    except ValidationError:
+    except (ValidationError, SettingsError):
         return Settings.model_fields["log_level"].default

@@ -54,11 +54,23 @@ def test_a_home_that_is_not_there_is_no_home_to_start(tmp_path: Path) -> None:
         ("POSTGRES_URL", "localhost:5432", "POSTGRES_URL: is no address such as postgresql://user:password@host:port/"),
         ("CLICKHOUSE_URL", "clickhouse://h", "CLICKHOUSE_URL: is no address such as http://user:password@host:port/"),
         ("ENERGY_LOG_LEVEL", "loud", "ENERGY_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        (
+            "ENERGY_RETENTION_DAYS",
+            "a year",
+            "ENERGY_RETENTION_DAYS: is no JSON (Expecting value: line 1 column 1 (char 0))",
+        ),
         ("ENERGY_REJECTED_SHARE_LIMIT", "7", "ENERGY_REJECTED_SHARE_LIMIT: Input should be less than or equal to 1"),
     ],
 )
 def test_a_setting_that_does_not_hold_is_named(home: Home, setting: str, value: str, words: str) -> None:
     assert f"error {words}" in said(home, "why", "2024-01-01", **{setting: value})
+
+
+def test_a_new_home_is_called_as_home_says_or_as_the_command_does(tmp_path: Path) -> None:
+    assert "wharf: days of" in said(tmp_path, "--home", "wharf", "new", "--first-day", "2024-01-01", code=0)
+    assert "hill: days of" in said(tmp_path, "new", "hill", "--first-day", "2024-01-01", code=0)
+    assert "give the new home's name once" in said(tmp_path, "--home", "a", "new", "b", "--first-day", "2024-01-01")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["hill", "wharf"]
 
 
 def test_a_manifest_that_make_clean_removed_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
