@@ -575,6 +575,8 @@ def resume() -> None:
         outcomes = run_due(runner)
         for outcome in outcomes:
             print_outcome(outcome)
+        if not outcomes:
+            out.print("nothing is owed")
         exit_if_incomplete(outcomes)
 
 
