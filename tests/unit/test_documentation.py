@@ -149,7 +149,7 @@ def said() -> list[str]:
         for file in sorted((REPOSITORY / package).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    texts.append(node.value)
+                    texts.append(re.sub("{[a-z]+}", "…", node.value))
                 elif isinstance(node, ast.JoinedStr):
                     texts.append("".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values))
     return texts
