@@ -302,7 +302,7 @@ class CaseWords(Wording):
         if value is None:
             return DASH
         pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
-        rounded: Any = round(value, digits)
+        rounded: Any = round(value, digits) + 0  # no minus before a zero
         return format_decimal(rounded, format=pattern, locale=self.locale)
 
     def percent(self, share: Decimal | float | None, digits: int = 0) -> str:
@@ -324,7 +324,8 @@ class CaseWords(Wording):
 
     def reason(self, in_english: str, in_french: str) -> str:
         """Of both ways to say a reason the reader's."""
-        return self.days(self.of((in_english, in_french)))
+        told = self.days(self.of((in_english, in_french)))
+        return told.replace("; ", " ; ") if self.language == "fr" else told
 
     def of(self, both: tuple[str, str]) -> str:
         """Of a text in both languages the reader's."""

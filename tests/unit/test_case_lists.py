@@ -167,6 +167,7 @@ def test_a_week_without_random_visits_has_no_lift(capsys: pytest.CaptureFixture[
 
 def test_numbers_and_days_are_written_as_the_language_does() -> None:
     assert (EN.number(Decimal("1234.56"), 1), FR.number(Decimal("1234.56"), 1)) == ("1,234.6", "1\u202f234,6")
+    assert (EN.number(-0.01, 1), FR.number(Decimal("-0.01"), 1)) == ("0.0", "0,0")
     assert (EN.percent(Decimal("0.574")), FR.percent(0.5741, 1)) == ("57%", "57,4\u202f%")
     assert (EN.day(DAY), FR.day(DAY), FR.day(None), FR.number(None)) == ("2024-03-05", "05/03/2024", "–", "–")
     assert FR.days("depuis le 2024-03-05: M1-20240305, livre/2024-03-05.csv, sheet-M1-2024-03-05.pdf") == (
@@ -241,7 +242,7 @@ def test_the_commands_print_no_sentence_of_their_own() -> None:
 
 def test_a_french_analyst_reads_no_english(capsys: pytest.CaptureFixture[str]) -> None:
     listed = [
-        case("A", onset_date=date(2024, 2, 4), reason_fr="-64 % depuis le 2024-02-04", bill_effect_per_month=Decimal("1234.5")),
+        case("A", onset_date=date(2024, 2, 4), reason_fr="-64 % depuis le 2024-02-04; à zéro", bill_effect_per_month=Decimal("1234.5")),
         case("B", place=None, selection="random", is_new=True),
         case("C", state="lapsed", previous_state="open", selection=None),
     ]  # fmt: skip
@@ -261,7 +262,7 @@ def test_a_french_analyst_reads_no_english(capsys: pytest.CaptureFixture[str]) -
     print_dossier(Dossier(DAY, suspect, 28, evidence, DAY, (("A", 1.4, "missing"), ("", -0.2, None))), FR)
     shown = capsys.readouterr().out
     told = [
-        "liste du 05/03/2024 : 2 à visiter sur 3 dossiers", "04/02/2024", "-64 % depuis le 04/02/2024", "1\u202f23", "ouvert", "au hasard",
+        "liste du 05/03/2024 : 2 à visiter sur 3 dossiers", "04/02/2024", "-64 % depuis le 04/02/2024 ; à zéro", "1\u202f23", "ouvert", "au hasard",
         "nouveaux depuis la veille : B-20240301", "éteint depuis la veille : 1 : C-20240301", "semaine au", "1 sur 3", "1,2 pour 1", "justesse",
         "A-20240301  compteur A  derrière T1", "vaut 12\u202f346 XAF", "en repos jusqu'au 05/03/2024", "attribué, à Équipe 2, par awa",
         "fraude, 120,5 kWh récupérés, « pont »", "score 0,700, rang 2 sur 1\u202f200 · fraude probable à 50,0\u202f%", "cache      1,4 kWh par jour",
