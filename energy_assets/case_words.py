@@ -302,8 +302,9 @@ class CaseWords(Wording):
         if value is None:
             return DASH
         pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
-        rounded: Any = round(value, digits) + 0  # no minus before a zero
-        return format_decimal(rounded, format=pattern, locale=self.locale)
+        rounded: Any = round(value, digits)
+        # What is added leaves no minus before a zero.
+        return format_decimal(rounded + 0, format=pattern, locale=self.locale)
 
     def percent(self, share: Decimal | float | None, digits: int = 0) -> str:
         from babel.numbers import format_percent
