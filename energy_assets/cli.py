@@ -24,13 +24,12 @@ from rich.table import Table
 
 from energy_assets import home as homes
 from energy_assets.access import user
-from energy_assets.case_commands import case_app, cases, performance, sheet
+from energy_assets.case_commands import case_app, cases, explain, performance, sheet
 from energy_assets.console import (
     EXIT_FAILED,
     EXIT_RED,
     DayArgument,
     Format,
-    Language,
     choose_home,
     chosen,
     current,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
     from energy_assets.operations.demo_visits import Visited
     from energy_assets.operations.forecast import Foretold
     from energy_assets.operations.runs import Progress, RangeOutcome, Runner
-    from energy_assets.operations.theft import Dossier, JudgedList
+    from energy_assets.operations.theft import JudgedList
     from energy_assets.resources.deliveries import Delivery
 
 OBJECTS_A_LOOK = 20_000
@@ -92,6 +91,7 @@ def choose(
 mapping_app = typer.Typer(help="Dialects of delivered files.", no_args_is_help=True)
 app.add_typer(mapping_app, name="mapping")
 app.command()(cases)
+app.command()(explain)
 app.command()(sheet)
 app.command()(performance)
 app.add_typer(case_app, name="case")
@@ -519,31 +519,6 @@ def why(
         if not explained:
             require_day(day.date())
             out.print(f"{day.date()}: no gate is closed" + (f" ({table} was never written)" if table else ""))
-
-
-@app.command()
-def explain(
-    meter: Annotated[str, typer.Argument(help="Identifier of the meter.")],
-    day: Annotated[
-        datetime | None,
-        typer.Argument(formats=["%Y-%m-%d"], metavar="[YYYY-MM-DD]", help="Default: the newest that is scored."),
-    ] = None,
-    language: Annotated[Language, typer.Option(help="Of the reasons.")] = Language.en,
-) -> None:
-    """Say why a meter is suspicious on a day, or why it is not."""
-    from energy_assets.operations.cases import standing
-    from energy_assets.operations.theft import dossier, newest_day
-
-    with errors():
-        of = day.date() if day else newest_day(warehouse())
-        if of is None:
-            raise HomeError(
-                "no day was scored yet: run days first, with `energy-assets ingest` or `energy-assets backfill`"
-            )
-        store = warehouse()
-        told = dossier(store, meter, of)
-        print_dossier(told, language)
-        out.print(f"case       {standing(store, meter, of, told.suspect.probability)}", markup=False)
 
 
 @app.command()
@@ -1059,44 +1034,6 @@ def print_judged(found: JudgedList) -> None:
         )
         out.print(f"           missed: {', '.join(missed)}", markup=False)
     out.print("           a case is a reason to look, not a proof  → energy-assets cases")
-
-
-def print_dossier(found: Dossier, language: Language) -> None:
-    suspect = found.suspect
-    out.print(
-        f"{suspect.meter_id}  {found.day}  behind {suspect.transformer_id or 'no known transformer'}", markup=False
-    )
-    if suspect.score is None or suspect.probability is None:
-        out.print(
-            f"not scored: {found.known_days} of the last 28 days are known, 14 are needed. What is not read cannot be judged."
-        )
-        return
-    basis = (
-        "as inspections teach"
-        if suspect.basis == "labels"
-        else "were the expected rate right (ENERGY_EXPECTED_THEFT_RATE)"
-    )
-    out.print(
-        f"score {suspect.score:.3f}, place {suspect.place:,} of {suspect.scored:,} · likely a thief with {suspect.probability:.1%}, {basis}"
-    )
-    reason = suspect.reason_fr if language is Language.fr else suspect.reason_en
-    out.print(f"why        {reason or 'nothing that would be worth telling'}", markup=False)
-    if suspect.stolen_kwh is not None:
-        since = f" since {suspect.since}" if suspect.since else ""
-        out.print(
-            f"hides      {suspect.stolen_kwh:.1f} kWh a day ({suspect.low_kwh:.1f} to {suspect.high_kwh:.1f}){since}, if it does"
-        )
-    for number, (meter, kwh, way) in enumerate(found.sharers):
-        label = f"{suspect.transformer_id}'s loss" if number == 0 else ""
-        whose = f"{meter} explains {kwh:.1f} kWh a day ({way})" if meter else f"nobody explains {kwh:.1f} kWh a day"
-        out.print(f"{label:<11}{whose}" + (f", as of {found.explained_date}" if number == 0 else ""), markup=False)
-    if not found.telling:
-        out.print("evidence   nothing of it is farther out than nine tenths of the fleet: that is why it is on no list")
-    for number, piece in enumerate(found.telling):
-        out.print(
-            f"{'evidence' if number == 0 else '':<11}{piece.value:>9.2f}  farther out than {piece.farther_than:.1%}  {piece.description} ({piece.name})",
-            markup=False,
-        )
 
 
 def print_forecast(found: Foretold) -> None:

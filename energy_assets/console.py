@@ -249,9 +249,9 @@ def remedy_of_store(error: Exception) -> str:
     return f"energy-assets{of_home} up, then again"
 
 
-def fail(message: str, error: Exception) -> NoReturn:
+def fail(message: str, error: Exception, heading: str = "error") -> NoReturn:
     logger.error(message)
-    err.print("[red]error[/]", end=" ")
+    err.print(f"[red]{heading}[/]", end=" ")
     err.print(message, markup=False)
     raise typer.Exit(EXIT_FAILED) from error
 

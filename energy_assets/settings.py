@@ -138,7 +138,10 @@ class Settings(BaseSettings):
     alert_email_to: str | None = Field(None, description="addresses that alerts are mailed to, comma-separated")
     alert_email_from: str | None = Field(None, description="sender of alerts; unset: the first of the recipients")
 
-    language: Literal["en", "fr"] = Field("en", description="language of the dashboards: en or fr")
+    language: Literal["en", "fr"] = Field(
+        "en",
+        description="language of the dashboards, of lists and sheets of cases, and of what is told of a meter: en or fr",
+    )
     profile: str = Field(
         GENERIC,
         description="context whose thresholds hold where no single setting says otherwise; quality.md lists them",

@@ -33,8 +33,9 @@ from energy_assets.case_sheet.facts import (
     Whereabouts,
 )
 from energy_assets.case_sheet.words import parsed_reasons
+from energy_assets.case_words import CaseError
 from energy_assets.days import DayWindow
-from energy_assets.home import Home, HomeError
+from energy_assets.home import Home
 from ml.theft.lookbacks import LOOKBACK_DAYS
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def newest_day(warehouse: Warehouse) -> date:
     for table in (SCORES, READINGS):
         if day := newest_readable_day(warehouse, table):
             return day
-    raise HomeError("no day may be read yet: run days first, with `energy-assets ingest` or `energy-assets backfill`")
+    raise CaseError("no_day_to_show")
 
 
 def subject_of(warehouse: Warehouse, identifier: str, day: date) -> Subject:
@@ -187,17 +188,14 @@ def subject_of(warehouse: Warehouse, identifier: str, day: date) -> Subject:
     lost, listed = readable.days(LOSSES), readable.newest(METERS)
     if warehouse.rows(LOST, (lost, identifier)) or (listed and warehouse.rows(BEHIND, (listed, identifier))):
         return Subject(Kind.TRANSFORMER, identifier)
-    raise HomeError(
-        f"no meter and no transformer {identifier} has anything to show in the sixteen weeks to {day}: is the identifier right, and is the day in the"
-        ' home? energy-assets sql "select meter_id, max(reading_date) from intermediate.int_readings_daily group by 1 order by 1" shows who delivered'
-    )
+    raise CaseError("nothing_to_show", name=identifier, day=day)
 
 
 def read_sheet(warehouse: Warehouse, subject: Subject, day: date, case: CaseFacts | None = None) -> Sheet:
     """All that is known of the subject as of `day`. Raises HomeError where the day's scores may not be read."""
     readable = Readable(warehouse, day)
     if reason := readable.refusal(SCORES):
-        raise HomeError(f"{SCORES} of {day} may not be read: it is {reason}  → energy-assets why {day} {SCORES}")
+        raise CaseError("scores_held_back", day=day, state=reason, iso=day.isoformat())
     reader = _Reader(warehouse, readable, day)
     return reader.of_meter(subject, case) if subject.kind is Kind.METER else reader.of_transformer(subject, case)
 

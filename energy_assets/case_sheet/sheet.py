@@ -27,8 +27,9 @@ from energy_assets.case_sheet.facts import (
 )
 from energy_assets.case_sheet.pdf import pdf_of
 from energy_assets.case_sheet.read import RECENT_DAYS, read_sheet
-from energy_assets.case_sheet.words import Language, Words, check_codes
+from energy_assets.case_sheet.words import Words, check_codes
 from energy_assets.landing.contract import OUTCOMES
+from energy_assets.words import Language
 
 if TYPE_CHECKING:
     import jinja2

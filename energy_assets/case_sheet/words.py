@@ -1,7 +1,8 @@
 """A sheet's words, numbers and dates in English and French.
 
-What belongs here: every text that stands on a sheet, and how numbers are written. What does not: which of them stand there (sheet.py), and the
-sentences of reasons, which are ml/theft/reasons.py's; here they only get their numbers in the reader's language.
+What belongs here: every text that stands on a sheet, and how numbers are written. What does not: which of them stand there (sheet.py), what a sheet and
+the analyst's commands call alike (energy_assets/words.py), and the sentences of reasons, which are ml/theft/reasons.py's; here they only get their numbers in
+the reader's language.
 """
 
 from __future__ import annotations
@@ -11,23 +12,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import ClassVar
 
 from babel.dates import format_date
 from babel.numbers import format_decimal, get_currency_symbol
 
+from energy_assets.words import NUMBER_IN_LANGUAGE, OUTCOMES, Texts, Wording
 from ml.theft.reasons import WORDS as REASONS
 
-Language = Literal["en", "fr"]
-LOCALES: dict[str, str] = {"en": "en_GB", "fr": "fr"}
-NUMBER_IN_LANGUAGE: dict[str, int] = {"en": 0, "fr": 1}
 MINUS = "\u2212"
 NO_BREAK = "\u00a0"
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 SPACED = re.compile(r" (?=[:;?!])")
 NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:kWh|kW|kVA|%))")
 
-TEXTS: dict[str, tuple[str, str]] = {
+TEXTS: Texts = {
     "title": ("Inspection sheet", "Fiche d'inspection"),
     "as_of": ("as of {day}", "au {day}"),
     "meter": ("Meter", "Compteur"),
@@ -115,7 +114,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "on one day its meters say more than came in",
         "un jour, ses compteurs indiquent plus que l'énergie reçue",
     ),
-    "fed_elsewhere": ("seems to be fed from elsewhere", "semble alimenté par un autre poste"),
+    "fed_elsewhere": ("seems to be fed from elsewhere", "semble alimenté par un autre transformateur"),
     "daily_title": ("Energy a day", "Énergie par jour"),
     "daily_told_siblings": (
         "Expected: its own level before {onset}, moving as the median of {peers} meters behind the same transformer.",
@@ -189,10 +188,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reports": ("reports", "relève"),
     "check": ("To check on site", "À vérifier sur place"),
     "outcome": ("Outcome", "Résultat"),
-    "theft": ("theft", "fraude"),
-    "clean": ("clean", "rien à signaler"),
-    "no_access": ("no access", "pas d'accès"),
-    "faulty_meter": ("faulty meter", "compteur défectueux"),
+    **OUTCOMES,
     "inspected_on": ("Date and time", "Date et heure"),
     "recovered_kwh": ("Recovered kWh", "kWh récupérés"),
     "display_reading": ("Display reads", "Index affiché"),
@@ -205,29 +201,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
 }  # fmt: skip
 """Texts by key, English and French."""
-STATES: dict[str, tuple[str, str]] = {
-    "open": ("open", "ouvert"),
-    "assigned": ("assigned", "attribué"),
-    "dismissed": ("dismissed", "écarté"),
-    "snoozed": ("snoozed", "en sommeil"),
-    "confirmed": ("confirmed", "confirmé"),
-    "cleared": ("cleared", "blanchi"),
-    "faulty_meter": ("faulty meter", "compteur défectueux"),
-    "lapsed": ("lapsed", "éteint"),
-}
-CLASSES: dict[str, tuple[str, str]] = {
-    "household": ("household", "ménage"),
-    "shop": ("shop", "boutique"),
-    "workshop": ("workshop", "atelier"),
-    "residential": ("residential", "résidentiel"),
-    "commercial": ("commercial", "commercial"),
-    "industrial": ("industrial", "industriel"),
-    "public": ("public", "public"),
-    "unknown": ("unknown", "inconnue"),
-}
-"""What utilities call their classes is theirs: others stay as the register has them."""
 PHASES: dict[int, tuple[str, str]] = {1: ("single-phase", "monophasé"), 3: ("three-phase", "triphasé")}
-CHECKS: dict[str, tuple[str, str]] = {
+CHECKS: Texts = {
     "seal": ("Meter number and seals: whole, as the register says", "Numéro et scellés : intacts, conformes au registre"),
     "bypass": ("Cable or bridge before the meter, up to the pole", "Câble ou pont avant le compteur, jusqu'au poteau"),
     "clamp": ("Clamp on the line under load: does it count as much?", "Pince en charge : le compteur compte-t-il autant ?"),
@@ -242,9 +217,9 @@ CHECKS: dict[str, tuple[str, str]] = {
     "tokens": ("Token history; does supply go on without credit?", "Historique des jetons ; courant sans crédit ?"),
     "register": ("Register: class, multiplier, transformer are right", "Registre : classe, coefficient, transformateur justes"),
     "display": ("Note the display, beside the last reading delivered", "Noter l'index, à côté du dernier relevé transmis"),
-    "hooks": ("Lines from the transformer, pole by pole: hooks, cables without a meter", "Lignes depuis le transformateur, poteau par poteau : crochets, câbles sans compteur"),
+    "hooks": ("Lines from the transformer, pole by pole: hooks, cables without a meter", "Lignes depuis le transformateur, poteau par poteau : branchements clandestins, câbles sans compteur"),
     "unregistered": ("Customers and street lighting that are connected and in no register", "Clients et éclairage public raccordés sans figurer au registre"),
-    "mapping": ("Each service line's meter against the list: which belong elsewhere?", "Chaque branchement face à la liste : lesquels relèvent d'un autre poste ?"),
+    "mapping": ("Each service line's meter against the list: which belong elsewhere?", "Chaque branchement face à la liste : lesquels relèvent d'un autre transformateur ?"),
     "feeder_meter": ("The transformer's own meter: CT ratio, every phase, clock", "Compteur du transformateur : rapport des TC, toutes les phases, horloge"),
     "sums": ("Clamp on each outgoing line by night: which carries what no meter counts?", "Pince sur chaque départ la nuit : lequel porte ce qu'aucun compteur ne compte ?"),
 }  # fmt: skip
@@ -278,17 +253,10 @@ MOST_CHECKS = 7
 
 
 @dataclass(frozen=True)
-class Words:
-    """What a reader of `language` reads."""
+class Words(Wording):
+    """What a reader of `language` reads on a sheet."""
 
-    language: Language
-
-    def __call__(self, key: str, **values: object) -> str:
-        return self._set(TEXTS[key][NUMBER_IN_LANGUAGE[self.language]].format(**values))
-
-    @property
-    def locale(self) -> str:
-        return LOCALES[self.language]
+    texts: ClassVar[Texts] = TEXTS
 
     def number(self, value: float, digits: int = 0) -> str:
         """`value` with at most `digits` decimals and a true minus sign."""
@@ -314,12 +282,6 @@ class Words:
     def weekday(self, number: int) -> str:
         """Short name of a day of the week, Monday being 0."""
         return format_date(date(2024, 1, 1 + number), "EEE", locale=self.locale)
-
-    def state(self, code: str) -> str:
-        return STATES[code][NUMBER_IN_LANGUAGE[self.language]] if code in STATES else code
-
-    def customer_class(self, code: str) -> str:
-        return CLASSES[code][NUMBER_IN_LANGUAGE[self.language]] if code in CLASSES else code
 
     def phases(self, phases: int) -> str:
         return PHASES[phases][NUMBER_IN_LANGUAGE[self.language]] if phases in PHASES else str(phases)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from energy_assets.case_sheet.facts import CaseFacts, Kind, Subject
 from energy_assets.case_sheet.read import newest_day, subject_of
 from energy_assets.case_sheet.sheet import default_name, write_sheet
-from energy_assets.case_sheet.words import Language
+from energy_assets.case_words import CaseError
 from energy_assets.home import HomeError
 from energy_assets.operations.cases import Case, case_list
+from energy_assets.words import Language
 
 if TYPE_CHECKING:
     from energy_assets.resources.warehouse import Warehouse
@@ -33,7 +34,7 @@ def sheet_of(
     subject = _subject(case) if case else subject_of(warehouse, name, of)
     path = target or Path(default_name(subject, of, ending))
     if (path.suffix.lower() == ".pdf") != (ending == "pdf"):
-        raise HomeError(f"{path} does not end with .{ending}: name it so, or leave --format out")
+        raise CaseError("ends_otherwise", path=path, ending=ending)
     return write_sheet(warehouse, subject, of, language, path, facts_of(case) if case else None)
 
 

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from energy_assets.home import HomeError
+from energy_assets.case_words import CaseError, CaseWords
 from energy_assets.resources.gates import READABLE_STATES, newest_readable_day
 from energy_assets.settings import settings
 
@@ -58,7 +58,8 @@ EVENTS_OF = """
 """
 LATEST_OF = "select max(case_date) from marts.mart_theft_cases where case_id = %s"
 ON_LIST = ("open", "assigned")
-NO_CASES = "no day has cases yet: run days first, with `energy-assets ingest` or `energy-assets backfill`"
+RANDOM = "random"
+ENGLISH = CaseWords("en")
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def newest_day(warehouse: Warehouse) -> date:
     """The newest day whose cases may be read. Raises HomeError where there is none."""
     day = newest_readable_day(warehouse, "mart_theft_cases", with_rows=False)
     if day is None:
-        raise HomeError(NO_CASES)
+        raise CaseError("no_cases")
     return day
 
 
@@ -173,11 +174,9 @@ def case_list(warehouse: Warehouse, day: date | None = None) -> CaseList:
     if of != newest:
         state = warehouse.rows(STATE_OF_DAY, (of,))
         if not state:
-            raise HomeError(
-                f"{of} has no cases; the newest day that has is {newest}: energy-assets cases --date {newest}"
-            )
+            raise CaseError("day_without_cases", day=of, newest=newest, iso=newest.isoformat())
         if state[0][0] not in READABLE_STATES:
-            raise HomeError(f"the cases of {of} are {state[0][0]}: energy-assets why {of} mart_theft_cases")
+            raise CaseError("cases_held_back", day=of, state=state[0][0], iso=of.isoformat())
     return CaseList(of, tuple(Case(*row) for row in warehouse.rows(CASES, {"day": of, "newest": of == newest})))
 
 
@@ -186,9 +185,7 @@ def found(known: CaseList, name: str) -> Case:
     for case in known.cases:
         if name in (case.case_id, case.subject_id):
             return case
-    raise HomeError(
-        f"{known.day} has no case {name}: energy-assets cases --all lists them, energy-assets explain {name} says why not"
-    )
+    raise CaseError("no_such_case", day=known.day, name=name)
 
 
 def history(warehouse: Warehouse, name: str) -> History:
@@ -205,31 +202,40 @@ def history(warehouse: Warehouse, name: str) -> History:
     return History(case, tuple(days), tuple(events))
 
 
-def standing(warehouse: Warehouse, subject_id: str, day: date, probability: float | None) -> str:
+def standing(
+    warehouse: Warehouse, subject_id: str, day: date, probability: float | None, words: CaseWords = ENGLISH
+) -> str:
     """What became of a subject on the list of `day`, in words."""
     try:
         known = case_list(warehouse, day)
-    except HomeError as error:
-        return str(error)
-    return why_not(next((case for case in known.cases if case.subject_id == subject_id), None), probability)
+    except CaseError as error:
+        return error.told(words.language)
+    return why_not(next((case for case in known.cases if case.subject_id == subject_id), None), probability, words)
 
 
-def why_not(case: Case | None, probability: float | None) -> str:
+def why_not(case: Case | None, probability: float | None, words: CaseWords = ENGLISH) -> str:
     """Why a meter is not on the list: without a case, with one that rests or has ended, or with one that is not worth it."""
-    least = settings().case_probability
     if case is None:
+        least = settings().case_probability
         if probability is None or probability < least:
-            return f"no case: one opens where theft is at least {least:.0%} likely (ENERGY_CASE_PROBABILITY)"
-        return f"no case yet: {least:.0%} must be reached on {settings().case_days} of five days (ENERGY_CASE_DAYS)"
+            return words("unlikely", least=words.percent(least))
+        return words("not_yet", least=words.percent(least), days=settings().case_days)
+    name = case.case_id
     if case.has_ended:
-        unless = ", but for what begins after that visit" if case.last_visited_on else ""
-        return f"{case.case_id} ended as {case.state} on {case.state_since}; no new one before {case.suppressed_until or 'tomorrow'}{unless}"
+        key, until = ("ended", case.suppressed_until) if case.suppressed_until else ("ended_today", None)
+        told = words(
+            key, case=name, state=words.state(case.state), day=words.day(case.state_since), until=words.day(until)
+        )
+        return told + (words("but_later") if case.last_visited_on else "")
     if case.suppressed_until:
-        return f"{case.case_id} rests until {case.suppressed_until}: {case.state}"
+        return words("rests", case=name, until=words.day(case.suppressed_until), state=words.state(case.state))
+    if case.selection == RANDOM:
+        return words("drawn", case=name)
     if case.value is not None and case.value <= 0:
-        return f"{case.case_id} is open, but not worth a visit: {case.value:,.0f} {case.currency}, the visit's {case.visit_cost:,.0f} taken off"
+        cost = words.number(case.visit_cost)
+        return words("not_worth", case=name, value=words.money(case.value, case.currency), cost=cost)
     if case.place is None:
-        return f"{case.case_id} is open, but nothing tells how much energy it hides, and it is not likely enough to be visited all the same"
+        return words("not_known_how_much", case=name)
     if case.selection is None:
-        return f"{case.case_id} has place {case.place}; {settings().weekly_visits} visits are made in a week (ENERGY_WEEKLY_VISITS)"
-    return f"{case.case_id} is on the list, at place {case.place}: energy-assets cases"
+        return words("beyond_capacity", case=name, place=case.place, visits=settings().weekly_visits)
+    return words("on_list", case=name, place=case.place)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_assets.access import user
+from energy_assets.case_words import CaseError
 from energy_assets.home import Home, HomeError
 from energy_assets.landing.contract import CASE_EVENTS, DISMISSED, INSPECTIONS, OPEN, SNOOZED, Source
 from energy_assets.landing.files import data_file
@@ -55,12 +56,10 @@ def decide(
     if event in HELD_DAYS and until is None:
         until = on + timedelta(days=HELD_DAYS[event])
     if until and until < on:
-        raise HomeError(f"--until {until} is before the decision, {on}: give a later day")
+        raise CaseError("until_before", until=until, day=on)
     for case in cases:
         if case.has_ended and event != OPEN:
-            raise HomeError(
-                f"{case.case_id} ended as {case.state} on {case.state_since}: energy-assets case reopen {case.case_id} first"
-            )
+            raise CaseError("ended_already", case=case.case_id, state=case.state, day=case.state_since)
     rows = [
         {
             "subject_kind": case.subject_kind,

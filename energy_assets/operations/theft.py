@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from energy_assets.case_words import CaseError
 from energy_assets.home import Home, HomeError
 from energy_assets.operations.cases import ON_LIST, Case, CaseList, case_list
 from energy_assets.resources.gates import newest_readable_day
@@ -105,6 +106,7 @@ class Piece:
     name: str
     family: str
     description: str
+    in_french: str
     value: float | None
     farther_than: float | None
 
@@ -176,7 +178,7 @@ def dossier(warehouse: Warehouse, meter_id: str, day: date) -> Dossier:
     """What is known of a meter on a day. Raises HomeError where it was not looked at, with what to do."""
     rows = warehouse.rows(ONE, (day, meter_id))
     if not rows:
-        raise HomeError(_absent(warehouse, meter_id, day))
+        raise _absent(warehouse, meter_id, day)
     suspect = Suspect(*rows[0])
     evidence, known_days = _evidence(warehouse, meter_id, day)
     shared = (
@@ -188,25 +190,19 @@ def dossier(warehouse: Warehouse, meter_id: str, day: date) -> Dossier:
     return Dossier(day, suspect, known_days, evidence, shared[0][0] if shared else None, sharers)
 
 
-DELIVERED = (
-    'energy-assets sql "select meter_id, max(reading_date) from intermediate.int_readings_daily group by 1 order by 1"'
-)
-"""The command that lists the meters that delivered, with the newest day of each."""
-
-
-def _absent(warehouse: Warehouse, meter_id: str, day: date) -> str:
+def _absent(warehouse: Warehouse, meter_id: str, day: date) -> CaseError:
     newest = newest_day(warehouse)
     if newest is None:
-        return "no day was scored yet: run days first, with `energy-assets ingest` or `energy-assets backfill`"
+        return CaseError("no_scores")
     if not warehouse.rows("select 1 from ml.theft_scores where score_date = %s limit 1", (day,)):
-        return f"{day} has no scores; the newest day that has is {newest}: energy-assets explain {meter_id} {newest}"
+        return CaseError("day_without_scores", day=day, newest=newest, meter=meter_id, iso=newest.isoformat())
     known = warehouse.rows(
         "select max(reading_date) from intermediate.int_readings_daily where meter_id = %s and reading_date <= %s",
         (meter_id, day),
     )[0][0]
     if known is None:
-        return f"no meter {meter_id} delivered anything until {day}: is the identifier right? {DELIVERED} shows those that did"
-    return f"{meter_id} delivered last on {known}, too little in the sixteen weeks to {day} to be looked at"
+        return CaseError("no_such_meter", meter=meter_id, day=day)
+    return CaseError("too_little", meter=meter_id, last=known, day=day)
 
 
 def _evidence(warehouse: Warehouse, meter_id: str, day: date) -> tuple[tuple[Piece, ...], int]:
@@ -226,7 +222,7 @@ def _evidence(warehouse: Warehouse, meter_id: str, day: date) -> tuple[tuple[Pie
     values: Sequence[float | None] = row[2 : 2 + len(PIECES)]
     farther: Sequence[float | None] = row[2 + len(PIECES) :]
     pieces = tuple(
-        Piece(piece.name, piece.family, piece.description, value, out)
+        Piece(piece.name, piece.family, piece.description, piece.in_french, value, out)
         for piece, value, out in zip(PIECES, values, farther, strict=True)
     )
     return pieces, row[1]

@@ -38,6 +38,7 @@ from energy_assets.case_sheet.read import expectation, mean_week, off_hours, pee
 from energy_assets.case_sheet.sheet import MOST_LISTED, default_name, html_of
 from energy_assets.case_sheet.words import CHECKS, CHECKS_OF, TEXTS, Words, check_codes
 from energy_assets.operations.errors import OperationError
+from energy_assets.words import CLASSES, STATES
 from ml.theft.reasons import WAY_WORDS
 from ml.theft.reasons import WORDS as REASONS
 
@@ -304,9 +305,7 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize(
-    "table", [TEXTS, CHECKS, vocabulary.STATES, vocabulary.CLASSES], ids=["texts", "checks", "states", "classes"]
-)
+@pytest.mark.parametrize("table", [TEXTS, CHECKS, STATES, CLASSES], ids=["texts", "checks", "states", "classes"])
 def test_every_text_says_the_same_in_both_languages(table: dict[str, tuple[str, str]]) -> None:
     for english, french in table.values():
         assert english

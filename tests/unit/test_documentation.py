@@ -149,7 +149,7 @@ def said() -> list[str]:
         for file in sorted((REPOSITORY / package).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    texts.append(node.value)
+                    texts.append(re.sub("{[a-z]+}", "…", node.value))
                 elif isinstance(node, ast.JoinedStr):
                     texts.append("".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values))
     return texts
@@ -181,3 +181,61 @@ def test_a_page_of_the_site_that_would_load_something_from_elsewhere_is_found() 
         '<script src="assets/c.js">',
     ):
         assert not loads(tag), tag
+
+
+SUMMARY_CASE = re.compile(
+    r"^ +(?P<place>\d+|–)  (?P<meter>M\d+)  (?P<transformer>T\d+) +(?P<worth>[\d,]+|–)(?: XAF)?  \[[^]]+\]  (?P<reason>.+)$"
+)
+LISTED_CASE = re.compile(r"^ *(?P<place>\d+|random) +(?P<meter>M\d+)-\d{8} +(?P<transformer>T\d+) ")
+
+
+def blocks(page: Path, command: str) -> list[list[str]]:
+    """What a page shows below a command, wherever it shows it."""
+    fenced = re.findall(r"^```\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [lines[1:] for lines in map(str.splitlines, fenced) if lines and lines[0].startswith(f"$ {command}")]
+
+
+def cases_of_the_demo() -> dict[str, re.Match[str]]:
+    """The list that README shows of `make demo`, by meter."""
+    (summary,) = blocks(REPOSITORY / "README.md", "make demo")
+    return {found["meter"]: found for line in summary if (found := SUMMARY_CASE.match(line))}
+
+
+def alike(reason: str, other: str) -> bool:
+    """Whether two reasons are one, of which a page may show the beginning."""
+    cut, whole = sorted((one.removesuffix("…").rstrip("; ") for one in (reason, other)), key=len)
+    return whole.startswith(cut)
+
+
+@pytest.mark.parametrize("page", ["analyst-guide.md"])
+def test_the_list_that_a_page_shows_is_that_of_the_demo(page: str) -> None:
+    known = cases_of_the_demo()
+    listed = [
+        (line, found)
+        for block in blocks(DOCS / page, "energy-assets cases")
+        for line in block
+        if (found := LISTED_CASE.match(line))
+    ]
+    assert len(listed) > 3
+    for line, found in listed:
+        case = known[found["meter"]]
+        assert (case["place"].replace("–", "random"), case["transformer"]) == (found["place"], found["transformer"]), (
+            line
+        )
+        assert f" {case['worth']} " in line, line
+        assert alike(case["reason"], line[line.index(case["reason"][:12]) :]), line
+
+
+@pytest.mark.parametrize("page", ["analyst-guide.md", "theft-scores.md"])
+def test_what_a_page_shows_of_a_meter_is_what_the_demo_says(page: str) -> None:
+    known, seen = cases_of_the_demo(), 0
+    for block in blocks(DOCS / page, "energy-assets explain"):
+        text = "\n".join(block)
+        case = known[block[0].split()[0]]
+        reason = re.search("^why +(.+)$", text, re.MULTILINE)
+        place = re.search("is on the list, at place ([0-9]+)", text)
+        assert reason and alike(case["reason"], reason[1]), page
+        assert place and place[1] == case["place"], page
+        assert f"behind {case['transformer']}" in block[0]
+        seen += 1
+    assert seen

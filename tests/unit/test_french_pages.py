@@ -11,9 +11,13 @@ import typer
 import typer.main
 from support.parallel_pages import commands, differences, links, numbers, said, sections
 
-from energy_assets.case_sheet.words import CHECKS, STATES, TEXTS
+from energy_assets.case_sheet.words import CHECKS, TEXTS
+from energy_assets.case_words import ALL as OF_COMMANDS
 from energy_assets.cli import app
 from energy_assets.dashboards.translate import catalogue
+from ml.theft.evidence import PIECES
+from ml.theft.reasons import WAY_WORDS
+from ml.theft.reasons import WORDS as REASONS
 
 REPOSITORY = Path(__file__).parents[2]
 GUIDE, GUIDE_IN_FRENCH = "docs/analyst-guide.md", "docs/guide-analyste.fr.md"
@@ -103,10 +107,27 @@ def test_numbers_are_the_same_in_either_language() -> None:
 
 
 def in_french(english: str) -> set[str]:
-    """What pages and sheets say for it."""
-    words = {french for known in (TEXTS, STATES, CHECKS) for said_so, french in known.values() if said_so == english}
+    """What pages, sheets and commands say for it."""
+    tables = (TEXTS, CHECKS, *OF_COMMANDS.values())
+    words = {french for known in tables for said_so, french in known.values() if said_so == english}
     found = catalogue("fr").get(english)
     return words | ({found} if found else set())
+
+
+OTHER_WORDS = re.compile(r"\b(multiplicateur|crochet|poste)s?\b|\bwhy JOUR\b", re.IGNORECASE)
+"""What the field says as well, and nothing of ours: docs/glossary.md names the words that are used instead."""
+
+
+def french_texts() -> list[str]:
+    told = [
+        french for table in (TEXTS, CHECKS, REASONS, WAY_WORDS, *OF_COMMANDS.values()) for _, french in table.values()
+    ]
+    return [*told, *(piece.in_french for piece in PIECES), *catalogue("fr").values(), *map(text, TWINS.values())]
+
+
+def test_one_thing_has_one_word_in_french() -> None:
+    assert OTHER_WORDS.search("un autre poste") and OTHER_WORDS.search("energy-assets why JOUR")
+    assert [said_so for said_so in french_texts() if OTHER_WORDS.search(said_so)] == []
 
 
 @pytest.mark.parametrize("page", [GUIDE])

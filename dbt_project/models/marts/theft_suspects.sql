@@ -164,7 +164,7 @@ subjects as (
         null,
         {{ visits_of_transformer() }} * {{ visit_cost('currency') }},
         format('%s kWh a day of its loss is explained by no meter behind it: a hook on the line, or a meter that the register does not have', round(kwh, 1)),
-        format('%s kWh par jour de ses pertes ne s''expliquent par aucun compteur en aval : branchement sur la ligne, ou compteur absent du registre', replace(round(kwh, 1)::text, '.', ','))
+        format('%s kWh par jour de ses pertes ne s''expliquent par aucun compteur en aval : branchement clandestin sur la ligne, ou compteur absent du registre', replace(round(kwh, 1)::text, '.', ','))
     from transformers
     where probability >= {{ var('case_probability') }} / 2
 )
