@@ -7,6 +7,7 @@ profile stands for (context_profiles.toml).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from energy_assets.context_profiles import GENERIC, thresholds
 
+SIGNS_OF_AN_ADDRESS = "In a password, @ / : # ? % [ ] are written as %40 %2F %3A %23 %3F %25 %5B %5D"
 OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -264,7 +266,9 @@ class Settings(BaseSettings):
             "clickhouse_url": ("http", ("https",)),
         }[field.field_name or ""]
         if url is not None and not _has_host(url, (scheme, *others)):
-            raise ValueError(f"is no address such as {scheme}://user:password@host:port/: correct it, or unset it")
+            raise ValueError(
+                f"is no address such as {scheme}://user:password@host:port/: correct it, or unset it. {SIGNS_OF_AN_ADDRESS}"
+            )
         return url
 
     @field_validator("postgres_admin_url")
@@ -273,7 +277,9 @@ class Settings(BaseSettings):
         if url is None:
             return url
         if not _has_host(url.get_secret_value(), ("postgresql",)):
-            raise ValueError("is no address such as postgresql://postgres:password@host:port/: correct it, or unset it")
+            raise ValueError(
+                f"is no address such as postgresql://postgres:password@host:port/: correct it, or unset it. {SIGNS_OF_AN_ADDRESS}"
+            )
         server = others.data.get("postgres_url")
         if server is None or urlsplit(server).username is not None:
             raise ValueError(
@@ -300,10 +306,14 @@ class Settings(BaseSettings):
         }
         return {role: password.get_secret_value() for role, password in known.items() if password}
 
-    @field_validator("alert_webhook_url", "smtp_url")
+    @field_validator("alert_webhook_url", "smtp_url", "superset_redis_url")
     @classmethod
     def _is_address(cls, url: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
-        schemes = {"alert_webhook_url": ("http", "https"), "smtp_url": ("smtp", "smtps")}[field.field_name or ""]
+        schemes = {
+            "alert_webhook_url": ("http", "https"),
+            "smtp_url": ("smtp", "smtps"),
+            "superset_redis_url": ("redis", "rediss"),
+        }[field.field_name or ""]
         if url is not None and not _has_host(url.get_secret_value(), schemes):
             raise ValueError(f"is no address such as {schemes[1]}://host:port/ ({' or '.join(schemes)})")
         return url
@@ -350,9 +360,12 @@ class Settings(BaseSettings):
 
 
 def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
+    """Whether all that read addresses find the same host in it: a password with signs of an address in it may end anywhere, and be quoted."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        user, _, _ = parts.netloc.rpartition("@")
+        is_plain = "@" not in user and not re.search("%(?![0-9A-Fa-f]{2})", user)
+        return is_plain and parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 

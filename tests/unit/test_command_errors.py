@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import typer
 from dagster_dbt.dbt_manifest import read_manifest_path
+from pydantic import ValidationError
 from support.commands import run
 
 from energy_assets.console import errors
 from energy_assets.embedded import credentials, ports
 from energy_assets.home import Calendar, Home
+from energy_assets.settings import Settings
 
 
 @pytest.fixture
@@ -86,6 +88,22 @@ def test_the_remedy_of_a_store_that_does_not_answer_is_for_the_home_that_was_nam
     ports.remember(home, postgres=1, clickhouse=1)
     printed = said(home.path.parent, "--home", home.name, "sql", "select 1")
     assert f"energy-assets --home {home.name} up, then again" in " ".join(printed.split())
+
+
+@pytest.mark.parametrize("sign", ["@", "/", "#", "?", "%", "["])
+@pytest.mark.parametrize(
+    "setting", ["POSTGRES_URL", "POSTGRES_ADMIN_URL", "CLICKHOUSE_URL", "ENERGY_SUPERSET_REDIS_URL"]
+)
+def test_a_password_that_reads_as_a_part_of_the_address_is_refused_and_not_shown(
+    setting: str, sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one program takes it for the password and the next for a host, the next one says it aloud."""
+    scheme = {"CLICKHOUSE_URL": "http", "ENERGY_SUPERSET_REDIS_URL": "redis"}.get(setting, "postgresql")
+    monkeypatch.setenv("POSTGRES_URL", "postgresql://h:1")
+    monkeypatch.setenv(setting, f"{scheme}://me:zQ7{sign}sEcReT@h:1/")
+    with pytest.raises(ValidationError, match="is no address such as") as refused:
+        Settings()
+    assert "zQ7" not in str(refused.value) and "sEcReT" not in str(refused.value)
 
 
 def test_a_store_of_others_that_does_not_answer_is_for_them_to_see_to(home: Home) -> None:
