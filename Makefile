@@ -257,6 +257,7 @@ docker-env: ## Write .env for Docker, with new passwords where they are missing:
 	@$(PYTHON) deploy/compose/env.py $(if $(FIRST_DAY),ENERGY_FIRST_DAY=$(FIRST_DAY)) $(if $(TIMEZONE),ENERGY_TIMEZONE=$(TIMEZONE))
 
 docker-up: .env needs-compose ## Start everything in containers and wait until it is well
+	@$(PYTHON) deploy/compose/env.py --check
 	@$(COMPOSE) up --detach --build --wait
 
 docker-down: .env needs-compose ## Stop the containers; what they hold stays

@@ -8,10 +8,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from psycopg2.extensions import parse_dsn
 from support import compose
+
+from energy_assets.settings import Settings
 
 ROOT = compose.ROOT
 SCRIPT = ROOT / "deploy" / "compose" / "env.py"
@@ -172,6 +176,69 @@ def test_a_second_env_keeps_every_password_and_what_was_changed(tmp_path) -> Non
     assert len(set(passwords.values())) == len(passwords) == 8
     assert all(re.fullmatch(r"[0-9a-f]{48}", value) for value in passwords.values())
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+def checked(root: Path, **settings: str) -> tuple[int, str]:
+    """What `make docker-up` says of a .env with these settings before anything is started."""
+    env = root / ".env"
+    known = made_env(root, "ENERGY_FIRST_DAY=2026-01-01") | settings
+    env.write_text("".join(f"{name}={value}\n" for name, value in known.items()))
+    script = root / "deploy" / "compose" / "env.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def test_a_made_env_has_nothing_to_complain_of_and_one_without_a_day_says_so(tmp_path) -> None:
+    assert checked(tmp_path) == (0, "")
+    code, said = checked(tmp_path, ENERGY_FIRST_DAY="")
+    assert code == 1 and "make docker-env FIRST_DAY=2026-01-01" in said
+    assert re.search(r"^docker-up: .env.*\n\t@.*env\.py --check$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("sign", ["@", "/", ":", "#", "?", "%", "[", "$", " ", "'", '"', "\\", "`", "é", "&"])
+def test_a_password_that_an_address_or_compose_would_misread_is_refused_and_not_shown(tmp_path, sign) -> None:
+    code, said = checked(tmp_path, CLICKHOUSE_BI_PASSWORD=f"zQ7{sign}sEcReT")
+    assert code == 1 and "CLICKHOUSE_BI_PASSWORD" in said and repr(sign) in said
+    assert "zQ7" not in said and "sEcReT" not in said
+
+
+@pytest.mark.parametrize("sign", "!*+,.=_~^-")
+def test_a_password_with_other_signs_is_the_same_everywhere(tmp_path, sign) -> None:
+    """In .env, in an address, and in what reads it there."""
+    password = f"a{sign}b!c"
+    assert checked(tmp_path, POSTGRES_PASSWORD=password) == (0, "")
+    read = compose.read(made_env(tmp_path) | {"POSTGRES_PASSWORD": password})["services"]["init"]["environment"]
+    known = Settings(POSTGRES_URL=read["POSTGRES_URL"], POSTGRES_ADMIN_URL=read["POSTGRES_ADMIN_URL"])
+    assert known.postgres_admin_url is not None
+    assert parse_dsn(known.postgres_admin_url.get_secret_value())["password"] == password
+    assert urlsplit(known.postgres_admin_url.get_secret_value()).password == password
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("POSTGRES_PASSWORD", "", "POSTGRES_PASSWORD is missing: make docker-env"),
+        ("ENERGY_TIMEZONE", "Africa/Atlantis", "ENERGY_TIMEZONE is no zone"),
+        ("ENERGY_FIRST_DAY", "01/01/2026", "ENERGY_FIRST_DAY is no day"),
+        ("SUPERSET_PORT", "http", "SUPERSET_PORT is no port"),
+        ("GRAFANA_PORT", "3070", "two pages have port 3070"),
+        ("ENERGY_PAGE_PORT", "3170", "two pages have port 3170"),
+        ("ENERGY_LANDING", "deliveries", "ENERGY_LANDING is neither landing nor the whole path of a folder"),
+        ("ENERGY_LANDING", "/srv/no-such-folder", "mkdir /srv/no-such-folder && chown 10001 /srv/no-such-folder"),
+    ],
+)
+def test_what_would_keep_a_container_from_starting_is_said_before(tmp_path, name, value, said) -> None:
+    code, found = checked(tmp_path, **{name: value})
+    assert code == 1 and said in found and len(found.splitlines()) == 1
+
+
+def test_a_folder_of_deliveries_that_the_containers_may_not_write_to_is_named(tmp_path) -> None:
+    folder = tmp_path / "deliveries"
+    folder.mkdir(mode=0o755)
+    code, found = checked(tmp_path, ENERGY_LANDING=str(folder))
+    assert code == 1 and f"chown 10001 {folder}" in found
+    folder.chmod(0o777)
+    assert checked(tmp_path, ENERGY_LANDING=str(folder)) == (0, "")
 
 
 def test_an_image_holds_no_secret_and_no_home() -> None:
