@@ -26,7 +26,10 @@ def main() -> None:
         make_roles()
         administrator = make_administrator(os.environ["ENERGY_SUPERSET_USER"], os.environ["ENERGY_SUPERSET_PASSWORD"])
         import_bundle(
-            Path(os.environ["ENERGY_SUPERSET_PAGES"]), os.environ["ENERGY_SUPERSET_CLICKHOUSE_URI"], administrator
+            Path(os.environ["ENERGY_SUPERSET_PAGES"]),
+            os.environ["ENERGY_SUPERSET_CLICKHOUSE_URI"],
+            administrator,
+            has_workers="ENERGY_SUPERSET_REDIS_URL" in os.environ,
         )
 
 
@@ -53,8 +56,11 @@ def make_administrator(name: str, password: str) -> object:
     return user
 
 
-def import_bundle(bundle: Path, clickhouse_uri: str, administrator: object) -> None:
-    """Write every YAML file below `bundle` over what has the same UUID. Raises where one does not fit, and then changes nothing."""
+def import_bundle(bundle: Path, clickhouse_uri: str, administrator: object, *, has_workers: bool) -> None:
+    """Write every YAML file below `bundle` over what has the same UUID. Raises where one does not fit, and then changes nothing.
+
+    Where there are workers, SQL Lab hands them what it is asked; else a question would wait for one for ever.
+    """
     from superset import db
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.utils.core import override_user
@@ -66,7 +72,8 @@ def import_bundle(bundle: Path, clickhouse_uri: str, administrator: object) -> N
         config = yaml.safe_load(contents[name])
         # What was encrypted with a key that was lost cannot be read, and is replaced anyway.
         db.session.execute(text("update dbs set password = null where uuid = :uuid"), {"uuid": config["uuid"]})
-        contents[name] = yaml.safe_dump(config | {"sqlalchemy_uri": clickhouse_uri})
+        told = {"sqlalchemy_uri": clickhouse_uri, "allow_run_async": has_workers}
+        contents[name] = yaml.safe_dump(config | told)
     with override_user(administrator):
         ImportAssetsCommand(contents).run()
 

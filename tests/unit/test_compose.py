@@ -22,7 +22,7 @@ SCRIPT = ROOT / "deploy" / "compose" / "env.py"
 ONE_SHOT = {"init", "clickhouse-users"}
 NO_SHELL = {"node-exporter", "postgres-exporter"}
 """Their images have no program that could ask them; Prometheus tells whether they answer."""
-NOT_ASKED = {"superset-worker", *ONE_SHOT, *NO_SHELL}
+NOT_ASKED = {*ONE_SHOT, *NO_SHELL}
 SECRETS = re.compile(r"PASSWORD|PASS$|SECRET|TOKEN")
 
 

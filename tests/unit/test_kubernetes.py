@@ -150,10 +150,10 @@ def test_services_find_their_pods_and_the_ports_of_their_parts() -> None:
 
 def test_probes_ask_what_docker_compose_asks() -> None:
     services = yaml.safe_load(compose.FILE.read_text())["services"]
-    for name in ("code", "docs", "superset", "metrics", "redis"):
+    for name in ("code", "docs", "superset", "superset-worker", "metrics", "redis"):
         (container,) = of_kind("Deployment")[name]["spec"]["template"]["spec"]["containers"]
         check = services[name]["healthcheck"]["test"]
-        asked = container["readinessProbe"]["exec"]["command"]
+        asked = container.get("readinessProbe", container["livenessProbe"])["exec"]["command"]
         assert asked == (["/bin/sh", "-c", *check[1:]] if check[0] == "CMD-SHELL" else check[1:]), name
 
 

@@ -23,7 +23,7 @@ from energy_assets.embedded import credentials, ports, processes
 from energy_assets.embedded.connections import connections
 from energy_assets.home import Home
 from energy_assets.operations.dashboards.install import LOCK, PYTHON, ensure_installed, is_installed
-from energy_assets.operations.dashboards.service import USER, Say, Superset, end, sha256
+from energy_assets.operations.dashboards.service import REDIS, USER, Say, Superset, end, sha256, workers_redis
 from energy_assets.operations.errors import OperationError
 from energy_assets.operations.stores import bring_up as bring_up_stores
 from energy_assets.resources.serving_ddl import scripts, tables_of
@@ -97,10 +97,8 @@ def prepared(home: Home, port: int, say: Say, *, sets_up: bool) -> Superset:
     require_named_users(known_settings)
     if not is_installed():
         raise OperationError("Superset is not installed here: energy-assets dashboards installs it")
-    if not sets_up and not known_settings.superset_redis_url:
-        raise OperationError(
-            "Superset's workers take their work from a Redis: set ENERGY_SUPERSET_REDIS_URL to redis://:…@host:port"
-        )
+    if not sets_up:
+        workers_redis()
     secrets, _ = credentials.ensure(home)
     home.superset.mkdir(mode=0o700, exist_ok=True)
     superset = Superset.of(home, port, connections(home, known_settings), secrets)
@@ -188,6 +186,8 @@ def _set_up_once(superset: Superset, bundle: Bundle, say: Say, *, is_reset: bool
         superset.clickhouse_uri,
         superset.secrets.superset.admin,
         superset.secrets.superset.secret_key,
+        # With workers the database is told to hand questions to them.
+        *([REDIS] if settings().superset_redis_url else []),
     )
     with closing(psycopg2.connect(superset.database_url.replace("+psycopg2", "", 1))) as database:
         with database, database.cursor() as cursor:

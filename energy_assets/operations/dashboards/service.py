@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,6 +38,8 @@ MARK = "ENERGY_SUPERSET_HOME"
 FINGERPRINT = "ENERGY_SUPERSET_FINGERPRINT"
 """Of everything that a running server was told: one that was told something else is restarted."""
 REDIS = "ENERGY_SUPERSET_REDIS_URL"
+BROKER_DATABASE = 1
+"""Of that Redis, as in superset_config.py."""
 MOST_WORKERS = 4
 START_SECONDS = 180.0
 LEAST_SECRET = 6
@@ -190,6 +194,34 @@ def worker_command() -> list[str]:
         *(str(PYTHON), "-P", str(ENVIRONMENT / "bin" / "celery"), "--app", "superset.tasks.celery_app:app"),
         *("worker", "--pool", "prefork", "--optimization", "fair", "--concurrency", str(min(cores(), MOST_WORKERS))),
     ]
+
+
+def worker_answers(seconds: float) -> bool:
+    """Whether the worker of this machine (or container) takes what is put into the Redis: it answers a question that goes through it.
+
+    Superset itself is not loaded for that. Raises OperationError where no Redis is named.
+    """
+    asked = [
+        *(str(PYTHON), "-P", str(ENVIRONMENT / "bin" / "celery"), "inspect", "ping"),
+        *("--destination", f"celery@{socket.gethostname()}", "--timeout", str(seconds / 2)),
+    ]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
+    told = inherited | {"CELERY_BROKER_URL": f"{workers_redis()}/{BROKER_DATABASE}"}
+    try:
+        done = subprocess.run(asked, env=told, capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def workers_redis() -> str:
+    """The Redis that workers take their work from. Raises OperationError where none is named."""
+    redis = settings().superset_redis_url
+    if redis is None:
+        raise OperationError(
+            "Superset's workers take their work from a Redis: set ENERGY_SUPERSET_REDIS_URL to redis://:…@host:port"
+        )
+    return redis.get_secret_value()
 
 
 def _told(process: psutil.Process) -> str | None:
