@@ -91,6 +91,32 @@ def test_what_a_service_names_is_there(file, services) -> None:
             assert service["pid"].removeprefix("service:") in services
 
 
+def test_somebody_waits_for_the_end_of_what_ends(services) -> None:
+    """`up --wait` takes a container that ended for a failure, unless another one of what is started needs it to have ended."""
+    for name in ONE_SHOT:
+        waiting = [
+            other
+            for other, service in services.items()
+            if service.get("depends_on", {}).get(name, {}).get("condition") == "service_completed_successfully"
+        ]
+        assert any(services[other]["profiles"] == services[name]["profiles"] for other in waiting), name
+
+
+def test_where_there_is_no_compose_make_says_what_to_install(tmp_path) -> None:
+    for name in ("Makefile", "docker-compose.yml", ".env.example"):
+        shutil.copy(ROOT / name, tmp_path)
+    made_env(tmp_path, "ENERGY_FIRST_DAY=2026-01-01")
+    for target in ("docker-up", "docker-build", "docker-down", "docker-ps", "docker-logs-code"):
+        done = subprocess.run(
+            ["make", "--silent", target, "COMPOSE=no-such-docker compose"],  # noqa: S607
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode and "docker-compose-plugin" in done.stdout, target
+
+
 def test_no_volume_is_declared_for_nothing(file, services) -> None:
     used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
     assert set(file["volumes"]) <= used
