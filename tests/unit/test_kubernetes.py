@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import dagster as dg
@@ -32,6 +37,7 @@ PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
 GRANTS = ROOT / "clickhouse_ddl" / "grants"
 HOME = "/srv/energy/utility"
 OWN_KINDS = [document for document in documents() if document["apiVersion"] not in manifests.OPERATORS]
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl here")
 SECRETS = re.compile(r"PASSWORD|PASS$|SECRET|TOKEN|_URL$", re.IGNORECASE)
 
 
@@ -110,6 +116,63 @@ def test_a_page_says_how_to_make_each_secret_with_each_key() -> None:
     }
     for key in keys | given:
         assert re.search(rf'(^|[\s="]){key}=', PAGE, flags=re.MULTILINE), key
+
+
+def blocks() -> list[str]:
+    """What the page gives to a shell."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return [text for language, text in fenced if not language]
+
+
+@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.split("\n")[0][:40])
+def test_a_shell_reads_every_command_of_the_page(block) -> None:
+    subprocess.run(["bash", "-n"], input=block, text=True, check=True)  # noqa: S607
+    files = set(re.findall(r"deploy/kubernetes[\w./-]*", block))
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    kinds = {"deploy": "Deployment", "svc": "Service", "job": "Job"}
+    for kind, name in re.findall(r"\b(deploy|svc|job)/([a-z-]+)", re.sub(r"deploy/kubernetes\S*", "", block)):
+        # The chart's own are called after its release.
+        assert name in of_kind(kinds[kind]) or name.startswith("dagster-"), f"{kind}/{name}"
+
+
+@needs_kubectl
+def test_the_pages_own_commands_make_each_secret_with_each_key(tmp_path) -> None:
+    """Its words as they are; the cluster alone is not asked."""
+    (block,) = (block for block in blocks() if "create secret" in block)
+    asked = 'kubectl() { if [ "$1" = create ]; then command kubectl "$@" --dry-run=client --output=json; fi; }\n'
+    (tmp_path / "alerts.env").write_text("ENERGY_ALERT_WEBHOOK_URL=https://example.org/hook\n")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", asked + block],  # noqa: S607
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    made, text = {}, done.stdout.strip()
+    while text:
+        secret, end = json.JSONDecoder().raw_decode(text)
+        made[secret["metadata"]["name"]] = {key: b64decode(value).decode() for key, value in secret["data"].items()}
+        text = text[end:].strip()
+    for source in (source for document in documents() for source in every(document, "secretKeyRef")):
+        assert source["key"] in made[source["name"]], source
+    for user, url in (("writer", "CLICKHOUSE_URL"), ("bi", "CLICKHOUSE_BI_URL")):
+        address = urlsplit(made["energy-stores"][url])
+        assert (address.username, address.port) == (user, 8123)
+        assert sha256((address.password or "").encode()).hexdigest() == made["clickhouse-users"][f"{user}_sha256"]
+    assert all((file.stat().st_mode & 0o077) == 0 for file in tmp_path.iterdir() if file.name != "alerts.env")
+
+
+@needs_kubectl
+def test_kustomize_puts_everything_together_with_the_images_of_the_registry() -> None:
+    done = subprocess.run(["kubectl", "kustomize", FOLDER], capture_output=True, text=True, check=True)  # noqa: S607
+    made = list(yaml.safe_load_all(done.stdout))
+    assert {named(document) for document in made} == {named(document) for document in documents()}
+    assert f"(kustomize 5.5.0): {len(made)} objects" in PAGE
+    images = {image for document in made for image in every(document, "image") if isinstance(image, str)}
+    assert not [image for image in images if image.endswith(":local")]
+    spaces = {document["metadata"].get("namespace") for document in made if document["kind"] != "Namespace"}
+    assert spaces == {"energy-assets"}
 
 
 def test_no_secret_is_written_down() -> None:
