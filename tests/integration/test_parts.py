@@ -11,158 +11,21 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import clickhouse_connect
 import httpx
 import psycopg2
 import pytest
-from clickhouse_process import PASSWORDS, ClickHouseProcess, free_port
+from clickhouse_process import PASSWORDS
+from parts import FIRST_DAY, SETTINGS, Containers, without_containers
 from support import commands, compose
 from support.disorder import city
-from support.own_postgres import PASSWORD, OwnPostgres, own_postgres
 
 from energy_assets.embedded.bootstrap import DATABASE_OWNERS, OWNERS
-from energy_assets.home import Home
-
-FIRST_DAY = "2026-01-01"
-PROGRAMS = Path(sys.executable).parent
-SETTINGS = {
-    "COMPOSE_PROFILES": "core,bi,monitoring",
-    "ENERGY_TIMEZONE": "Africa/Douala",
-    "ENERGY_FIRST_DAY": FIRST_DAY,
-    "POSTGRES_PASSWORD": PASSWORD,
-    "POSTGRES_BI_PASSWORD": "bi-of-this-test",
-    "POSTGRES_MONITOR_PASSWORD": "monitor-of-this-test",
-    "CLICKHOUSE_ADMIN_PASSWORD": "unused",
-    "CLICKHOUSE_WRITER_PASSWORD": quote(PASSWORDS["writer"], safe=""),
-    "CLICKHOUSE_BI_PASSWORD": quote(PASSWORDS["bi"], safe=""),
-    "REDIS_PASSWORD": "unused",
-    "GRAFANA_PASSWORD": "unused",
-}
-SERVED = ("docs", "webserver", "code")
-
-
-@dataclass
-class Containers:
-    """Processes in the place of containers, one home between them."""
-
-    root: Path
-    postgres: OwnPostgres
-    clickhouse: ClickHouseProcess
-    ports: dict[str, int] = field(default_factory=dict)
-    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-
-    @property
-    def home(self) -> Home:
-        return Home(self.root / "utility")
-
-    def here(self, text: str) -> str:
-        """An address on the containers' network, on this machine."""
-        known = {
-            "@postgres:5432": self.postgres.port,
-            "//postgres:5432": self.postgres.port,
-            "@clickhouse:8123": self.clickhouse.port,
-        }
-        for address, port in known.items():
-            text = text.replace(address, f"{address[: -len(address.lstrip('@/'))]}127.0.0.1:{port}")
-        return text.replace("code:4266", f"127.0.0.1:{self.port('code')}")
-
-    def port(self, service: str) -> int:
-        return self.ports.setdefault(service, free_port())
-
-    def environment(self, service: dict) -> dict[str, str]:
-        image = {"ENERGY_HOME": str(self.root), "ENERGY_LISTEN_ADDRESS": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
-        told = {name: self.here(str(value)) for name, value in service["environment"].items()}
-        known = commands.environment(self.root) | image | told
-        return known | {"PATH": f"{PROGRAMS}{os.pathsep}{known['PATH']}", "ENERGY_SETTLE_SECONDS": "0"}
-
-    def command(self, name: str, service: dict) -> list[str]:
-        entry = service.get("entrypoint", ["energy-assets"])
-        words = [self.here(word) for word in (*entry, *service.get("command", []))]
-        return [*words, "--port", str(self.port(name))] if name in SERVED else words
-
-    def run(self, name: str, *arguments: str, code: int = 0) -> str:
-        """A service to its end, or, with arguments, a command in its environment."""
-        service = services()[name]
-        command = ["energy-assets", *arguments] if arguments else self.command(name, service)
-        done = subprocess.run(
-            command,
-            env=self.environment(service),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            cwd=self.root,
-        )
-        assert done.returncode == code, f"{name} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
-
-    def start(self, name: str) -> None:
-        service = services()[name]
-        log = (self.root / f"{name}.log").open("w")
-        self.running[name] = subprocess.Popen(
-            self.command(name, service), env=self.environment(service), stdout=log, stderr=log, text=True, cwd=self.root
-        )
-        self.wait(f"{name} to be well", lambda: self.is_well(name))
-
-    def is_well(self, name: str) -> bool:
-        """What the service's health check says."""
-        assert self.running[name].poll() is None, f"{name} ended:\n{self.log(name)}"
-        service = services()[name]
-        check = service["healthcheck"]["test"][1:]
-        more = ["--port", str(self.port(name))] if name in SERVED else []
-        return (
-            subprocess.run(
-                [*check, *more], env=self.environment(service), capture_output=True, check=False, timeout=60
-            ).returncode
-            == 0
-        )
-
-    def log(self, name: str) -> str:
-        return (self.root / f"{name}.log").read_text()
-
-    def wait(self, what: str, is_so: Callable[[], bool], seconds: float = 180) -> None:
-        deadline = time.monotonic() + seconds
-        while not is_so():
-            logs = "\n".join(f"--- {name}\n{self.log(name)[-2000:]}" for name in self.running)
-            assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}\n{logs}"
-            time.sleep(0.5)
-
-    def stop(self, name: str) -> int:
-        """As `docker stop`: SIGTERM, and as long as the service is given."""
-        process = self.running.pop(name)
-        process.send_signal(signal.SIGTERM)
-        return process.wait(timeout=int(services()[name]["stop_grace_period"].removesuffix("s")))
-
-
-def services() -> dict[str, dict]:
-    return compose.read(SETTINGS)["services"]
-
-
-@contextmanager
-def without_containers(root: Path) -> Iterator[Containers]:
-    (root / "clickhouse").mkdir()
-    (root / "homes").mkdir()
-    clickhouse = ClickHouseProcess(root / "clickhouse").start()
-    try:
-        with own_postgres() as postgres:
-            containers = Containers(root / "homes", postgres, clickhouse)
-            try:
-                yield containers
-            finally:
-                for process in containers.running.values():
-                    process.kill()
-                    process.wait()
-    finally:
-        clickhouse.stop()
 
 
 @pytest.fixture(scope="module")
