@@ -5,6 +5,7 @@ What belongs here: their arguments and printing. What does not: work (operations
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import Annotated
 
@@ -39,6 +40,11 @@ def new(
                 wanted = held.including(wanted.first_day, wanted.first_day)
         home.write_calendar(wanted)
         home.landing.mkdir(mode=0o700, exist_ok=True)
+        if not os.access(home.landing, os.R_OK | os.W_OK | os.X_OK):
+            raise HomeError(
+                f"{home.landing} is another user's, and what is delivered there could not be read or erased: give it, or the folder that is"
+                f" mounted there, to this one (chown {os.geteuid()})"
+            )
         homes.activate(home)
         out.print(
             f"{home.name}: days of {wanted.timezone} from {wanted.first_day} on; deliveries go to {home.landing}",

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import clickhouse_connect
 from clickhouse_process import PASSWORDS, ClickHouseProcess, free_port
 from support import commands, compose
 from support.images import Images, Stage
@@ -137,6 +138,12 @@ class Containers:
         asked = subprocess.run(**self.process(service, words), capture_output=True, check=False, timeout=60)
         return asked.returncode == 0
 
+    def served_rows(self) -> int:
+        """Readings that dashboards find in ClickHouse."""
+        user = {"username": "bi", "password": PASSWORDS["bi"]}
+        with closing(clickhouse_connect.get_client(host="127.0.0.1", port=self.clickhouse.port, **user)) as client:
+            return client.query("SELECT count() FROM energy_analytics.meter_readings").result_rows[0][0]
+
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text()
 
@@ -151,7 +158,7 @@ class Containers:
         """As `docker stop`: SIGTERM, and as long as the service is given."""
         process = self.running.pop(name)
         process.send_signal(signal.SIGTERM)
-        return process.wait(timeout=int(services()[name]["stop_grace_period"].removesuffix("s")))
+        return process.wait(timeout=int(services()[name].get("stop_grace_period", "10s").removesuffix("s")))
 
 
 def services() -> dict[str, dict]:

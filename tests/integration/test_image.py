@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from parts import Containers, without_containers
+from parts import FIRST_DAY, Containers, without_containers
 from support import images
 from support.disorder import city
 from support.images import Images
@@ -85,6 +85,16 @@ def test_a_second_init_changes_nothing(containers: Containers) -> None:
     assert credentials.stat().st_mode & 0o077 == 0
 
 
+def test_a_folder_of_deliveries_that_is_not_its_users_is_said_by_init(containers: Containers) -> None:
+    """As Docker makes it where ENERGY_LANDING names a folder that is not there."""
+    os.chown(containers.home.landing, 0, 0)
+    containers.home.landing.chmod(0o755)
+    try:
+        assert f"chown {USER}" in containers.run("init", "new", "--first-day", FIRST_DAY, code=1)
+    finally:
+        os.chown(containers.home.landing, USER, USER)
+
+
 def test_a_delivery_becomes_served_rows_in_the_images(containers: Containers) -> None:
     started = ("code", "daemon", "webserver", "docs", "metrics")
     for name in started:
@@ -95,13 +105,7 @@ def test_a_delivery_becomes_served_rows_in_the_images(containers: Containers) ->
         os.chown(target.parent, USER, USER)
         target.write_text(text.replace("2024-01-0", "2026-01-0"))
         os.chown(target, USER, USER)
-    sql = "select count() from energy_analytics.meter_readings"
-
-    def rows() -> int:
-        said = containers.run("code", "sql", "--store", "clickhouse", "--format", "csv", sql)
-        return int(said.split()[-1])
-
-    containers.wait("rows of the delivery to be served", lambda: rows() > 0, seconds=600)
+    containers.wait("rows of the delivery to be served", lambda: containers.served_rows() > 0, seconds=600)
     page = httpx.get(f"http://127.0.0.1:{containers.port('metrics')}/metrics")
     assert "energy_assets" in page.text
     for name in reversed(started):

@@ -128,7 +128,7 @@ def test_a_delivery_becomes_served_rows_through_the_services_alone(containers: C
             target = containers.home.landing / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text.replace("2024-01-0", "2026-01-0"))
-        containers.wait("rows of the delivery to be served", lambda: served(containers) > 0, seconds=300)
+        containers.wait("rows of the delivery to be served", lambda: containers.served_rows() > 0, seconds=300)
 
 
 @contextmanager
@@ -140,12 +140,6 @@ def started(containers: Containers) -> Iterator[None]:
     for name in ("webserver", "docs"):
         containers.stop(name)
     assert containers.stop("code") == 0
-
-
-def served(containers: Containers) -> int:
-    user = {"username": "bi", "password": PASSWORDS["bi"]}
-    with closing(clickhouse_connect.get_client(host="127.0.0.1", port=containers.clickhouse.port, **user)) as client:
-        return client.query("SELECT count() FROM energy_analytics.meter_readings").result_rows[0][0]
 
 
 def test_clickhouses_users_are_made_by_statements_that_clickhouse_reads(containers: Containers, tmp_path: Path) -> None:

@@ -108,11 +108,10 @@ def test_what_sql_lab_is_asked_is_worked_on_by_the_worker(containers: Containers
         "runAsync": database["allow_run_async"],
         "schema": "energy_analytics",
     }
-    answer(superset.post("sqllab/execute/", json=question))
+    number = answer(superset.post("sqllab/execute/", json=question))["query"]["queryId"]
 
     def state() -> dict[str, Any]:
-        asked = answer(superset.get("query/", params={"q": "(order_column:id,order_direction:desc)"}))["result"]
-        return answer(superset.get(f"query/{asked[0]['id']}"))["result"]
+        return answer(superset.get(f"query/{number}"))["result"]
 
     deadline = time.monotonic() + 60
     while state()["status"] not in ("success", "failed"):
