@@ -70,6 +70,17 @@ def test_an_image_holds_what_its_lock_names_and_no_more_of_the_project_than_it_n
     assert containers.inside("superset", "ls", f"{CODE}/.venv/tools").split() == ["superset"]
 
 
+def test_each_environment_has_its_drivers_and_all_that_they_need_of_a_system(containers: Containers) -> None:
+    ours = "import adbc_driver_postgresql.dbapi, chdb, clickhouse_connect, dagster_k8s, energy_assets.definitions, psycopg2"
+    containers.inside("code", "python", "-c", ours)
+    sheet = (
+        "from energy_assets.case_sheet.pdf import pdf_of; import sys; sys.exit(pdf_of('<h1>42</h1>')[:4] != b'%PDF')"
+    )
+    containers.inside("code", "python", "-c", sheet)
+    python = f"{CODE}/.venv/tools/superset/bin/python"
+    containers.inside("superset", python, "-P", "-c", "import celery, clickhouse_connect, psycopg2, redis, superset")
+
+
 def test_everything_is_compiled_before_it_starts(containers: Containers) -> None:
     """Who may write nothing would compile it at each start."""
     sources = "find %s/energy_assets %s/ml -name '*.py' | wc -l; find %s/energy_assets %s/ml -name '*.pyc' | wc -l"
@@ -105,7 +116,7 @@ def test_a_delivery_becomes_served_rows_in_the_images(containers: Containers) ->
         os.chown(target.parent, USER, USER)
         target.write_text(text.replace("2024-01-0", "2026-01-0"))
         os.chown(target, USER, USER)
-    containers.wait("rows of the delivery to be served", lambda: containers.served_rows() > 0, seconds=600)
+    containers.wait("rows of the delivery to be served", lambda: containers.served_rows() > 0, seconds=900)
     page = httpx.get(f"http://127.0.0.1:{containers.port('metrics')}/metrics")
     assert "energy_assets" in page.text
     for name in reversed(started):

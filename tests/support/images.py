@@ -194,6 +194,7 @@ class Images:
             *steps,
             f"mount --rbind /dev {self._merged('/dev')}",
             f"mount -t proc proc {self._merged('/proc')}",
+            f"mount --rbind /sys {self._merged('/sys')}",
             # Nothing may be taken from the checkout, nor found there by chance.
             f"test ! -d {self._merged(str(ROOT))} || mount -t tmpfs tmpfs {self._merged(str(ROOT))}",
         ]

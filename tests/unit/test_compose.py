@@ -296,6 +296,13 @@ def test_the_images_lock_is_part_of_the_projects_own() -> None:
     assert not {"pytest", "ruff", "playwright"} & set(image)
 
 
+def test_supersets_environment_has_a_driver_for_each_store_that_it_asks() -> None:
+    """It is another one than the platform's: what is installed there is not found here."""
+    lock = (ROOT / "dashboards" / "superset" / "requirements.lock").read_text()
+    locked = set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", lock, flags=re.MULTILINE))
+    assert {"clickhouse-connect", "psycopg2-binary", "redis", "celery", "gunicorn"} <= locked
+
+
 def test_the_chosen_postgres_is_the_one_that_this_was_tested_on(services) -> None:
     tag = services["postgres"]["image"].rpartition(":")[2]
     lock = (ROOT / "requirements.lock").read_text()
