@@ -118,9 +118,10 @@ test: install ## Test: a sample of every proof, no root, no browser
 test-all: install ## Test: every proof in full
 	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist worksteal
 
-test-e2e: install ## Test in a real browser and on a real Prometheus; needs Debian's chromium and prometheus
+test-e2e: install ## Test in a real browser and on a real Prometheus and Redis; needs Debian's chromium, prometheus and redis-server
 	@command -v chromium >/dev/null || { echo "make test-e2e needs a browser: apt-get install chromium"; exit 1; }
 	@{ command -v prometheus && command -v promtool; } >/dev/null || { echo "make test-e2e needs Prometheus: apt-get install prometheus"; exit 1; }
+	@command -v redis-server >/dev/null || { echo "make test-e2e needs Redis: apt-get install redis-server"; exit 1; }
 	@$(BIN)/python -m pytest -m e2e
 
 test-rules: ## Test the alert rules; needs Debian's prometheus

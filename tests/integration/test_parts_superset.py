@@ -20,7 +20,7 @@ from energy_assets.embedded import credentials
 from energy_assets.operations.dashboards.install import ensure_installed
 from energy_assets.operations.dashboards.service import USER
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 CACHE, RESULTS = 0, 3
 """Redis' databases of what pages asked for and of what workers found, as in superset_config.py."""

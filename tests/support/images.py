@@ -2,8 +2,8 @@
 
 What belongs here: reading the Dockerfile, making its layers, being in one. What does not: what should run there (tests/integration/test_image.py).
 
-The base is this machine's own files unless another is named: a tree of Debian with Python, as debootstrap makes it, shows also what an image
-of Python would lack. Layers are Linux's overlays, so this takes root; nothing is written outside of the directory that it is given.
+The base is this machine's own files, with its Python, unless another tree is named that has it in the same place. Layers are Linux's overlays,
+so this takes root; nothing is written outside of the directory that it is given.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ def obstacle() -> str | None:
         return "layers of an image are mounted, which root alone may"
     if UNSHARE is None or shutil.which("setpriv") is None:
         return "this needs util-linux's unshare and setpriv"
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    if any((place, kind) == ("/", "overlay") for _, place, kind, *_ in mounts):
+        return "this machine's own files are layers already, and Linux puts no more than two over each other"
     return None
 
 
@@ -163,10 +166,8 @@ class Images:
     # Layers
 
     def _python(self) -> Path:
-        """The Python of the base: this one's own, or Debian's."""
-        here = Path(sys.base_prefix) / "bin"
-        there = here if self.base == Path("/") else Path("/usr/bin")
-        return there / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        """What this environment's own Python was made from."""
+        return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 
     def _make_python_reachable(self, stage: Stage) -> None:
         """In the layer alone: some Pythons lie below root's own directory, and Debian's has no short name."""
