@@ -276,7 +276,7 @@ docker-logs-%: .env needs-compose
 docker-build: .env needs-compose ## Build the images
 	@$(COMPOSE) --profile "*" build
 
-needs-compose:
+needs-compose: ## Say what to install where Docker has no Compose
 	@$(COMPOSE) version >/dev/null 2>&1 || { echo "containers need Docker with Compose 2 (docker compose version does not answer): Docker's own packages docker-ce and docker-compose-plugin bring both"; exit 1; }
 
 .env:
