@@ -77,9 +77,15 @@
 {%- endmacro %}
 
 {#
-  A pre-hook: days that were just written have no statistics yet, so that tens of thousands of rows are planned as one, and joined in loops that take
-  minutes. Marts join whole days by their keys: hashing is never much worse there.
+  A pre-hook: Postgres plans the model without a way that it would take for the wrong reason. Days that were just written, and what a statement
+  materializes, have no statistics: tens of thousands of rows are planned as one, a meter's rows as a tenth of what they are.
+    nestloop   joins in loops, which take minutes: marts join whole days by their keys, hashing is never much worse there
+    mergejoin  sorts the readings of a day to join them with the few meters that need a closer look
+    hashagg    holds groups that it takes for few, and writes them out when they are many, though the index has the readings in their order
+  ClickHouse has no such ways.
 #}
-{% macro without_nested_loops() -%}
-  set local enable_nestloop = off
+{% macro planned_without(way) -%}{{ return(adapter.dispatch('planned_without')(way)) }}{%- endmacro %}
+{% macro postgres__planned_without(way) -%}
+  set local enable_{{ way }} = off
 {%- endmacro %}
+{% macro clickhouse__planned_without(way) -%}{%- endmacro %}

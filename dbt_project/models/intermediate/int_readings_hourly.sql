@@ -1,4 +1,4 @@
-{{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id', 'hour_at'], by_day=true) }}
+{{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id', 'hour_at'], by_day=true, pre_hook="{{ planned_without('hashagg') }}") }}
 
 -- One row per meter and hour. Hours are those of the local clock: where it is set back, the repeated hour is there twice.
 -- A daily reading says nothing about hours and has none.

@@ -1,4 +1,4 @@
-{{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id', 'reading_at'], by_day=true) }}
+{{ config(date_column='reading_date', unique_key=['reading_date', 'meter_id', 'reading_at'], by_day=true, pre_hook="{{ planned_without('mergejoin') }}") }}
 
 -- One row per meter and instant: of several deliveries the one that counts, its energy in Wh, and whether it is accepted.
 -- Energy is that of the customer: what a meter behind current transformers counts is multiplied as the register says.
