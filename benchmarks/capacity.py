@@ -326,14 +326,14 @@ def restatement_days() -> int:
 
 def on_clickhouse(text: str) -> str:
     """What CLICKHOUSE_MODELS.md says of the largest fleet."""
-    postgres, clickhouse = by_meters(text, "three models, Postgres"), by_meters(text, "three models, ClickHouse")
+    postgres, clickhouse = by_meters(text, "four models, Postgres"), by_meters(text, "four models, ClickHouse")
     if not postgres or postgres.keys() != clickhouse.keys():
         return f"what it would bring is not measured ({LINKS[MODELS]})"
     most = max(postgres)
     ways = [by_meters(text, row).get(most, 0.0) for row in ("inputs into ClickHouse", "results back into Postgres")]
     where = told(text, "- there and back:") or "not said"
     return (
-        f"three of them take {postgres[most]:.1f} s on Postgres, and {clickhouse[most]:.1f} s on ClickHouse + {sum(ways):.1f} s there and back, at {most:,} meters, the most that were"
+        f"four of them take {postgres[most]:.1f} s on Postgres, and {clickhouse[most]:.1f} s on ClickHouse + {sum(ways):.1f} s there and back, at {most:,} meters, the most that were"
         f" measured; from how many meters on ClickHouse is the faster one, there and back: {where} ({LINKS[MODELS]})"
     )
 

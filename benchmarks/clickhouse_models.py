@@ -1,4 +1,4 @@
-"""`python -m benchmarks clickhouse_models`: the three heaviest models of a day on ClickHouse, beside Postgres; writes CLICKHOUSE_MODELS.md.
+"""`python -m benchmarks clickhouse_models`: the four heaviest models of a day on ClickHouse, beside Postgres; writes CLICKHOUSE_MODELS.md.
 
 What is compared: the same model files, run by the same dbt for its two targets, each in a process of its own, in turns; seconds are dbt's own of each model, so that
 its start is on neither side. ClickHouse's inputs have to be brought there, and what reads the results stands in Postgres: both ways are timed apart, and
@@ -178,7 +178,7 @@ def copy_results(warehouse: Warehouse, client: Client, day: date) -> None:
 
 def told(day: Day) -> Iterator[Measure]:
     yield Measure(
-        name=f"three models, a day of {day.meters:,} meters",
+        name=f"four models, a day of {day.meters:,} meters",
         what="rows and values that differ by more than their tolerance",
         value=day.differences,
         unit="values",
@@ -240,8 +240,8 @@ def heaviest(days: Sequence[Day]) -> list[str]:
 
 
 PARTS: dict[str, Callable[[Day], float]] = {
-    "three models, Postgres": lambda day: day.on_postgres,
-    "three models, ClickHouse": lambda day: day.on_clickhouse,
+    "four models, Postgres": lambda day: day.on_postgres,
+    "four models, ClickHouse": lambda day: day.on_clickhouse,
     "inputs into ClickHouse": lambda day: day.there,
     "results back into Postgres": lambda day: day.back,
 }

@@ -217,9 +217,9 @@ def test_a_year_and_contention_are_told_where_they_were_measured() -> None:
 def test_what_clickhouse_models_brings_is_said_of_the_largest_fleet_or_not_at_all() -> None:
     text = (
         "| seconds | 1,000 meters | 20,000 meters |\n|---|---:|---:|\n"
-        "| three models, Postgres | 2.00 | 1,040.00 |\n| three models, ClickHouse | 4.00 | 20.00 |\n| inputs into ClickHouse | 0.10 | 1.50 |\n| results back into Postgres | 0.10 | 2.00 |\n\n- there and back: about 9,000\n"
+        "| four models, Postgres | 2.00 | 1,040.00 |\n| four models, ClickHouse | 4.00 | 20.00 |\n| inputs into ClickHouse | 0.10 | 1.50 |\n| results back into Postgres | 0.10 | 2.00 |\n\n- there and back: about 9,000\n"
     )
-    assert by_meters(text, "three models, Postgres") == {1_000: 2.0, 20_000: 1040.0}
+    assert by_meters(text, "four models, Postgres") == {1_000: 2.0, 20_000: 1040.0}
     assert told(text, "- there and back:") == "about 9,000"
     said = on_clickhouse(text)
     assert "1040.0 s on Postgres, and 20.0 s on ClickHouse + 3.5 s there and back, at 20,000 meters" in said
