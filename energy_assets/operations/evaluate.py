@@ -234,7 +234,7 @@ def markdown(found: Evaluation) -> str:
             lines.append(_line([row.method, f"– ({row.why_not})", *[""] * (len(headings) - 2)]))
             continue
         cells = [row.method, *(_interval(row, name) for name in NAMES)]
-        cells += [f"{row.onset_error_days:.0f} days"] if has_onset else []
+        cells += ["–" if np.isnan(row.onset_error_days) else f"{row.onset_error_days:.0f} days"] if has_onset else []
         lines.append(_line([*cells, f"{row.scored_share:.0%}", f"{row.seconds:.1f}"]))
     lines += [
         "",

@@ -89,6 +89,19 @@ def test_all_methods_stand_beside_each_other_with_intervals_and_are_saved(tmp_pa
     assert not (tmp_path / "home").exists(), "no home is needed, and none is made"
 
 
+def test_a_method_that_names_no_onset_has_a_dash_where_others_have_their_error(tmp_path: Path) -> None:
+    deliver(tmp_path)
+    onset = pl.when(pl.col("is_theft") == 1).then(pl.lit("2024-02-26"))
+    pl.read_csv(tmp_path / LABELS).with_columns(onset.alias("onset_date")).write_csv(tmp_path / LABELS)
+
+    lines = markdown(judged(tmp_path, READINGS, LABELS)).splitlines()
+
+    place = next(line for line in lines if line.startswith("| method")).split("|").index(" onset error, median ")
+    told = [line.split("|")[place].strip() for line in lines if line.startswith("|") and "%)" in line]
+    assert "–" in told and any(error.endswith(" days") for error in told)
+    assert not any("nan" in error for error in told)
+
+
 @pytest.mark.parametrize(("days", "slots"), [(84, 1), (26, 1), (26, 96)])
 def test_days_and_short_histories_are_enough(tmp_path: Path, days: int, slots: int) -> None:
     run(
